@@ -1,0 +1,1 @@
+//! The bundle format: packs, payload index, volumes

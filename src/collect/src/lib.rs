@@ -1,0 +1,1 @@
+//! The connected side: mirror, select, publish

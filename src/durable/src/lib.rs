@@ -1,0 +1,1 @@
+//! Crash-safe files behind a small Disk trait

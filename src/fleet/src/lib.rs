@@ -1,0 +1,1 @@
+//! decide and evolve: the site's rules, pure

@@ -1,0 +1,1 @@
+//! HTTPS doors: repositories for endpoints, the site for people

@@ -1,0 +1,1 @@
+//! Payloads and evidence on disk, by content

@@ -1,0 +1,1 @@
+//! The only judge of signatures: yields Verified

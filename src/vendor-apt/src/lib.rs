@@ -1,0 +1,1 @@
+//! Debian repositories: Release, Packages, changelogs

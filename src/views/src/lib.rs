@@ -1,0 +1,1 @@
+//! What pages and lists need, in sled; rebuilt at will
