@@ -1,1 +1,22 @@
-//! decide and evolve: the site's rules, pure
+//! The site's rules: commands in, facts out, state from facts.
+//!
+//! `decide(&State, Command, now) -> facts` and `State::evolve(&Event)` are the whole of what the
+//! appliance may do; everything around them carries bytes. **Invariant:** no clock, disk, network,
+//! randomness or async: `now` is a parameter, and whatever may change with a version is written
+//! into the fact and never computed again by `evolve`.
+//!
+//! Read in this order: [`Fact`] (what can be said), [`Command`] (what can be asked), [`State`].
+
+mod codec;
+mod custody;
+mod decide;
+mod event;
+mod state;
+
+pub use codec::{CodecError, ENTRY_BYTES_MAX, decode, encode};
+pub use custody::{Custody, CustodyOutcome, MediaType, Verdict};
+pub use decide::{Command, Commit, Refused, decide, effective_now};
+pub use event::{
+    Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, SourceFacts,
+};
+pub use state::{KeptView, OpenImport, State, VIEWS_KEPT};

@@ -1,1 +1,1 @@
-//! The appliance's use cases: one file each
+//! The appliance's use cases: one file each.

@@ -1,0 +1,369 @@
+//! What may be asked of a site, and what follows: `decide(&State, Command, now) -> facts`.
+
+use crate::{AnchorKind, Fact, ImportedSource, RefusalKind, State, Verdict};
+use ids::{Digest, Fault, RecordId, RingName, SiteName, SourceId, Timestamp};
+
+/// What may be asked. Everything that `decide` cannot know (digests, counts) comes with it.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "fields repeat the words of their variant and of the fact")]
+pub enum Command {
+    /// Found the site: its name, its log, its anchors and its first ring.
+    CreateSite {
+        site: SiteName,
+        origin: String,
+        anchors: Vec<(AnchorKind, String, Digest, Vec<String>)>,
+        ring: RingName,
+    },
+    /// Say that the appliance runs, and what it mended before.
+    Start { version: String, repairs: Vec<String>, views: Option<String> },
+    /// Say what the state's digest is after the entries so far.
+    SnapshotState { sha256: Digest },
+    /// Open a custody record.
+    OpenCustody { custody: RecordId, record: Digest },
+    /// Close a custody record.
+    CloseCustody { custody: RecordId, record: Digest, verdict: Verdict },
+    /// Begin to read a bundle whose signatures hold.
+    StartImport { custody: RecordId, bundle: Digest, sequence: u64 },
+    /// Stop before the end.
+    PauseImport { bundle: Digest, reason: String, missing_volumes: Vec<u32> },
+    /// Refuse a bundle.
+    RefuseBundle { custody: RecordId, reason: String, message: String, bundle: Option<Digest> },
+    /// Keep a bundle out for its dates.
+    QuarantineBundle { custody: RecordId, reason: String, message: String, bundle: Digest },
+    /// Commit an import.
+    CommitImport(Box<Commit>),
+    /// Commit the payloads of an older bundle.
+    CommitCarried {
+        custody: RecordId,
+        bundle: Digest,
+        sequence: u64,
+        payloads_new: u64,
+        bytes_new: u64,
+        missing: Vec<(SourceId, u64)>,
+    },
+    /// Make a ring.
+    CreateRing { ring: RingName, follows: bool },
+    /// Point a ring at a view; `None` is the newest complete one.
+    PointRing { ring: RingName, source: SourceId, sequence: Option<u64> },
+    /// Record a client certificate.
+    IssueCertificate { endpoint: Digest, certificate: Digest, not_after: Timestamp },
+    /// Record counted refusals.
+    CountRefusals {
+        source: RefusalKind,
+        reason: String,
+        count: u64,
+        since: Timestamp,
+        until: Timestamp,
+    },
+    /// Record a look at the log.
+    ViewLog { filter: String, entries: u64 },
+    /// Record an exported audit bundle.
+    ExportAudit { scope: String, manifest: Digest },
+    /// Record that space ran out.
+    ReportFull { needed_bytes: u64, available_bytes: u64 },
+}
+
+/// What an import wants to commit.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "fields repeat the words of the fact")]
+pub struct Commit {
+    pub custody: RecordId,
+    pub bundle: Digest,
+    pub sequence: u64,
+    pub publisher: trust::Publisher,
+    pub sources: Vec<ImportedSource>,
+    pub payloads_new: u64,
+    pub bytes_new: u64,
+    pub signed_time: Timestamp,
+    /// The sequence that this bundle says the site should have had before it.
+    pub previous: Option<u64>,
+}
+
+/// Why a command changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are in the sentence")]
+pub enum Refused {
+    /// The site was founded before.
+    #[error("this appliance already serves site {site}")]
+    SiteExists { site: SiteName },
+    /// Nothing can happen before the site is founded.
+    #[error("no site has been founded here")]
+    NoSite,
+    /// The custody record is not open.
+    #[error("custody record {custody} is not open")]
+    NoCustody { custody: RecordId },
+    /// The import was never begun, or has ended.
+    #[error("no import of bundle {} is under way", bundle.short())]
+    NoImport { bundle: Digest },
+    /// Something newer was committed meanwhile.
+    #[error("bundle {sequence} is not newer than bundle {newest}, which was imported meanwhile")]
+    Overtaken { sequence: u64, newest: u64 },
+    /// No such ring.
+    #[error("there is no ring {ring}")]
+    NoRing { ring: RingName },
+    /// The ring exists.
+    #[error("ring {ring} exists already")]
+    RingExists { ring: RingName },
+    /// No such view is kept.
+    #[error("no view of {source_id} at sequence {sequence} is kept")]
+    NoView { source_id: SourceId, sequence: u64 },
+    /// No complete view of this source is kept.
+    #[error("no complete view of {source_id} is kept")]
+    NoCompleteView { source_id: SourceId },
+    /// The view lacks files.
+    #[error(
+        "view {sequence} of {source_id} lacks {missing} files; import the bundle that carries them"
+    )]
+    Incomplete { source_id: SourceId, sequence: u64, missing: u64 },
+}
+
+impl Refused {
+    /// Whose fault it is.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::SiteExists { .. } | Self::RingExists { .. } | Self::Overtaken { .. } => {
+                Fault::Conflict
+            }
+            Self::NoSite
+            | Self::NoRing { .. }
+            | Self::NoView { .. }
+            | Self::NoCompleteView { .. } => Fault::Input,
+            Self::Incomplete { .. } => Fault::Refused,
+            Self::NoCustody { .. } | Self::NoImport { .. } => Fault::Broken,
+        }
+    }
+}
+
+/// The time to judge by: `now`, but never earlier than the latest signed time seen.
+#[must_use]
+pub fn effective_now(state: &State, now: Timestamp) -> Timestamp {
+    state.signed_floor.map_or(now, |floor| floor.max(now))
+}
+
+/// The facts that follow from `command` in `state`, in order; all are appended or none.
+///
+/// # Errors
+/// [`Refused`]: nothing changes.
+pub fn decide(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, Refused> {
+    let mut facts = Vec::new();
+    if let Some(last) = state.last_at
+        && now < last
+        && last.duration_since(now).as_secs() >= 1
+    {
+        facts.push(Fact::ClockWentBack { by_seconds: last.duration_since(now).as_secs() });
+    }
+    if !matches!(command, Command::CreateSite { .. }) && state.site.is_none() {
+        return Err(Refused::NoSite);
+    }
+    facts.extend(follow(state, command)?);
+    Ok(facts)
+}
+
+fn follow(state: &State, command: Command) -> Result<Vec<Fact>, Refused> {
+    let facts = match command {
+        Command::CreateSite { site, origin, anchors, ring } => {
+            return create_site(state, site, origin, anchors, ring);
+        }
+        Command::CommitImport(commit) => return commit_import(state, *commit),
+        Command::PointRing { ring, source, sequence } => {
+            return point_ring(state, &ring, &source, sequence);
+        }
+        Command::StartImport { custody, bundle, sequence } => {
+            return start_import(state, custody, bundle, sequence);
+        }
+        Command::Start { version, repairs, views } => {
+            let entries = state.entries;
+            let mut facts: Vec<Fact> =
+                repairs.into_iter().map(|what| Fact::LedgerRepaired { what }).collect();
+            facts.extend(views.map(|reason| Fact::ViewsRebuilt { reason, entries }));
+            facts.push(Fact::ServiceStarted { version, entries });
+            return Ok(facts);
+        }
+        Command::SnapshotState { sha256 } => Fact::StateSnapshot { entries: state.entries, sha256 },
+        Command::OpenCustody { custody, record } => Fact::CustodyOpened { custody, record },
+        Command::CloseCustody { custody, record, verdict } => {
+            custody_is_open(state, &custody)?;
+            Fact::CustodyClosed { custody, record, verdict }
+        }
+        Command::PauseImport { bundle, reason, missing_volumes } => {
+            let import = open_import(state, &bundle)?;
+            Fact::ImportPaused { import, reason, missing_volumes }
+        }
+        Command::RefuseBundle { custody, reason, message, bundle } => {
+            custody_is_open(state, &custody)?;
+            Fact::BundleRefused { custody, reason, message, bundle }
+        }
+        Command::QuarantineBundle { custody, reason, message, bundle } => {
+            custody_is_open(state, &custody)?;
+            Fact::BundleQuarantined { custody, reason, message, bundle }
+        }
+        Command::CommitCarried { custody, bundle, sequence, payloads_new, bytes_new, missing } => {
+            let import = open_import(state, &bundle)?;
+            let completed: Vec<SourceId> =
+                missing.iter().filter(|(_, n)| *n == 0).map(|(s, _)| s.clone()).collect();
+            let carried = Fact::PayloadsCarried {
+                import,
+                custody,
+                bundle,
+                sequence,
+                payloads_new,
+                bytes_new,
+                missing,
+            };
+            let mut after = state.clone();
+            let mut facts = vec![carried];
+            after.evolve(&silent(&facts[0]));
+            for source in completed {
+                facts.extend(point_followers(&after, &source));
+            }
+            return Ok(facts);
+        }
+        Command::CreateRing { ring, follows } => {
+            if state.rings.contains_key(&ring) {
+                return Err(Refused::RingExists { ring });
+            }
+            Fact::RingCreated { ring, follows }
+        }
+        Command::IssueCertificate { endpoint, certificate, not_after } => {
+            Fact::EndpointCertificateIssued { endpoint, certificate, not_after }
+        }
+        Command::CountRefusals { source, reason, count, since, until } => {
+            Fact::RefusalsCounted { source, reason, count, since, until }
+        }
+        Command::ViewLog { filter, entries } => Fact::LogViewed { filter, entries },
+        Command::ExportAudit { scope, manifest } => {
+            Fact::AuditExported { scope, manifest, entries: state.entries }
+        }
+        Command::ReportFull { needed_bytes, available_bytes } => {
+            Fact::StorageFull { needed_bytes, available_bytes }
+        }
+    };
+    Ok(vec![facts])
+}
+
+fn create_site(
+    state: &State,
+    site: SiteName,
+    origin: String,
+    anchors: Vec<(AnchorKind, String, Digest, Vec<String>)>,
+    ring: RingName,
+) -> Result<Vec<Fact>, Refused> {
+    if let Some(site) = &state.site {
+        return Err(Refused::SiteExists { site: site.clone() });
+    }
+    let mut facts = vec![Fact::SiteCreated { site, origin, epoch: 1 }];
+    for (anchor, name, sha256, fingerprints) in anchors {
+        facts.push(Fact::AnchorAccepted { anchor, name, sha256, fingerprints });
+    }
+    facts.push(Fact::RingCreated { ring, follows: true });
+    Ok(facts)
+}
+
+fn start_import(
+    state: &State,
+    custody: RecordId,
+    bundle: Digest,
+    sequence: u64,
+) -> Result<Vec<Fact>, Refused> {
+    custody_is_open(state, &custody)?;
+    if state.open_imports.contains_key(&bundle) {
+        return Ok(Vec::new()); // goes on where it stopped
+    }
+    Ok(vec![Fact::ImportStarted { import: custody.clone(), custody, bundle, sequence }])
+}
+
+fn commit_import(state: &State, commit: Commit) -> Result<Vec<Fact>, Refused> {
+    let import = open_import(state, &commit.bundle)?;
+    let newest = state.newest.map(|(sequence, _)| sequence);
+    if let Some(newest) = newest
+        && commit.sequence <= newest
+    {
+        return Err(Refused::Overtaken { sequence: commit.sequence, newest });
+    }
+    let skipped = commit.previous != newest && commit.previous.is_some();
+    let sources: Vec<SourceId> = commit.sources.iter().map(|s| s.source.clone()).collect();
+    let mut facts = vec![Fact::BundleImported {
+        import,
+        custody: commit.custody,
+        bundle: commit.bundle,
+        sequence: commit.sequence,
+        previous: newest,
+        skipped,
+        publisher: Box::new(commit.publisher),
+        sources: commit.sources,
+        payloads_new: commit.payloads_new,
+        bytes_new: commit.bytes_new,
+        signed_time: commit.signed_time,
+    }];
+    let mut after = state.clone();
+    after.evolve(&silent(&facts[0]));
+    for source in sources {
+        facts.extend(point_followers(&after, &source));
+    }
+    Ok(facts)
+}
+
+/// Rings that follow go to the newest view of `source` when it is complete.
+fn point_followers(state: &State, source: &SourceId) -> Vec<Fact> {
+    let Some((sequence, view)) = state.newest_view(source) else { return Vec::new() };
+    if view.missing > 0 {
+        return Vec::new();
+    }
+    let follows = state.rings.iter().filter(|(_, follows)| **follows);
+    follows.filter_map(|(ring, _)| pointed(state, ring, source, sequence)).collect()
+}
+
+fn point_ring(
+    state: &State,
+    ring: &RingName,
+    source: &SourceId,
+    sequence: Option<u64>,
+) -> Result<Vec<Fact>, Refused> {
+    if !state.rings.contains_key(ring) {
+        return Err(Refused::NoRing { ring: ring.clone() });
+    }
+    let complete = |(key, view): (&(SourceId, u64), &crate::KeptView)| {
+        (key.0 == *source && view.missing == 0).then_some(key.1)
+    };
+    let sequence = match sequence {
+        Some(sequence) => sequence,
+        None => (state.views.iter().rev().find_map(complete))
+            .ok_or_else(|| Refused::NoCompleteView { source_id: source.clone() })?,
+    };
+    let key = (source.clone(), sequence);
+    let Some(view) = state.views.get(&key) else {
+        return Err(Refused::NoView { source_id: key.0, sequence });
+    };
+    if view.missing > 0 {
+        return Err(Refused::Incomplete { source_id: key.0, sequence, missing: view.missing });
+    }
+    Ok(pointed(state, ring, source, sequence).into_iter().collect())
+}
+
+/// The fact that moves a pointer, or nothing where it already points there.
+fn pointed(state: &State, ring: &RingName, source: &SourceId, sequence: u64) -> Option<Fact> {
+    let (at, generation) =
+        state.pointers.get(&(ring.clone(), source.clone())).copied().unwrap_or((0, 0));
+    (at != sequence).then(|| Fact::RingPointed {
+        ring: ring.clone(),
+        source: source.clone(),
+        sequence,
+        generation: generation + 1,
+    })
+}
+
+fn custody_is_open(state: &State, custody: &RecordId) -> Result<(), Refused> {
+    let open = state.open_custody.contains(custody);
+    open.then_some(()).ok_or_else(|| Refused::NoCustody { custody: custody.clone() })
+}
+
+fn open_import(state: &State, bundle: &Digest) -> Result<RecordId, Refused> {
+    let open = state.open_imports.get(bundle);
+    open.map(|o| o.import.clone()).ok_or(Refused::NoImport { bundle: *bundle })
+}
+
+/// An event around a fact, to see the state that would follow it.
+fn silent(fact: &Fact) -> crate::Event {
+    crate::Event { at: Timestamp::UNIX_EPOCH, actor: crate::Actor::Appliance, fact: fact.clone() }
+}

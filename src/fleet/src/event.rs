@@ -1,0 +1,212 @@
+//! What can be said in the ledger: one [`Fact`] per kind of event, version 1 of each.
+//!
+//! **Invariant:** facts hold ids, digests and commitments; no names, addresses or inventories. Those
+//! are in the evidence store, named by commitment.
+//!
+//! To add a fact: a variant here, its arm in `state.rs`, a line in the golden ledger. To change one:
+//! raise its number in [`Fact::version`] and write an upcaster in `codec.rs`.
+
+use ids::{Digest, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// One entry of the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When the appliance's clock said that it happened, UTC, to the millisecond.
+    pub at: Timestamp,
+    /// Who caused it.
+    pub actor: Actor,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// Who caused an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Actor {
+    /// The appliance by itself.
+    Appliance,
+    /// A person, through a door.
+    Person {
+        /// The person's id.
+        person: PersonId,
+        /// The role in which they acted.
+        role: Role,
+        /// Where they came in.
+        door: Door,
+    },
+}
+
+/// The four roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Imports, plans, runs, restores.
+    Operator,
+    /// Accountable for what is applied.
+    Approver,
+    /// Reads, exports, verifies.
+    Assessor,
+    /// Keys, people, network.
+    Administrator,
+}
+
+/// Where a person came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Door {
+    /// The command line on the appliance; the operating system vouches for the account.
+    CommandLine,
+}
+
+/// What kind of trust an anchor founds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnchorKind {
+    /// The publisher's first TUF root.
+    PublisherRoot,
+    /// A vendor's OpenPGP certificates.
+    VendorKeyring,
+}
+
+/// Where an unauthenticated refusal came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalKind {
+    /// The endpoints' door.
+    EndpointDoor,
+    /// The people's door.
+    PeopleDoor,
+}
+
+/// What the vendor's signed metadata said of one source, as verified on the appliance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFacts {
+    /// Digest of the vendor's signed release file.
+    pub release: Digest,
+    /// `Date` of that file.
+    pub release_date: Timestamp,
+    /// `Valid-Until` of that file, where it has one.
+    pub valid_until: Option<Timestamp>,
+    /// Fingerprints of the vendor keys whose signatures held.
+    pub signed_by: Vec<String>,
+    /// Name of the anchor that holds these keys.
+    pub anchor: String,
+}
+
+/// One source of an imported bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedSource {
+    /// Which source.
+    pub source: SourceId,
+    /// Digest of the catalogue, as kept in the store.
+    pub catalogue: Digest,
+    /// What the vendor's signature says.
+    pub vendor: SourceFacts,
+    /// Files in the catalogue.
+    pub files: u64,
+    /// Updates in the catalogue.
+    pub updates: u64,
+    /// Distinct CVE ids that these updates name.
+    pub cves: u64,
+    /// Files that the catalogue names and the store does not hold: 0 is a complete view.
+    pub missing: u64,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "fields repeat the words of their variant")]
+pub enum Fact {
+    /// The site was founded; always the first entry of a log's first epoch.
+    SiteCreated { site: SiteName, origin: String, epoch: u32 },
+    /// An anchor of trust was accepted. Bundles may propose anchors; only this accepts one.
+    AnchorAccepted { anchor: AnchorKind, name: String, sha256: Digest, fingerprints: Vec<String> },
+    /// The appliance started on this ledger.
+    ServiceStarted { version: String, entries: u64 },
+    /// The ledger was found damaged and was made whole from its second copy.
+    LedgerRepaired { what: String },
+    /// The views were set aside and built again.
+    ViewsRebuilt { reason: String, entries: u64 },
+    /// The clock said an earlier time than the entry before.
+    ClockWentBack { by_seconds: i64 },
+    /// The state after the first `entries` entries has this digest.
+    StateSnapshot { entries: u64, sha256: Digest },
+    /// The newest entry format that may be written from here on.
+    FormatRaised { format: u32 },
+    /// A medium was presented; its custody record is in the evidence store.
+    CustodyOpened { custody: RecordId, record: Digest },
+    /// The custody record was completed with what became of the medium.
+    CustodyClosed { custody: RecordId, record: Digest, verdict: crate::Verdict },
+    /// A bundle that the publisher signed is being read.
+    ImportStarted { import: RecordId, custody: RecordId, bundle: Digest, sequence: u64 },
+    /// Reading stopped before the end; what was read is kept, nothing of it is visible.
+    ImportPaused { import: RecordId, reason: String, missing_volumes: Vec<u32> },
+    /// A bundle was refused; state is as before.
+    BundleRefused {
+        custody: RecordId,
+        reason: String,
+        message: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bundle: Option<Digest>,
+    },
+    /// A bundle that time forbids: expired, or from too far ahead. State is as before.
+    BundleQuarantined { custody: RecordId, reason: String, message: String, bundle: Digest },
+    /// The one commit of an import: from here on its metadata is trusted.
+    BundleImported {
+        import: RecordId,
+        custody: RecordId,
+        bundle: Digest,
+        sequence: u64,
+        /// The sequence trusted before, if any.
+        previous: Option<u64>,
+        /// True where bundles between `previous` and this one were never seen here.
+        skipped: bool,
+        publisher: Box<trust::Publisher>,
+        sources: Vec<ImportedSource>,
+        payloads_new: u64,
+        bytes_new: u64,
+        /// Latest plausible signed time in the bundle: the clock's floor rises to it.
+        signed_time: Timestamp,
+    },
+    /// An older bundle gave payloads that trusted indexes name; its metadata was not taken.
+    PayloadsCarried {
+        import: RecordId,
+        custody: RecordId,
+        bundle: Digest,
+        sequence: u64,
+        payloads_new: u64,
+        bytes_new: u64,
+        /// What is still missing, by source, in the newest views.
+        missing: Vec<(SourceId, u64)>,
+    },
+    /// A ring was made.
+    RingCreated { ring: RingName, follows: bool },
+    /// A ring points at a view. Generations only rise.
+    RingPointed { ring: RingName, source: SourceId, sequence: u64, generation: u64 },
+    /// An endpoint got a client certificate; `endpoint` is the commitment to its name.
+    EndpointCertificateIssued { endpoint: Digest, certificate: Digest, not_after: Timestamp },
+    /// Unauthenticated refusals, counted: at most one per kind and reason in ten minutes.
+    RefusalsCounted {
+        source: RefusalKind,
+        reason: String,
+        count: u64,
+        since: Timestamp,
+        until: Timestamp,
+    },
+    /// Somebody looked at the log.
+    LogViewed { filter: String, entries: u64 },
+    /// An audit bundle was written.
+    AuditExported { scope: String, manifest: Digest, entries: u64 },
+    /// Writing stopped for want of space; nothing acknowledged is lost.
+    StorageFull { needed_bytes: u64, available_bytes: u64 },
+}
+
+impl Fact {
+    /// The version of this kind of fact that is written today.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        1
+    }
+}

@@ -1,0 +1,199 @@
+//! The live state of a site: what `decide` looks at, and nothing else.
+//!
+//! Built only by [`State::evolve`] from events, in order. It can be written out and read back as
+//! JSON; its digest after n entries goes into the ledger, so a replay that diverges shows.
+
+use crate::{AnchorKind, Event, Fact, ImportedSource};
+use ids::{Digest, RecordId, RingName, SiteName, SourceId, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many of a source's newest views are kept besides those that a ring points at.
+pub const VIEWS_KEPT: usize = 3;
+
+/// What the appliance knows and decides by.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Entries evolved so far.
+    pub entries: u64,
+    /// The site's name, once founded.
+    pub site: Option<SiteName>,
+    /// Origin of the log, with its epoch.
+    pub origin: String,
+    /// Accepted anchors: (kind, name) to digest of the bytes in the evidence store.
+    #[serde(with = "pairs")]
+    pub anchors: BTreeMap<(AnchorKind, String), Digest>,
+    /// What is trusted of the publisher; `None` before the first import.
+    pub publisher: Option<trust::Publisher>,
+    /// Sequence and digest of the newest trusted bundle.
+    pub newest: Option<(u64, Digest)>,
+    /// Kept views, by source and sequence.
+    #[serde(with = "pairs")]
+    pub views: BTreeMap<(SourceId, u64), KeptView>,
+    /// Rings and whether each follows new complete views by itself.
+    pub rings: BTreeMap<RingName, bool>,
+    /// Where rings point: sequence and generation.
+    #[serde(with = "pairs")]
+    pub pointers: BTreeMap<(RingName, SourceId), (u64, u64)>,
+    /// Imports under way, by bundle.
+    #[serde(with = "pairs")]
+    pub open_imports: BTreeMap<Digest, OpenImport>,
+    /// Custody records that wait for their outcome.
+    pub open_custody: BTreeSet<RecordId>,
+    /// Latest signed time that was plausible when seen: the clock is not believed below it.
+    pub signed_floor: Option<Timestamp>,
+    /// When the newest entry was made.
+    pub last_at: Option<Timestamp>,
+}
+
+/// A view that is kept: one source at one sequence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptView {
+    /// What the import said of it.
+    pub source: ImportedSource,
+    /// Files still missing from the store.
+    pub missing: u64,
+}
+
+/// An import that has begun and not ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenImport {
+    /// Its id; what was read is kept under it.
+    pub import: RecordId,
+    /// Sequence of its bundle.
+    pub sequence: u64,
+}
+
+impl State {
+    /// Takes in the next event. Never fails: what the ledger says has happened.
+    pub fn evolve(&mut self, event: &Event) {
+        self.entries += 1;
+        self.last_at = Some(event.at);
+        match &event.fact {
+            Fact::SiteCreated { site, origin, .. } => {
+                self.site = Some(site.clone());
+                self.origin.clone_from(origin);
+            }
+            Fact::AnchorAccepted { anchor, name, sha256, .. } => {
+                self.anchors.insert((*anchor, name.clone()), *sha256);
+            }
+            Fact::CustodyOpened { custody, .. } => {
+                self.open_custody.insert(custody.clone());
+            }
+            Fact::CustodyClosed { custody, .. } => {
+                self.open_custody.remove(custody);
+            }
+            Fact::ImportStarted { import, bundle, sequence, .. } => {
+                let open = OpenImport { import: import.clone(), sequence: *sequence };
+                self.open_imports.insert(*bundle, open);
+            }
+            Fact::BundleRefused { bundle: Some(bundle), .. } => {
+                self.open_imports.remove(bundle);
+            }
+            Fact::BundleImported { bundle, sequence, publisher, sources, signed_time, .. } => {
+                self.open_imports.remove(bundle);
+                self.publisher = Some(publisher.as_ref().clone());
+                self.newest = Some((*sequence, *bundle));
+                self.signed_floor = self.signed_floor.max(Some(*signed_time));
+                self.keep_views(*sequence, sources);
+            }
+            Fact::PayloadsCarried { bundle, missing, .. } => {
+                self.open_imports.remove(bundle);
+                for (source, count) in missing {
+                    self.set_missing(source, *count);
+                }
+            }
+            Fact::RingCreated { ring, follows } => {
+                self.rings.insert(ring.clone(), *follows);
+            }
+            Fact::RingPointed { ring, source, sequence, generation } => {
+                let key = (ring.clone(), source.clone());
+                self.pointers.insert(key, (*sequence, *generation));
+                self.drop_old_views(source);
+            }
+            Fact::ServiceStarted { .. }
+            | Fact::LedgerRepaired { .. }
+            | Fact::ViewsRebuilt { .. }
+            | Fact::ClockWentBack { .. }
+            | Fact::StateSnapshot { .. }
+            | Fact::FormatRaised { .. }
+            | Fact::ImportPaused { .. }
+            | Fact::BundleRefused { bundle: None, .. }
+            | Fact::BundleQuarantined { .. }
+            | Fact::EndpointCertificateIssued { .. }
+            | Fact::RefusalsCounted { .. }
+            | Fact::LogViewed { .. }
+            | Fact::AuditExported { .. }
+            | Fact::StorageFull { .. } => {}
+        }
+    }
+
+    /// The newest kept view of a source, with its sequence.
+    #[must_use]
+    pub fn newest_view(&self, source: &SourceId) -> Option<(u64, &KeptView)> {
+        let mut views = self.views.iter().filter(|((s, _), _)| s == source);
+        views.next_back().map(|((_, sequence), view)| (*sequence, view))
+    }
+
+    /// Digest of the state: SHA-256 of its JSON, whose maps are sorted.
+    ///
+    /// # Errors
+    /// Only if the state cannot be written as JSON, which would be our own mistake.
+    pub fn digest(&self) -> Result<Digest, serde_json::Error> {
+        Ok(Digest::of(&serde_json::to_vec(self)?))
+    }
+
+    fn keep_views(&mut self, sequence: u64, sources: &[ImportedSource]) {
+        for source in sources {
+            let view = KeptView { source: source.clone(), missing: source.missing };
+            self.views.insert((source.source.clone(), sequence), view);
+            self.drop_old_views(&source.source);
+        }
+    }
+
+    fn set_missing(&mut self, source: &SourceId, count: u64) {
+        if let Some((sequence, _)) = self.newest_view(source) {
+            let key = (source.clone(), sequence);
+            if let Some(view) = self.views.get_mut(&key) {
+                view.missing = count;
+            }
+        }
+    }
+
+    fn drop_old_views(&mut self, source: &SourceId) {
+        let pointed: BTreeSet<u64> = (self.pointers.iter())
+            .filter(|((_, s), _)| s == source)
+            .map(|(_, (sequence, _))| *sequence)
+            .collect();
+        let sequences: Vec<u64> =
+            self.views.keys().filter(|(s, _)| s == source).map(|(_, n)| *n).collect();
+        let newest = sequences.len().saturating_sub(VIEWS_KEPT);
+        for sequence in sequences.into_iter().take(newest) {
+            if !pointed.contains(&sequence) {
+                self.views.remove(&(source.clone(), sequence));
+            }
+        }
+    }
+}
+
+/// Maps with compound keys as sorted lists of pairs, since JSON keys are text.
+mod pairs {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::collections::BTreeMap;
+
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
