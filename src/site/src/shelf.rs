@@ -63,19 +63,21 @@ impl SourceView {
     pub fn new(sequence: u64, catalogue: &Catalogue, previous: Option<&Self>) -> Self {
         let mut files = HashMap::with_capacity(catalogue.files.len() + 64);
         for file in &catalogue.files {
-            let before = previous
-                .and_then(|view| view.files.get(file.path.as_str()))
-                .filter(|entry| entry.served.digest == file.sha256);
-            let modified = before.map_or(catalogue.release_date, |e| e.served.modified);
+            let before = previous.and_then(|view| view.files.get_key_value(file.path.as_str()));
+            let same = before.filter(|(_, entry)| entry.served.digest == file.sha256);
+            let modified = same.map_or(catalogue.release_date, |(_, e)| e.served.modified);
             let (digest, length, kind) = (file.sha256, file.length, file.kind);
             let served = Served { digest, length, modified, kind };
             if kind == FileKind::Index {
-                let (dir, _) = file.path.rsplit_once('/').unwrap_or(("", ""));
-                let path = format!("{dir}/by-hash/SHA256/{digest}").into_boxed_str();
-                files.entry(path).or_insert(Entry { served, anywhere: true });
+                let dir =
+                    file.path.rsplit_once('/').map_or(String::new(), |(d, _)| format!("{d}/"));
+                let path = format!("{dir}by-hash/SHA256/{digest}");
+                files.entry(path.into()).or_insert(Entry { served, anywhere: true });
             }
             let anywhere = kind == FileKind::Payload || is_by_hash(&file.path);
-            files.insert(file.path.as_str().into(), Entry { served, anywhere });
+            // Views of one source share the text of their paths: most of what they hold.
+            let path = before.map_or_else(|| file.path.as_str().into(), |(p, _)| Arc::clone(p));
+            files.insert(path, Entry { served, anywhere });
         }
         let source = catalogue.source.clone();
         Self { source, sequence, release_date: catalogue.release_date, files }
@@ -163,7 +165,9 @@ impl Shelf {
     /// Where each ring points, as ring, source and sequence.
     pub fn rings(&self) -> impl Iterator<Item = (&str, &str, u64)> {
         self.rings.iter().flat_map(|(ring, sources)| {
-            sources.iter().map(move |(source, sequence)| (ring.as_str(), source.as_str(), *sequence))
+            sources
+                .iter()
+                .map(move |(source, sequence)| (ring.as_str(), source.as_str(), *sequence))
         })
     }
 
@@ -287,8 +291,9 @@ mod tests {
     #[test]
     fn indexes_never_mix_and_payloads_answer_from_every_view() {
         let (mut shelf, ring, source) = shelf();
-        let by_hash =
-            |n: u32| format!("dists/b/main/by-hash/SHA256/{}", Digest::of(format!("index {n}").as_bytes()));
+        let by_hash = |n: u32| {
+            format!("dists/b/main/by-hash/SHA256/{}", Digest::of(format!("index {n}").as_bytes()))
+        };
         for sequence in [1, 2, 1] {
             shelf.point(&ring, &source, sequence);
             let ask = |path: &str| content(shelf.in_ring("pilot", "debian", path));

@@ -70,6 +70,30 @@ impl Incoming {
         self.state().whole.contains_key(digest) || self.store.has(digest)
     }
 
+    /// A payload that has come whole or is in the store, of at most `max` bytes, hashed again.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn read(&self, digest: &Digest, max: u64) -> Result<Vec<u8>, Error> {
+        let come = self.state().whole.get(digest).copied();
+        let path = self.dir.join(digest.to_hex());
+        match (come, self.store.disk.len(&path)) {
+            (Some(length), Ok(_)) if length > max => {
+                Err(Error::TooLong { digest: *digest, length, max })
+            }
+            (Some(_), Ok(_)) => {
+                let bytes = self.store.disk.read(&path).map_err(Error::read(path))?;
+                let actual = Digest::of(&bytes);
+                if actual == *digest {
+                    Ok(bytes)
+                } else {
+                    Err(Error::Damaged { digest: *digest, actual })
+                }
+            }
+            _ => self.store.read(digest, max),
+        }
+    }
+
     /// What of a payload of `total` bytes has not come yet; nothing when it is
     /// [`already`](Self::already) there.
     ///

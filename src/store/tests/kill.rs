@@ -64,7 +64,7 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
     let dir = TempDir::new().unwrap();
     let rounds = if std::env::var_os("PATCHKEEP_SOAK").is_some() { 1000 } else { 20 };
     let mut seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut acknowledged = 0;
     for round in 0..rounds {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
