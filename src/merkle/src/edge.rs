@@ -107,6 +107,9 @@ impl Edge {
     /// The edge at the last tile boundary of level 0: without the leaves after it.
     #[must_use]
     pub fn at_boundary(&self) -> Self {
+        if self.size < u64::from(TILE_WIDTH) {
+            return Self::default();
+        }
         let mut edge = self.clone();
         edge.size -= self.size % u64::from(TILE_WIDTH);
         if let Some(leaves) = edge.levels.first_mut() {
