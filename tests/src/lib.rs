@@ -1,1 +1,1 @@
-//! Whole-system tests.
+//! The stage for whole-system tests.

@@ -1,0 +1,44 @@
+# Everything that is done with Patchkeep from a clone. `just` lists it.
+
+[private]
+default:
+    @just --list --unsorted
+
+# All of it on real updates: collect, bundle, import, serve, patch a real Debian root, prove
+demo *ARGS: setup build
+    target/release/patchkeep demo {{ARGS}}
+
+# Every test that fits in half an hour: units, attacks, kills, real apt in a real Debian root
+test *ARGS: setup build
+    cargo nextest run --release --workspace {{ARGS}}
+
+# Before a commit: format, clippy, the tidy test and the unit tests
+check: setup
+    cargo fmt --all --check
+    cargo clippy --release --workspace --all-targets -- -D warnings
+    cargo nextest run --release --workspace --lib --bins --test tidy
+
+# Figures, as ratios in one run against nginx and plain copying; they never fail by the clock
+bench *ARGS: build
+    tests/setup.sh bench
+    tests/bench/run.sh {{ARGS}}
+
+# What takes longer than `just test`: many more kills, licences, each fuzz target; writes tests/SOAK.md
+soak: setup build
+    tests/soak.sh
+
+# Fuzz one parser for some seconds; without a target, list the targets
+fuzz TARGET="" SECONDS="60":
+    tests/fuzz/run.sh "{{TARGET}}" "{{SECONDS}}"
+
+# Install what is missing: system packages, the test runner, python-tuf
+setup:
+    @tests/setup.sh
+
+# What CI runs on a fresh clone
+ci:
+    bash .ci/run
+
+[private]
+build:
+    cargo build --release --workspace --bins

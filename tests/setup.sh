@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# What the demo and the tests need on a Debian machine with Rust and Node; `just setup` runs it.
+# Quick when nothing is missing, safe to run again, and it says what it installs and why.
+#   tests/setup.sh          what demo, test and check need
+#   tests/setup.sh bench    also the peers that `just bench` measures against
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=()
+# A program, the Debian package that has it, and what we want it for.
+need() {
+  command -v "$1" >/dev/null 2>&1 && return
+  missing+=("$2")
+  echo "setup: $1 is missing (package $2): $3"
+}
+
+need gcc gcc "to link, and to build the C parts of aws-lc and zstd"
+need make make "to build the C parts of dependencies"
+need mmdebstrap mmdebstrap "to make a real Debian machine to patch"
+need faketime faketime "to see what a machine does 40 and 60 days later"
+need gpgv gpgv "to check vendors' signatures as any desk can"
+need openssl openssl "to check the raw signature of an audit bundle, and certificates"
+need ssh-keygen openssh-client "to check the SSH signature of an audit bundle"
+need xxd xxd "to read bytes as hex in verify.sh"
+need zip zip "to cut and join zip files in tests"
+need unzip unzip "to open an audit bundle as any desk can"
+need ip iproute2 "for networks with no way out"
+need curl curl "to speak HTTPS to the appliance as a stranger would"
+need unshare util-linux "for namespaces of a test's own"
+[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || {
+  missing+=(debian-archive-keyring)
+  echo "setup: Debian's archive keys are missing (package debian-archive-keyring): they judge Debian's signatures"
+}
+if [ "${1:-}" = bench ]; then
+  need nginx nginx-light "the web server to be measured against"
+  need wrk wrk "to load a server"
+  need h2load nghttp2-client "to load a server with HTTP/2"
+fi
+
+# python-tuf, the second opinion on our bundles, wants Python 3.10 or newer with venv.
+python=
+for candidate in python3 /usr/bin/python3; do
+  if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+    python=$candidate
+    break
+  fi
+done
+[ -n "$python" ] || {
+  missing+=(python3-venv)
+  echo "setup: Python 3.10 with venv is missing (package python3-venv): python-tuf reads our bundles in a test"
+}
+
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "setup: please run:  sudo apt-get update && sudo apt-get install --yes --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+  echo "setup: installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  log=$(mktemp)
+  { apt-get -q update && apt-get -q install --yes --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null || {
+    tail -n 20 "$log" >&2
+    echo "setup: apt-get could not install ${missing[*]}; the lines above say why" >&2
+    exit 1
+  }
+  rm -f "$log"
+fi
+
+if ! cargo nextest --version >/dev/null 2>&1; then
+  echo "setup: cargo-nextest is missing: it runs the tests, each in a process of its own (some minutes to build)"
+  cargo install --locked --quiet cargo-nextest --version 0.9.143 </dev/null
+fi
+
+# The marker is the requirements file itself: a changed pin makes the venv anew.
+requirements=tests/python-tuf/requirements.txt
+if [ -f "$requirements" ] && ! cmp -s "$requirements" target/venv/installed.txt; then
+  echo "setup: python-tuf into target/venv: it opens our bundles in a test"
+  rm -rf target/venv
+  "${python:-/usr/bin/python3}" -m venv target/venv
+  target/venv/bin/pip install --quiet --disable-pip-version-check --requirement "$requirements" </dev/null
+  cp "$requirements" target/venv/installed.txt
+fi
