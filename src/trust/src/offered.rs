@@ -119,6 +119,7 @@ pub fn metadata_bytes_max(name: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
