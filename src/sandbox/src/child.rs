@@ -5,9 +5,10 @@
 //! list. The filter alone forbids open, socket, exec and threads; Landlock and the limits stand
 //! behind it.
 
+pub use crate::wire::Answer;
+
 use crate::wire::{
-    Answer, Ask, BODY, HEAD, HEAD_BYTES_MAX, Operation, PIECE_BYTES_MAX, read_bytes, read_u32,
-    write_frame,
+    Ask, BODY, HEAD, HEAD_BYTES_MAX, Operation, PIECE_BYTES_MAX, read_bytes, read_u32, write_frame,
 };
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus,
