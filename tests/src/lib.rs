@@ -1,1 +1,23 @@
-//! The stage for whole-system tests.
+//! The stage for whole-system tests: real programs, real Debian machines, networks with no way out.
+//!
+//! come [`Appliance`]s (a data folder each), served inside a [`Network`], and [`Debian`] machines
+//! that patch themselves from it with stock apt.
+//!
+//! **Invariant:** everything here stops by itself: commands have a time limit, servers are stopped
+//! by their own process id, namespaces and folders go when their owner is dropped, and what a
+//! killed test left behind is swept by the next one. **Invariant:** no address of a mirror stands
+//! here: it is read from the machine's own apt sources when a test runs.
+//!
+//! Helpers end the test (they panic) with one sentence when the stage cannot be set.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod command;
+mod debian;
+mod machine;
+mod network;
+
+pub use command::{Said, run, run_within};
+pub use debian::Debian;
+pub use machine::{Mirror, cache, mirror, patchkeep, program, require_root, scratch, soak};
+pub use network::{Network, Node};

@@ -1,0 +1,105 @@
+//! A real Debian machine: a root from the release suite, so that it lacks the security updates.
+
+use crate::{Node, Said, cache, mirror, require_root, run_within, scratch};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A Debian machine of the test's own, as old as the last point release.
+#[derive(Debug)]
+pub struct Debian {
+    folder: TempDir,
+}
+
+impl Debian {
+    /// A fresh machine. The first of all takes half a minute, each other a second or two.
+    #[must_use]
+    pub fn fresh() -> Self {
+        require_root();
+        let folder = scratch();
+        let root = folder.path().join("root");
+        fs::create_dir(&root).unwrap();
+        let mut unpack = Command::new("tar");
+        unpack.args(["--extract", "--numeric-owner", "--file"]).arg(archive());
+        run_within(Duration::from_secs(120), unpack.arg("--directory").arg(&root)).ok();
+        Self { folder }
+    }
+
+    /// Its root directory.
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("root")
+    }
+
+    /// A path inside it.
+    #[must_use]
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.root().join(inside.trim_start_matches('/'))
+    }
+
+    /// What dpkg knows to be installed.
+    #[must_use]
+    pub fn status_file(&self) -> PathBuf {
+        self.path("/var/lib/dpkg/status")
+    }
+
+    /// Runs a shell line on it, at a node of a network, within five minutes.
+    #[track_caller]
+    pub fn run(&self, node: &Node, line: &str) -> Said {
+        self.run_with(node, &[], line)
+    }
+
+    /// Runs a shell line on it as if so many days from now.
+    #[track_caller]
+    pub fn run_in_days(&self, node: &Node, days: u32, line: &str) -> Said {
+        let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+        assert!(self.path(library).exists(), "the machine has no libfaketime");
+        let preload = format!("LD_PRELOAD={library}");
+        self.run_with(node, &[&preload, &format!("FAKETIME=+{days}d"), "FAKETIME_NO_CACHE=1"], line)
+    }
+
+    #[track_caller]
+    fn run_with(&self, node: &Node, environment: &[&str], line: &str) -> Said {
+        let root = self.root();
+        let mut command = node.command("unshare");
+        // A namespace of processes: when the first of them is stopped, all of them are.
+        command.args(["--mount", "--pid", "--fork", "--kill-child"]);
+        command.arg(format!("--mount-proc={}", root.join("proc").display()));
+        command.arg("chroot").arg(&root).args(["env", "-i", "LC_ALL=C.UTF-8"]);
+        command.args(["DEBIAN_FRONTEND=noninteractive", "HOME=/root"]);
+        command.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.args(environment).args(["sh", "-c", line]);
+        run_within(Duration::from_secs(300), &mut command)
+    }
+
+    /// The installed version of a package.
+    #[must_use]
+    pub fn version(&self, package: &str) -> Option<String> {
+        let status = fs::read(self.status_file()).unwrap();
+        let installed = vendor_apt::parse_status(&status).unwrap();
+        installed.into_iter().find(|own| own.name == package).map(|own| own.version)
+    }
+}
+
+/// A root of the machine's release as an archive, made once.
+fn archive() -> PathBuf {
+    let mirror = mirror();
+    let archive = cache().join(format!("debian-{}.tar", mirror.codename));
+    if !archive.exists() {
+        make(&archive, &mirror.codename, &mirror.release);
+    }
+    archive
+}
+
+fn make(archive: &Path, codename: &str, uri: &str) {
+    let fresh = archive.with_extension(format!("{}.tar", std::process::id()));
+    let mut command = Command::new("mmdebstrap");
+    // libfaketime comes along so that the machine can be told another day; nothing else is added.
+    command.args(["--variant=apt", "--mode=root", "--format=tar", "--include=libfaketime"]);
+    // Only the release suite: the security updates are what the machine shall lack.
+    command.arg(codename).arg(&fresh).arg(uri);
+    run_within(Duration::from_secs(240), &mut command).ok();
+    fs::rename(&fresh, archive).unwrap();
+}
