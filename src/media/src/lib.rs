@@ -1,1 +1,21 @@
-//! Bundles on media
+//! Bundles on media: a folder, or volumes in any order, read once from front to back.
+//!
+//! Start at [`Medium::open`]; hand [`Medium::offered`] to `trust`, then the judged repository to
+//! [`Medium::contents`], then read the payloads from [`Medium::stretches`].
+//!
+//! **Invariant:** a medium is hostile until its bytes have matched a digest that `trust` vouches
+//! for. Nothing is written anywhere, no link is followed, nothing is executed or extracted, no name
+//! from a medium is used but to open the file that is there under it; counts and sizes are bounded.
+
+mod contents;
+mod error;
+mod files;
+mod folder;
+mod medium;
+mod stretch;
+mod volumes;
+
+pub use contents::Contents;
+pub use error::Error;
+pub use medium::{Medium, VOLUME_SUFFIX};
+pub use stretch::Stretch;
