@@ -107,6 +107,7 @@ fn upcaster(_kind: &str, _version: u64) -> Option<Upcaster> {
 pub(crate) const KINDS: &[&str] = &[
     "site-created",
     "anchor-accepted",
+    "key-made",
     "service-started",
     "ledger-repaired",
     "views-rebuilt",

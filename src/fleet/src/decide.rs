@@ -11,6 +11,9 @@ pub enum Command {
     CreateSite {
         site: SiteName,
         origin: String,
+        /// Purpose and public form of each key of the appliance's own.
+        keys: Vec<(String, String)>,
+        /// Kind, name, digest and fingerprints of each anchor.
         anchors: Vec<(AnchorKind, String, Digest, Vec<String>)>,
         ring: RingName,
     },
@@ -70,6 +73,7 @@ pub struct Commit {
     pub custody: RecordId,
     pub bundle: Digest,
     pub sequence: u64,
+    pub metadata: Digest,
     pub publisher: trust::Publisher,
     pub sources: Vec<ImportedSource>,
     pub payloads_new: u64,
@@ -162,8 +166,11 @@ pub fn decide(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fac
 
 fn follow(state: &State, command: Command) -> Result<Vec<Fact>, Refused> {
     let facts = match command {
-        Command::CreateSite { site, origin, anchors, ring } => {
-            return create_site(state, site, origin, anchors, ring);
+        Command::CreateSite { site, origin, keys, anchors, ring } => {
+            if let Some(site) = &state.site {
+                return Err(Refused::SiteExists { site: site.clone() });
+            }
+            return Ok(create_site(site, origin, keys, anchors, ring));
         }
         Command::CommitImport(commit) => return commit_import(state, *commit),
         Command::PointRing { ring, source, sequence } => {
@@ -243,21 +250,19 @@ fn follow(state: &State, command: Command) -> Result<Vec<Fact>, Refused> {
 }
 
 fn create_site(
-    state: &State,
     site: SiteName,
     origin: String,
+    keys: Vec<(String, String)>,
     anchors: Vec<(AnchorKind, String, Digest, Vec<String>)>,
     ring: RingName,
-) -> Result<Vec<Fact>, Refused> {
-    if let Some(site) = &state.site {
-        return Err(Refused::SiteExists { site: site.clone() });
-    }
+) -> Vec<Fact> {
     let mut facts = vec![Fact::SiteCreated { site, origin, epoch: 1 }];
+    facts.extend(keys.into_iter().map(|(purpose, public)| Fact::KeyMade { purpose, public }));
     for (anchor, name, sha256, fingerprints) in anchors {
         facts.push(Fact::AnchorAccepted { anchor, name, sha256, fingerprints });
     }
     facts.push(Fact::RingCreated { ring, follows: true });
-    Ok(facts)
+    facts
 }
 
 fn start_import(
@@ -290,6 +295,7 @@ fn commit_import(state: &State, commit: Commit) -> Result<Vec<Fact>, Refused> {
         sequence: commit.sequence,
         previous: newest,
         skipped,
+        metadata: commit.metadata,
         publisher: Box::new(commit.publisher),
         sources: commit.sources,
         payloads_new: commit.payloads_new,

@@ -123,6 +123,9 @@ pub enum Fact {
     SiteCreated { site: SiteName, origin: String, epoch: u32 },
     /// An anchor of trust was accepted. Bundles may propose anchors; only this accepts one.
     AnchorAccepted { anchor: AnchorKind, name: String, sha256: Digest, fingerprints: Vec<String> },
+    /// A key of the appliance's own; `public` in the form that its users know (a signed-note
+    /// verifier key, an OpenSSH public key, the SHA-256 of a certificate).
+    KeyMade { purpose: String, public: String },
     /// The appliance started on this ledger.
     ServiceStarted { version: String, entries: u64 },
     /// The ledger was found damaged and was made whole from its second copy.
@@ -163,6 +166,9 @@ pub enum Fact {
         previous: Option<u64>,
         /// True where bundles between `previous` and this one were never seen here.
         skipped: bool,
+        /// Digest of the list of the publisher's metadata files that were kept (JSON, name to
+        /// SHA-256), itself kept.
+        metadata: Digest,
         publisher: Box<trust::Publisher>,
         sources: Vec<ImportedSource>,
         payloads_new: u64,

@@ -111,7 +111,8 @@ impl State {
                 self.pointers.insert(key, (*sequence, *generation));
                 self.drop_old_views(source);
             }
-            Fact::ServiceStarted { .. }
+            Fact::KeyMade { .. }
+            | Fact::ServiceStarted { .. }
             | Fact::LedgerRepaired { .. }
             | Fact::ViewsRebuilt { .. }
             | Fact::ClockWentBack { .. }

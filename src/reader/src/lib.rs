@@ -16,7 +16,7 @@ mod selftest;
 
 pub use deb::{DebText, read_deb};
 pub use inflate::{Inflated, inflate};
-pub use openpgp::{SignedText, verify};
+pub use openpgp::{SignedText, list, verify};
 
 use sandbox::{
     Operation,
@@ -37,6 +37,7 @@ pub fn warm_up() {
 pub fn answer(operation: Operation, mut exchange: Exchange<'_>) -> Answer {
     let answered = match operation {
         Operation::VerifyClearsigned { at } => signatures(at, &mut exchange),
+        Operation::Certificates => certificates(&mut exchange),
         Operation::Decompress { compression, bytes_max } => {
             inflate(compression, exchange.second, &mut exchange.body, bytes_max).map(|done| {
                 match done {
@@ -61,6 +62,13 @@ fn signatures(at: ids::Timestamp, exchange: &mut Exchange<'_>) -> Result<Answer,
     let signed = verify(&document, &exchange.first, at)?;
     exchange.body.write_all(&signed.text).map_err(|e| e.to_string())?;
     Ok(Answer::Signatures { claims: signed.claims })
+}
+
+fn certificates(exchange: &mut Exchange<'_>) -> Result<Answer, String> {
+    let mut keyring = Vec::new();
+    let mut limited = exchange.second.take(DOCUMENT_BYTES_MAX);
+    limited.read_to_end(&mut keyring).map_err(|e| e.to_string())?;
+    Ok(Answer::Certificates { certificates: list(&keyring)? })
 }
 
 fn package(exchange: &mut Exchange<'_>) -> Result<Answer, String> {

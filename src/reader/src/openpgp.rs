@@ -4,7 +4,7 @@
 //! revoked by the moment of judging does not count, even for signatures made before.
 
 use ids::Timestamp;
-use sandbox::SignatureClaim;
+use sandbox::{CertificateClaim, SignatureClaim};
 use sequoia_openpgp::{
     Cert, KeyHandle, Result as PgpResult,
     cert::{CertParser, amalgamation::ValidAmalgamation},
@@ -58,6 +58,22 @@ pub fn verify(document: &[u8], keyring: &[u8], at: Timestamp) -> Result<SignedTe
         return Err("it is not inline-signed".into());
     }
     Ok(SignedText { text, claims: judge.claims })
+}
+
+/// Lists the certificates of a keyring.
+///
+/// # Errors
+/// When it holds none.
+pub fn list(keyring: &[u8]) -> Result<Vec<CertificateClaim>, String> {
+    let found = certificates(keyring);
+    if found.is_empty() {
+        return Err("the keyring holds no certificate".into());
+    }
+    let claim = |cert: &Cert| CertificateClaim {
+        fingerprint: cert.fingerprint().to_hex(),
+        name: cert.userids().next().map(|u| u.userid().to_string()).unwrap_or_default(),
+    };
+    Ok(found.iter().map(claim).collect())
 }
 
 fn certificates(keyring: &[u8]) -> Vec<Cert> {

@@ -22,4 +22,4 @@ pub use child::Limits;
 pub use cleartext::cleartext;
 pub use error::Error;
 pub use parent::{Clearsigned, DebFacts, Reader};
-pub use wire::{Compression, Operation, SignatureClaim};
+pub use wire::{CertificateClaim, Compression, Operation, SignatureClaim};

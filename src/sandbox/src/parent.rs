@@ -2,7 +2,7 @@
 
 use crate::{
     Error, cleartext,
-    wire::{
+    wire::{CertificateClaim, 
         Answer, Ask, BODY, Compression, HEAD, HEAD_BYTES_MAX, Operation, PIECE_BYTES_MAX,
         SignatureClaim, read_bytes, read_u32,
     },
@@ -121,6 +121,21 @@ impl Reader {
             });
         }
         Ok(Clearsigned { text, signatures: claims })
+    }
+
+    /// Lists the certificates of a keyring (binary or armoured), so that people can compare
+    /// fingerprints before they accept it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it holds none.
+    pub fn list_certificates(&self, keyring: &[u8]) -> Result<Vec<CertificateClaim>, Error> {
+        let what = "a keyring";
+        let operation = Operation::Certificates;
+        let request = Request { what, seconds_max: 60, body_max: 0, operation };
+        match self.ask(request, &[], &mut &keyring[..])? {
+            (Answer::Certificates { certificates }, _) => Ok(certificates),
+            _ => Err(Error::Claim { what, claim: "an answer to another question" }),
+        }
     }
 
     /// Decompresses `bytes`.

@@ -37,6 +37,8 @@ pub enum Operation {
         /// The moment at which signatures and certificates are judged.
         at: Timestamp,
     },
+    /// Second part: certificates, to be listed.
+    Certificates,
     /// Second part: the compressed bytes.
     Decompress {
         /// Their compression.
@@ -72,6 +74,15 @@ pub struct SignatureClaim {
     pub reason: String,
 }
 
+/// One certificate of a keyring.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateClaim {
+    /// Its fingerprint, capital hexadecimal.
+    pub fingerprint: String,
+    /// The first name it gives itself, for people.
+    pub name: String,
+}
+
 /// What a child answers beside its body.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
@@ -80,6 +91,11 @@ pub enum Answer {
     Signatures {
         /// One claim a signature.
         claims: Vec<SignatureClaim>,
+    },
+    /// Done; no body.
+    Certificates {
+        /// What the keyring holds.
+        certificates: Vec<CertificateClaim>,
     },
     /// Done; the body is what came out.
     Decompressed,
