@@ -1,0 +1,126 @@
+//! Starting and stopping.
+
+use crate::{
+    Clients, Config, Door, Error, Identity, OnRefusal, Revoked, Tls,
+    door::{Behind, Doorway, serve},
+    files::Files,
+    line::Cap,
+    people,
+    tls::{self, Shown},
+};
+use site::ShelfHandle;
+use std::{net::SocketAddr, sync::Arc};
+use store::Store;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+    task::JoinHandle,
+    time::Instant,
+};
+use tokio_rustls::TlsAcceptor;
+
+/// Connections that the kernel holds for us while we are busy.
+const BACKLOG: u32 = 1024;
+
+/// A server that is up. It goes on when this is dropped only as long as its runtime does; call
+/// [`stop`](Self::stop) to end it in order.
+pub struct Serving {
+    endpoints: SocketAddr,
+    people: Option<SocketAddr>,
+    shown: Arc<Shown>,
+    stop: watch::Sender<()>,
+    doors: Vec<JoinHandle<()>>,
+}
+
+impl Serving {
+    /// Where the endpoints' door is.
+    #[must_use]
+    pub fn endpoints(&self) -> SocketAddr {
+        self.endpoints
+    }
+
+    /// Where the people's door is, if it is open.
+    #[must_use]
+    pub fn people(&self) -> Option<SocketAddr> {
+        self.people
+    }
+
+    /// Shows another certificate to connections from now on.
+    ///
+    /// # Errors
+    /// [`Error::Identity`] or [`Error::Key`]; the old certificate stays.
+    pub fn renew(&self, identity: &Identity) -> Result<(), Error> {
+        self.shown.renew(identity)
+    }
+
+    /// Takes no more connections, lets requests under way end within the limit, then cuts them off.
+    pub async fn stop(self) {
+        // Nobody listens any more only when the doors have ended by themselves.
+        let _ = self.stop.send(());
+        for door in self.doors {
+            let _ = door.await;
+        }
+    }
+}
+
+/// Opens the doors. Must be called on a tokio runtime with I/O and time, which does the work.
+///
+/// # Errors
+/// See [`Error`]; no door is open then.
+pub async fn start(
+    config: Config,
+    shelf: ShelfHandle,
+    store: Store,
+    tls: Tls,
+    on_refusal: OnRefusal,
+) -> Result<Serving, Error> {
+    let shown = Arc::new(Shown::new(&tls.identity)?);
+    let revoked = match &tls.clients {
+        Clients::Certified { revoked, .. } => revoked.clone(),
+        Clients::UnsafeEverybody => Revoked::default(),
+    };
+    let limits = config.limits;
+    let names: std::collections::HashSet<_> =
+        config.names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let way = |door, behind, acceptor, cap| {
+        Arc::new(Doorway {
+            door,
+            behind,
+            acceptor: TlsAcceptor::from(acceptor),
+            limits: limits.clone(),
+            names: names.clone(),
+            revoked: revoked.clone(),
+            cap,
+            on_refusal: Arc::clone(&on_refusal),
+        })
+    };
+    let cap = limits.bytes_per_second.map(|rate| Arc::new(Cap::new(rate, Instant::now())));
+    let files = Behind::Files(Files::new(shelf.clone(), store));
+    let endpoints_tls = tls::for_endpoints(&tls, Arc::clone(&shown))?;
+    let people_tls = tls::for_people(&tls, Arc::clone(&shown))?;
+    let (listener, endpoints) = listen(config.endpoints)?;
+    let mut ways = vec![(way(Door::Endpoints, files, endpoints_tls, cap), listener)];
+    let mut people_at = None;
+    if let Some(address) = config.people {
+        let (listener, address) = listen(address)?;
+        let routes = Behind::People(people::routes(shelf, config.page));
+        ways.push((way(Door::People, routes, people_tls, None), listener));
+        people_at = Some(address);
+    }
+    let (stop, stopped) = watch::channel(());
+    let open = |(way, listener)| tokio::spawn(serve(way, listener, stopped.clone()));
+    let doors = ways.into_iter().map(open).collect();
+    Ok(Serving { endpoints, people: people_at, shown, stop, doors })
+}
+
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bound().map_err(|source| Error::Listen { address, source })
+}
