@@ -84,7 +84,7 @@ impl Debian {
 }
 
 /// A root of the machine's release as an archive, made once.
-fn archive() -> PathBuf {
+pub(crate) fn archive() -> PathBuf {
     let mirror = mirror();
     let archive = cache().join(format!("debian-{}.tar", mirror.codename));
     if !archive.exists() {

@@ -1,5 +1,6 @@
 //! The stage for whole-system tests: real programs, real Debian machines, networks with no way out.
 //!
+//! Start at [`Story`]: a publisher and one collected, signed bundle, made once and shared. From it
 //! come [`Appliance`]s (a data folder each), served inside a [`Network`], and [`Debian`] machines
 //! that patch themselves from it with stock apt.
 //!
@@ -12,12 +13,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod appliance;
 mod command;
 mod debian;
 mod machine;
 mod network;
+mod story;
 
+pub use appliance::{Appliance, Served};
 pub use command::{Said, run, run_within};
 pub use debian::Debian;
 pub use machine::{Mirror, cache, mirror, patchkeep, program, require_root, scratch, soak};
 pub use network::{Network, Node};
+pub use story::Story;

@@ -1,0 +1,9 @@
+//! Fuzzes a one-line sources file.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = vendor_apt::parse_one_line_sources(bytes);
+});

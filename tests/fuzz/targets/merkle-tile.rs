@@ -1,0 +1,9 @@
+//! Fuzzes the path of a tile.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = std::str::from_utf8(bytes).map(merkle::Tile::parse);
+});

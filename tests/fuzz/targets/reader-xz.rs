@@ -1,0 +1,10 @@
+//! Fuzzes an xz stream.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ =
+        reader::inflate(sandbox::Compression::Xz, &mut &bytes[..], &mut std::io::sink(), 1 << 24);
+});
