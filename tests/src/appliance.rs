@@ -29,9 +29,9 @@ impl Appliance {
         let root = story.root();
         let told = patchkeep(["keys".as_ref(), "fingerprint".as_ref(), root.as_os_str()]).ok();
         let words = told.out.split_whitespace();
-        let fingerprint =
+        let mut fingerprint =
             words.filter(|w| w.len() == 64 && w.bytes().all(|b| b.is_ascii_hexdigit()));
-        let fingerprint =
+        let mut fingerprint =
             fingerprint.next_back().unwrap_or_else(|| panic!("no fingerprint\n{told}"));
         let data = appliance.data();
         let keyring = "debian=/usr/share/keyrings/debian-archive-keyring.gpg";
