@@ -31,7 +31,7 @@ impl Appliance {
         let words = told.out.split_whitespace();
         let mut fingerprint =
             words.filter(|w| w.len() == 64 && w.bytes().all(|b| b.is_ascii_hexdigit()));
-        let mut fingerprint =
+        let fingerprint =
             fingerprint.next_back().unwrap_or_else(|| panic!("no fingerprint\n{told}"));
         let data = appliance.data();
         let keyring = "debian=/usr/share/keyrings/debian-archive-keyring.gpg";
