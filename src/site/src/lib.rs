@@ -1,7 +1,47 @@
 //! The appliance's use cases: one file each.
+//!
+//! [`Site`] is the open appliance; its methods are spread over the files that bear the use case's
+//! name (`import.rs`, `ring.rs`, `endpoint.rs`, ...). Doors and the command line are thin faces of
+//! these. Start with `site.rs` (what is open) and `heart.rs` (how anything changes).
+//!
+//! **Invariant:** state changes only by a command through [`Heart`]. **Invariant:** no HTTP, no
+//! terminal: callers draw what [`Progress`] and the outcomes say.
 
+pub mod audit;
 mod ca;
+mod clock;
+mod custody;
+mod endpoint;
+mod error;
+mod folder;
+mod found;
+mod heart;
+mod import;
+mod keys;
+mod progress;
+mod prove;
+mod refusals;
+mod ring;
+mod rows;
 mod shelf;
+mod site;
+mod snapshot;
+mod status;
+mod vendor;
 
 pub use ca::{CaError, EndpointCertificate, ServerIdentity, SiteCa, fingerprint};
+pub use clock::now;
+pub use endpoint::{AptConfig, EndpointFile, VALID_UNTIL_MIN_SECS};
+pub use error::Error;
+pub use folder::{Folder, Lock};
+pub use found::{Founding, found};
+pub use heart::{Done, Heart, is_fatal};
+pub use import::{Figures, ImportOrder, ImportOutcome, KEEP_FREE_BYTES};
+pub use progress::{Progress, Report};
+pub use refusals::{Refusals, WINDOW};
+pub use ring::RingPointer;
+pub use rows::{IMPORTS, KINDS, REFUSALS};
 pub use shelf::{Found, Served, Shelf, ShelfHandle, SourceView};
+pub use site::Site;
+pub use status::{Receipt, SourceStatus, Status};
+pub use vendor::chain;

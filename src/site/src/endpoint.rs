@@ -1,0 +1,162 @@
+//! What a stock Debian endpoint needs to patch itself from here: a source, settings, a certificate.
+//!
+//! The vendor's signature is checked on the endpoint, end to end. Monthly media outlive the seven days
+//! for which Debian's security archive vouches, so `Valid-Until-Min` holds the check open for a media
+//! cycle and fifteen days; the check itself is never turned off.
+
+use crate::{Error, Site, clock, keys};
+use catalogue::Vendor;
+use durable::RealDisk;
+use fleet::{Actor, Command};
+use ids::{EndpointName, RingName, Timestamp};
+use serde::{Deserialize, Serialize};
+use merkle::{KeyKind, VerifierKey};
+use serde_json::json;
+use std::fmt::Write as _;
+
+/// How long a vendor's release file is taken after its date, in seconds: 30 days and 15.
+pub const VALID_UNTIL_MIN_SECS: u64 = 45 * 24 * 60 * 60;
+
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// A file for the endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointFile {
+    /// Absolute path on the endpoint.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// Whether the user `_apt` must own it.
+    pub for_apt: bool,
+}
+
+/// Everything that an endpoint needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AptConfig {
+    /// Files to put in place.
+    pub files: Vec<EndpointFile>,
+    /// When the client certificate ends.
+    pub not_after: Timestamp,
+}
+
+impl Site {
+    /// Issues a client certificate for `name` and returns it with the apt configuration that uses it.
+    /// `address` is `https://host[:port]`, as the endpoint reaches the endpoints' door.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the ring points nowhere yet or the address is of another form;
+    /// [`Error::Authority`].
+    pub fn apt_config(
+        &self,
+        actor: Actor,
+        name: &EndpointName,
+        ring: &RingName,
+        address: &str,
+    ) -> Result<AptConfig, Error> {
+        let host = host_of(address)?;
+        let sources = self.apt_sources(ring, address)?;
+        let authority = self.authority()?;
+        let issued = authority.issue(name, clock::now());
+        let (certificate, key) = issued.map_err(Error::Authority)?;
+        let value = json!({ "endpoint": name });
+        let commitment =
+            self.evidence().put(value, keys::random()?).map_err(Error::Store)?;
+        let not_after = certificate.not_after;
+        self.heart().ask(
+            actor,
+            Command::IssueCertificate {
+                endpoint: commitment,
+                certificate: certificate.digest,
+                not_after,
+            },
+        )?;
+        let file = |path: &str, text: String, mode: u32, for_apt: bool| EndpointFile {
+            path: path.to_owned(),
+            text,
+            mode,
+            for_apt,
+        };
+        let files = vec![
+            file("/etc/patchkeep/ca.pem", authority.certificate_pem(), 0o644, false),
+            file("/etc/patchkeep/endpoint.pem", certificate.certificate_pem, 0o644, false),
+            file("/etc/patchkeep/endpoint.key", key, 0o400, true),
+            file("/etc/apt/apt.conf.d/90patchkeep", settings(&host), 0o644, false),
+            file("/etc/apt/sources.list.d/patchkeep.sources", sources, 0o644, false),
+        ];
+        Ok(AptConfig { files, not_after })
+    }
+
+    /// The deb822 stanzas for every source to which the ring points.
+    fn apt_sources(&self, ring: &RingName, address: &str) -> Result<String, Error> {
+        let state = self.state();
+        let address = address.trim_end_matches('/');
+        let mut text = format!(
+            "# Written by Patchkeep for ring {ring}. Vendors' signatures are checked here, by apt.\n"
+        );
+        let mut stanzas = 0;
+        for ((_, source), (sequence, _)) in state.pointers.iter().filter(|((r, _), _)| r == ring) {
+            let Some(kept) = state.views.get(&(source.clone(), *sequence)) else { continue };
+            let catalogue = self.catalogue(source, &kept.source.catalogue)?;
+            let Vendor::Apt { suite, components, architectures, .. } = catalogue.vendor;
+            stanzas += 1;
+            let (components, architectures) = (components.join(" "), architectures.join(" "));
+            // Writing to a String cannot fail.
+            let _ = write!(
+                text,
+                "\nTypes: deb\nURIs: {address}/ring/{ring}/{source}/\nSuites: {suite}\n\
+                 Components: {components}\nArchitectures: {architectures}\nSigned-By: {KEYRING}\n\
+                 Valid-Until-Min: {VALID_UNTIL_MIN_SECS}\n"
+            );
+        }
+        if stanzas == 0 {
+            return Err(Error::Input(format!(
+                "ring {ring} points at nothing yet; import a complete bundle first"
+            )));
+        }
+        Ok(text)
+    }
+
+    /// The public keys of the appliance, by purpose, as events name them.
+    ///
+    /// # Errors
+    /// [`Error::Key`] or [`Error::Folder`].
+    pub(crate) fn public_keys(&self, origin: &str) -> Result<Vec<(String, String)>, Error> {
+        let log = keys::load(&RealDisk, self.folder(), keys::Purpose::Log)?;
+        let audit = keys::load(&RealDisk, self.folder(), keys::Purpose::Audit)?;
+        let log = VerifierKey::new(origin, KeyKind::Ed25519, log.verifying_key())
+            .map_err(|e| Error::Input(e.to_string()))?;
+        Ok(vec![
+            ("log".to_owned(), log.to_string()),
+            ("audit".to_owned(), keys::openssh(&audit)),
+        ])
+    }
+}
+
+/// apt's settings for the host.
+fn settings(host: &str) -> String {
+    format!(
+        "// Written by Patchkeep. A bad signature must be an error, not a warning with exit code 0.\n\
+         APT::Update::Error-Mode \"any\";\n\
+         Acquire::https::{host}::CAInfo \"/etc/patchkeep/ca.pem\";\n\
+         Acquire::https::{host}::SslCert \"/etc/patchkeep/endpoint.pem\";\n\
+         Acquire::https::{host}::SslKey \"/etc/patchkeep/endpoint.key\";\n"
+    )
+}
+
+/// The host of `https://host[:port]`.
+fn host_of(address: &str) -> Result<String, Error> {
+    let rest = address.trim_end_matches('/').strip_prefix("https://");
+    let host = rest.map(|rest| match rest.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => rest,
+    });
+    let plain = |host: &&str| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b))
+    };
+    let host = host.filter(plain).map(str::to_owned);
+    host.ok_or_else(|| {
+        Error::Input(format!("{address:?} is not an address of the form https://host:port"))
+    })
+}

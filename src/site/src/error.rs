@@ -1,0 +1,100 @@
+//! Errors of the use cases: a variant is the act that failed.
+
+use ids::Fault;
+use std::path::PathBuf;
+
+/// What failed.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "fields are in the sentence")]
+pub enum Error {
+    /// Another process is the writer.
+    #[error("the data folder {} is in use by another process", path.display())]
+    InUse { path: PathBuf },
+    /// No site was founded here.
+    #[error("no site has been founded in {}; run `patchkeep init` first", path.display())]
+    NotFounded { path: PathBuf },
+    /// A site was founded here.
+    #[error("a site has been founded in {} already; nothing was changed", path.display())]
+    Founded { path: PathBuf },
+    /// A file or folder of the data folder cannot be used.
+    #[error("cannot use {}", path.display())]
+    Folder {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// Randomness is not to be had.
+    #[error("cannot get random bytes from the system")]
+    Random(#[source] std::io::Error),
+    /// A key cannot be used.
+    #[error("cannot use the key {}: {reason}", path.display())]
+    Key { path: PathBuf, reason: String },
+    /// Another import is under way.
+    #[error("another import is under way; wait for it to end")]
+    Busy,
+    /// The rules say no.
+    #[error("the site refuses this")]
+    Refused(#[source] fleet::Refused),
+    /// The ledger failed; nothing more is written until a restart.
+    #[error("the ledger cannot be written; stop, look at the disk, and start again")]
+    Ledger(#[source] ledger::Error),
+    /// The ledger cannot be opened.
+    #[error("the ledger cannot be opened")]
+    OpenLedger(#[source] ledger::Error),
+    /// The writer has stopped after an earlier failure.
+    #[error("the ledger's writer has stopped after a failure; restart the appliance")]
+    Stopped,
+    /// An entry cannot be read or written.
+    #[error("entry {index} of the ledger cannot be used")]
+    Entry {
+        index: u64,
+        #[source]
+        source: fleet::CodecError,
+    },
+    /// The state cannot be written out.
+    #[error("the state cannot be written as JSON")]
+    State(#[source] serde_json::Error),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[source] store::Error),
+    /// The views failed.
+    #[error("the views failed")]
+    Views(#[source] views::Error),
+    /// The sandboxed reader is not there or failed.
+    #[error("the reader failed")]
+    Reader(#[source] sandbox::Error),
+    /// The medium cannot be read.
+    #[error("the medium cannot be read")]
+    Medium(#[source] media::Error),
+    /// Something that was given is not what it should be.
+    #[error("{0}")]
+    Input(String),
+    /// The audit bundle cannot be made.
+    #[error("the audit bundle cannot be made")]
+    Audit(#[source] crate::audit::AuditError),
+    /// The certificate authority failed.
+    #[error("the site's certificate authority failed")]
+    Authority(#[source] crate::CaError),
+}
+
+impl Error {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::InUse { .. } | Self::Busy => Fault::Unavailable,
+            Self::NotFounded { .. } | Self::Input(_) => Fault::Input,
+            Self::Founded { .. } => Fault::Conflict,
+            Self::Folder { .. } | Self::Random(_) => Fault::Unavailable,
+            Self::Refused(source) => source.fault(),
+            Self::OpenLedger(source) => source.fault(),
+            Self::Entry { source, .. } => source.fault(),
+            Self::Store(source) => source.fault(),
+            Self::Views(source) => source.fault(),
+            Self::Reader(source) => source.fault(),
+            Self::Audit(source) => source.fault(),
+            Self::Medium(source) => source.fault(),
+            Self::Ledger(_) | Self::Stopped | Self::State(_) | Self::Key { .. } | Self::Authority(_) => Fault::Broken,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Founding a site: its name, its keys, its log, its anchors and its first ring.
+
+use crate::{Error, Folder, Site, clock, keys};
+use durable::Disk;
+use fleet::{Actor, AnchorKind, Command};
+use ids::{Digest, RingName, SiteName};
+use ledger::FileLedger;
+use std::sync::Arc;
+
+/// What people decide when they found a site.
+#[derive(Debug, Clone)]
+pub struct Founding {
+    /// The site's name.
+    pub site: SiteName,
+    /// The publisher's first TUF root (`1.root.json`).
+    pub publisher_root: Vec<u8>,
+    /// Its SHA-256, as printed on paper: it must be that file's.
+    pub root_fingerprint: Digest,
+    /// Vendors' OpenPGP certificates, by the name that events will use.
+    pub vendor_keyrings: Vec<(String, Vec<u8>)>,
+    /// The ring that every endpoint is in until people make others.
+    pub ring: RingName,
+}
+
+/// Founds a site in an empty data folder.
+///
+/// # Errors
+/// [`Error::Founded`] when there is one; [`Error::Input`] when the root is not the one whose
+/// fingerprint was given. Nothing is left behind that a second try would trip over.
+pub fn found(folder: &Folder, founding: &Founding, actor: Actor) -> Result<(), Error> {
+    let root = Digest::of(&founding.publisher_root);
+    if root != founding.root_fingerprint {
+        return Err(Error::Input(format!(
+            "the publisher's root has the fingerprint {root}, not the {} that was given; nothing was \
+             founded: compare both with the paper from the key ceremony",
+            founding.root_fingerprint
+        )));
+    }
+    let lock = folder.lock()?;
+    if folder.is_founded() {
+        return Err(Error::Founded { path: folder.path().to_owned() });
+    }
+    let disk: Arc<dyn Disk> = Arc::new(durable::RealDisk);
+    let origin = format!("patchkeep.invalid/{}/epoch-1", founding.site);
+    let file = folder.origin_file();
+    disk.write_atomic(&file, format!("{origin}\n").as_bytes())
+        .map_err(|source| Error::Folder { path: file, source })?;
+    let key = keys::create(disk.as_ref(), folder, keys::Purpose::Log)?;
+    keys::create(disk.as_ref(), folder, keys::Purpose::Audit)?;
+    disk.create_dir_all(&folder.state())
+        .map_err(|source| Error::Folder { path: folder.state(), source })?;
+    let mut log = FileLedger::create(Arc::clone(&disk), &folder.ledger(), &origin, key)
+        .map_err(Error::OpenLedger)?;
+    log.publish().map_err(Error::OpenLedger)?;
+    drop(log);
+    let site = Site::open_locked(folder, lock, None)?;
+    let mut anchors = vec![(
+        AnchorKind::PublisherRoot,
+        "publisher".to_owned(),
+        site.keep(&founding.publisher_root)?,
+        Vec::new(),
+    )];
+    for (name, certificates) in &founding.vendor_keyrings {
+        let digest = site.keep(certificates)?;
+        let listed = site.reader().list_certificates(certificates).map_err(Error::Reader)?;
+        let fingerprints = listed.into_iter().map(|c| c.fingerprint).collect();
+        anchors.push((AnchorKind::VendorKeyring, name.clone(), digest, fingerprints));
+    }
+    let keys = site.public_keys(&origin)?;
+    let ring = founding.ring.clone();
+    let command =
+        Command::CreateSite { site: founding.site.clone(), origin, keys, anchors, ring };
+    site.heart().ask(actor, command)?;
+    tracing::info!(at = %clock::now(), site = %founding.site, "site founded");
+    site.close()
+}

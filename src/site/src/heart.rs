@@ -1,0 +1,277 @@
+//! The one writer: commands in, facts into the ledger, state and views after them.
+//!
+//! Commands are taken in batches; a batch is decided against the state as it grows, appended with one
+//! fsync, and only then answered. A failed append ends the writer: what memory says is then no longer
+//! what the disk says, and every later call is told so.
+//!
+//! **Invariant:** nothing is answered, shown or served before its entries are durable.
+
+use crate::{Error, clock, rows, snapshot::Snapshots};
+use arc_swap::ArcSwap;
+use durable::Disk;
+use fleet::{Actor, Command, Event, Fact, State};
+use ids::Fault;
+use ledger::{FileLedger, Ledger};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
+    },
+    thread::JoinHandle,
+};
+use views::Views;
+
+/// Commands taken into one batch at most.
+const BATCH_MAX: usize = 512;
+
+/// Space kept back so that the ledger can say that the disk is full, in bytes.
+const RESERVE_BYTES: usize = 16 << 20;
+
+/// Below this much free space the reserve is given to the ledger, in bytes.
+const LOW_BYTES: u64 = 4 << 20;
+
+/// What came of a command.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// Index of its first entry.
+    pub first: u64,
+    /// Its events, in order.
+    pub events: Vec<Event>,
+}
+
+/// The handle on the writer. Cheap to clone.
+#[derive(Clone)]
+pub struct Heart {
+    asks: Sender<Message>,
+    state: Arc<ArcSwap<State>>,
+    views: Arc<Views>,
+}
+
+enum Message {
+    Ask(Box<Ask>),
+    /// Publish the tiles of everything appended and answer.
+    Publish(SyncSender<Result<String, Error>>),
+    Stop(SyncSender<Result<(), Error>>),
+}
+
+struct Ask {
+    actor: Actor,
+    command: Command,
+    reply: SyncSender<Result<Done, Error>>,
+}
+
+/// What the writer owns.
+pub(crate) struct Writer {
+    pub(crate) ledger: FileLedger,
+    pub(crate) state: State,
+    pub(crate) views: Arc<Views>,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) reserve: PathBuf,
+}
+
+impl Heart {
+    /// Starts the writer on its own thread.
+    pub(crate) fn start(writer: Writer) -> (Self, JoinHandle<()>) {
+        let (asks, inbox) = channel();
+        let state = Arc::new(ArcSwap::from_pointee(writer.state.clone()));
+        let shown = Arc::clone(&state);
+        let views = Arc::clone(&writer.views);
+        let thread = std::thread::spawn(move || writer.run(&inbox, &shown));
+        (Self { asks, state, views }, thread)
+    }
+
+    /// Asks for a command and waits until its entries are durable.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the rules say no, [`Error::Ledger`] or [`Error::Stopped`] when the
+    /// ledger cannot be written.
+    pub fn ask(&self, actor: Actor, command: Command) -> Result<Done, Error> {
+        let (reply, answer) = sync_channel(1);
+        let ask = Message::Ask(Box::new(Ask { actor, command, reply }));
+        self.asks.send(ask).map_err(|_| Error::Stopped)?;
+        answer.recv().map_err(|_| Error::Stopped)?
+    }
+
+    /// The state as of the last durable entry.
+    #[must_use]
+    pub fn state(&self) -> Arc<State> {
+        self.state.load_full()
+    }
+
+    /// The views; they may be a batch behind the state.
+    #[must_use]
+    pub fn views(&self) -> &Views {
+        &self.views
+    }
+
+    /// Publishes tiles and checkpoint for all entries so far; returns the checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`] or [`Error::Stopped`].
+    pub fn publish(&self) -> Result<String, Error> {
+        let (reply, answer) = sync_channel(1);
+        self.asks.send(Message::Publish(reply)).map_err(|_| Error::Stopped)?;
+        answer.recv().map_err(|_| Error::Stopped)?
+    }
+
+    /// Writes the views out; the writer must have stopped.
+    ///
+    /// # Errors
+    /// [`Error::Views`].
+    pub(crate) fn close_views(self) -> Result<(), Error> {
+        match Arc::try_unwrap(self.views) {
+            Ok(views) => views.close().map_err(Error::Views),
+            Err(_) => Ok(()), // still read by somebody: the next start probes them
+        }
+    }
+
+    /// Publishes, and ends the writer.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`] or [`Error::Stopped`].
+    pub fn stop(&self) -> Result<(), Error> {
+        let (reply, answer) = sync_channel(1);
+        self.asks.send(Message::Stop(reply)).map_err(|_| Error::Stopped)?;
+        answer.recv().map_err(|_| Error::Stopped)?
+    }
+}
+
+impl Writer {
+    fn run(mut self, inbox: &Receiver<Message>, shown: &ArcSwap<State>) {
+        while let Ok(first) = inbox.recv() {
+            let mut batch = Vec::new();
+            let mut after = None;
+            for message in std::iter::once(first).chain(inbox.try_iter().take(BATCH_MAX)) {
+                match message {
+                    Message::Ask(ask) => batch.push(*ask),
+                    other => {
+                        after = Some(other);
+                        break;
+                    }
+                }
+            }
+            if !batch.is_empty() && !self.batch(batch, shown) {
+                return;
+            }
+            match after {
+                Some(Message::Publish(reply)) => {
+                    let published = self.ledger.publish().map_err(Error::Ledger);
+                    drop(reply.send(published.map(|()| self.ledger.checkpoint().to_owned())));
+                }
+                Some(Message::Stop(reply)) => {
+                    drop(reply.send(self.ledger.publish().map_err(Error::Ledger)));
+                    return;
+                }
+                Some(Message::Ask(_)) | None => {}
+            }
+        }
+    }
+
+    /// Decides, appends, evolves, answers. False when the writer must end.
+    fn batch(&mut self, asks: Vec<Ask>, shown: &ArcSwap<State>) -> bool {
+        let mut entries = Vec::new();
+        let mut answers = Vec::new();
+        let begun = self.state.entries;
+        self.note_low_space(&mut entries);
+        for ask in asks {
+            let answer = self.decide(ask.actor, ask.command, &mut entries);
+            answers.push((ask.reply, answer));
+        }
+        if !entries.is_empty() {
+            self.snapshot(&mut entries);
+            let (events, bytes): (Vec<Event>, Vec<Vec<u8>>) = entries.into_iter().unzip();
+            if let Err(failure) = self.ledger.append(bytes) {
+                let mut failure = Some(failure);
+                for (reply, answer) in answers {
+                    let told = failure.take().map_or(Error::Stopped, Error::Ledger);
+                    drop(reply.send(answer.and(Err(told))));
+                }
+                return false;
+            }
+            shown.store(Arc::new(self.state.clone()));
+            let rows: Vec<_> = (begun..).zip(&events).flat_map(|(i, e)| rows::of(i, e)).collect();
+            if let Err(source) = self.views.apply(self.state.entries, &rows) {
+                tracing::warn!(%source, "views are behind and will be built again at the next start");
+            }
+        }
+        for (reply, answer) in answers {
+            drop(reply.send(answer));
+        }
+        true
+    }
+
+    fn decide(
+        &mut self,
+        actor: Actor,
+        command: Command,
+        entries: &mut Vec<(Event, Vec<u8>)>,
+    ) -> Result<Done, Error> {
+        let now = clock::now();
+        let facts = fleet::decide(&self.state, command, now).map_err(Error::Refused)?;
+        let first = self.state.entries;
+        let mut made = Vec::new();
+        for (index, fact) in (first..).zip(facts) {
+            let event = Event { at: now, actor: actor.clone(), fact };
+            let bytes =
+                fleet::encode(&event).map_err(|source| Error::Entry { index, source })?;
+            made.push((event, bytes));
+        }
+        for (event, _) in &made {
+            self.state.evolve(event);
+        }
+        let events = made.iter().map(|(event, _)| event.clone()).collect();
+        entries.extend(made);
+        Ok(Done { first, events })
+    }
+
+    /// Says what the state's digest is, when it is time, and keeps the state beside the ledger.
+    fn snapshot(&mut self, entries: &mut Vec<(Event, Vec<u8>)>) {
+        if !self.snapshots.due(&self.state) {
+            return;
+        }
+        match self.snapshots.write(&self.state) {
+            Ok(sha256) => {
+                let command = Command::SnapshotState { sha256 };
+                drop(self.decide(Actor::Appliance, command, entries));
+            }
+            Err(source) => tracing::warn!(%source, "no snapshot of the state was written"),
+        }
+    }
+
+    /// When the disk is almost full, gives the reserve to the ledger and says so, once.
+    fn note_low_space(&mut self, entries: &mut Vec<(Event, Vec<u8>)>) {
+        let Ok(available) = self.disk.available(&self.reserve) else { return };
+        if available < LOW_BYTES && self.disk.remove(&self.reserve).is_ok() {
+            let needed_bytes = LOW_BYTES;
+            let command = Command::ReportFull { needed_bytes, available_bytes: available };
+            drop(self.decide(Actor::Appliance, command, entries));
+        }
+    }
+}
+
+/// Makes the reserve where there is room for it again.
+pub(crate) fn keep_reserve(disk: &dyn Disk, reserve: &std::path::Path) {
+    let room = reserve.parent().and_then(|folder| disk.available(folder).ok()).unwrap_or(0);
+    if disk.len(reserve).is_err() && room > 4 * RESERVE_BYTES as u64 {
+        // Zeros would be a hole on some file systems; any other byte takes real space.
+        if let Err(source) = disk.write_atomic(reserve, &vec![0xa5; RESERVE_BYTES]) {
+            tracing::warn!(%source, "no space could be kept back for the ledger");
+        }
+    }
+}
+
+/// Whether an error means that the writer is gone and the program should end.
+#[must_use]
+pub fn is_fatal(error: &Error) -> bool {
+    error.fault() == Fault::Broken && matches!(error, Error::Ledger(_) | Error::Stopped)
+}
+
+/// The facts of an answer, for those who look for one.
+impl Done {
+    /// The first fact that `pick` takes.
+    pub fn find<T>(&self, pick: impl Fn(&Fact) -> Option<T>) -> Option<T> {
+        self.events.iter().find_map(|event| pick(&event.fact))
+    }
+}

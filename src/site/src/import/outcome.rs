@@ -1,0 +1,266 @@
+//! How an import ends: one code, one sentence, figures.
+
+use super::plan::Plan;
+use crate::{Error, heart::Done, vendor::chain};
+use fleet::{Fact, ImportedSource, Verdict};
+use ids::Fault;
+use serde::{Deserialize, Serialize};
+
+/// What an import read and kept. Lengths are bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Payloads that were new to the store.
+    pub payloads_new: u64,
+    /// Their lengths together.
+    pub bytes_new: u64,
+    /// Payloads that passed by on the medium.
+    pub files_read: u64,
+    /// Their lengths together.
+    pub bytes_read: u64,
+    /// Names on the medium that the bundle does not list; they were not read.
+    pub unlisted: Vec<String>,
+}
+
+/// How an import ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportOutcome {
+    code: String,
+    message: String,
+    verdict: Verdict,
+    /// Sequence of the bundle, once its signatures held.
+    pub sequence: Option<u64>,
+    /// What it read and kept.
+    pub figures: Figures,
+    /// Sources of a committed bundle.
+    pub sources: Vec<ImportedSource>,
+    /// Volumes that must still come.
+    pub missing_volumes: Vec<u32>,
+    /// Rings that were pointed at the new view, as `ring/source`.
+    pub rings: Vec<String>,
+}
+
+impl ImportOutcome {
+    /// Stable kebab-case code; `imported` where all went well.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// One sentence: what happened, what was kept, what to do.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What became of the bundle.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// The fault that an exit code should show; `None` where the bundle was accepted.
+    #[must_use]
+    pub const fn fault(&self) -> Option<Fault> {
+        match self.verdict {
+            Verdict::Accepted => None,
+            Verdict::Rejected | Verdict::Quarantined => Some(Fault::Refused),
+            Verdict::Paused => Some(Fault::Unavailable),
+        }
+    }
+
+    fn new(code: &str, message: String, verdict: Verdict, figures: Figures) -> Self {
+        Self {
+            code: code.to_owned(),
+            message,
+            verdict,
+            sequence: None,
+            figures,
+            sources: Vec::new(),
+            missing_volumes: Vec::new(),
+            rings: Vec::new(),
+        }
+    }
+
+    pub(super) fn imported(plan: &Plan, done: &Done, figures: Figures) -> Self {
+        let sources = done.find(|fact| match fact {
+            Fact::BundleImported { sources, .. } => Some(sources.clone()),
+            _ => None,
+        });
+        let sources = sources.unwrap_or_default();
+        let missing: u64 = sources.iter().map(|s| s.missing).sum();
+        let sequence = plan.info.sequence;
+        let notes = plan.skipped_note();
+        let message = if missing == 0 {
+            format!("Bundle {sequence} was imported and is complete.{notes}")
+        } else {
+            format!(
+                "Bundle {sequence} was imported, but {missing} of its files came in bundles that \
+                 this site never had; rings stay where they are until a bundle that carries them \
+                 is imported.{notes}"
+            )
+        };
+        let mut this = Self::new("imported", message, Verdict::Accepted, figures);
+        this.sequence = Some(sequence);
+        this.sources = sources;
+        this.rings = rings(done);
+        this
+    }
+
+    pub(super) fn carried(plan: &Plan, done: &Done, figures: Figures) -> Self {
+        let sequence = plan.info.sequence;
+        let left: u64 = done
+            .find(|fact| match fact {
+                Fact::PayloadsCarried { missing, .. } => Some(missing.iter().map(|m| m.1).sum()),
+                _ => None,
+            })
+            .unwrap_or(0);
+        let message = format!(
+            "Bundle {sequence} is not newer than what is trusted, so its metadata was left alone; \
+             {} payloads that were missing were taken from it, {left} are still missing.",
+            figures.payloads_new
+        );
+        let mut this = Self::new("payloads-carried", message, Verdict::Accepted, figures);
+        this.sequence = Some(sequence);
+        this.rings = rings(done);
+        this
+    }
+
+    pub(super) fn already(plan: &Plan, figures: Figures) -> Self {
+        let sequence = plan.info.sequence;
+        let message = format!(
+            "Bundle {sequence} holds nothing that is missing here; nothing was changed."
+        );
+        let mut this = Self::new("already-held", message, Verdict::Accepted, figures);
+        this.sequence = Some(sequence);
+        this
+    }
+
+    pub(super) fn refused(code: &str, message: String, figures: Figures) -> Self {
+        Self::new(code, message, Verdict::Rejected, figures)
+    }
+
+    pub(super) fn quarantined(code: &str, message: String, figures: Figures) -> Self {
+        Self::new(code, message, Verdict::Quarantined, figures)
+    }
+
+    pub(super) fn paused(
+        code: &str,
+        message: String,
+        missing_volumes: Vec<u32>,
+        figures: Figures,
+    ) -> Self {
+        let mut this = Self::new(code, message, Verdict::Paused, figures);
+        this.missing_volumes = missing_volumes;
+        this
+    }
+
+    pub(super) fn full(needed: u64, available: u64, figures: Figures) -> Self {
+        let message = format!(
+            "The disk has no room: {needed} new bytes are needed, {available} are free, and {} are \
+             kept back for the ledger. What was read is kept; free some space and import again.",
+            super::KEEP_FREE_BYTES
+        );
+        Self::new("storage-full", message, Verdict::Paused, figures)
+    }
+}
+
+fn rings(done: &Done) -> Vec<String> {
+    let pointed = done.events.iter().filter_map(|event| match &event.fact {
+        Fact::RingPointed { ring, source, .. } => Some(format!("{ring}/{source}")),
+        _ => None,
+    });
+    pointed.collect()
+}
+
+/// Why an import stops before its commit.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The bundle is refused.
+    Refused { code: &'static str, message: String },
+    /// Time forbids the bundle.
+    Quarantined { code: &'static str, message: String },
+    /// Not finished; what was read is kept.
+    Paused { code: &'static str, message: String, missing: Vec<u32> },
+    /// No room.
+    Full { needed_bytes: u64, available_bytes: u64 },
+    /// The appliance itself failed.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Stop {
+    pub(super) fn refused(code: &'static str, message: String) -> Self {
+        Self::Refused { code, message: format!("{message}. The bundle was refused and nothing was changed.") }
+    }
+
+    pub(super) fn no_anchor() -> Self {
+        Self::refused("no-publisher", "this site has accepted no publisher".to_owned())
+    }
+
+    pub(super) fn from_trust(refusal: trust::Refusal) -> Self {
+        let code = refusal.code();
+        let sentence = refusal.sentence().to_owned();
+        if refusal.is_quarantine() {
+            let message = format!("{sentence}. The bundle was kept out and nothing was changed.");
+            Self::Quarantined { code, message }
+        } else {
+            Self::refused(code, sentence)
+        }
+    }
+
+    /// What is wrong with the medium: a reading error may be a pulled stick, all else is refused.
+    pub(super) fn medium(error: media::Error) -> Self {
+        match error.fault() {
+            Fault::Unavailable => Self::away(&chain(&error)),
+            _ => Self::refused(error.code(), chain(&error)),
+        }
+    }
+
+    pub(super) fn away(why: &str) -> Self {
+        let message = format!(
+            "The medium could not be read to its end ({why}). What was read is kept; put it in \
+             again and import once more, or use another copy."
+        );
+        Self::Paused { code: "medium-away", message, missing: Vec::new() }
+    }
+
+    pub(super) fn volumes(missing: Vec<u32>) -> Self {
+        let list: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "Volumes that have not come yet: {}. What was read is kept; import them, in any order.",
+            list.join(", ")
+        );
+        Self::Paused { code: "volumes-missing", message, missing }
+    }
+
+    pub(super) fn packs(payloads: usize) -> Self {
+        let message = format!(
+            "{payloads} payloads that the bundle carries are not on the medium: a pack is missing. \
+             What was read is kept; import again from a whole copy."
+        );
+        Self::Paused { code: "packs-missing", message, missing: Vec::new() }
+    }
+
+    pub(super) fn full(needed_bytes: u64, available_bytes: u64) -> Self {
+        Self::Full { needed_bytes, available_bytes }
+    }
+
+    /// What the store says: altered bytes are the bundle's fault, a full disk is nobody's.
+    pub(super) fn store(error: store::Error) -> Self {
+        match &error {
+            store::Error::Mismatch { digest, actual } => Self::refused(
+                "payload-altered",
+                format!("payload {} is altered on the medium: its digest is {}", digest.short(), actual.short()),
+            ),
+            store::Error::Short { .. } | store::Error::Source { .. } => Self::away(&chain(&error)),
+            store::Error::NoRoom { needed, available, .. } => Self::full(*needed, *available),
+            store::Error::Full { .. } => Self::full(0, 0),
+            _ => Self::Failed(Error::Store(error)),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Proving: the audit bundle written out, and looks at the log, each of which is itself an event.
+
+use crate::{
+    Error, Site,
+    audit::{Export, Exported, Filter, KeptEvidence, Line, Scope, show},
+    clock, keys,
+};
+use durable::{Disk, FileBlobs, RealDisk};
+use fleet::{Actor, Command};
+use ledger::Log;
+use merkle::{KeyKind, VerifierKey};
+use std::{fs::File, path::Path, sync::Arc};
+
+/// Largest kept file that an audit bundle takes up, in bytes.
+const BLOB_BYTES_MAX: u64 = 64 << 20;
+
+impl Site {
+    /// Writes an audit bundle to `into`, which must not be there yet, and says so in the ledger.
+    ///
+    /// # Errors
+    /// [`Error::Folder`] when it cannot be written, [`Error::Audit`] for what cannot be exported.
+    pub fn export_audit(
+        &self,
+        actor: Actor,
+        scope: Scope,
+        into: &Path,
+    ) -> Result<Exported, Error> {
+        if into.exists() {
+            let path = into.display();
+            return Err(Error::Input(format!("{path} is there already; nothing was written")));
+        }
+        let fail = |source| Error::Folder { path: into.to_owned(), source };
+        let (entries, checkpoint, log) = self.published()?;
+        let key = keys::load(&RealDisk, self.folder(), keys::Purpose::Audit)?;
+        let blob = |digest: &ids::Digest| self.store().read(digest, BLOB_BYTES_MAX).ok();
+        let evidence = |commitment: &ids::Digest| {
+            let (salt, value) = self.evidence().get(commitment).ok()?;
+            Some(KeptEvidence { salt, value })
+        };
+        let export = Export {
+            entries: &entries,
+            checkpoint: &checkpoint,
+            log: &log,
+            key: &key,
+            scope,
+            generated_at: clock::now(),
+            patchkeep: env!("CARGO_PKG_VERSION"),
+            blob: &blob,
+            evidence: &evidence,
+        };
+        let partial = into.with_extension("partial");
+        let file = File::create(&partial).map_err(fail)?;
+        let exported = export.write(std::io::BufWriter::new(&file)).map_err(Error::Audit)?;
+        file.sync_all().map_err(fail)?;
+        std::fs::rename(&partial, into).map_err(fail)?;
+        let manifest = exported.manifest;
+        let scope = scope.as_str().to_owned();
+        self.heart().ask(actor, Command::ExportAudit { scope, manifest })?;
+        Ok(exported)
+    }
+
+    /// The events that `filter` takes, newest last; the look is an event.
+    ///
+    /// # Errors
+    /// [`Error::Audit`], [`Error::Ledger`].
+    pub fn show_log(&self, actor: Actor, filter: &Filter) -> Result<Vec<Line>, Error> {
+        let (entries, _, _) = self.published()?;
+        let lines = show(0, &entries, filter).map_err(Error::Audit)?;
+        let mut said = filter.types.join(",");
+        if let Some(since) = filter.since {
+            said.push_str(&format!(" since {since}"));
+        }
+        let said = if said.is_empty() { "everything".to_owned() } else { said };
+        let entries = lines.len() as u64;
+        self.heart().ask(actor, Command::ViewLog { filter: said, entries })?;
+        Ok(lines)
+    }
+
+    /// Every published entry, the checkpoint over them, and the log's key.
+    fn published(&self) -> Result<(Vec<Vec<u8>>, String, VerifierKey), Error> {
+        let checkpoint = self.heart().publish()?;
+        let origin = self.folder().origin(&RealDisk)?;
+        let key = keys::load(&RealDisk, self.folder(), keys::Purpose::Log)?;
+        let key = VerifierKey::new(&origin, KeyKind::Ed25519, key.verifying_key())
+            .map_err(|e| Error::Input(e.to_string()))?;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let blobs = FileBlobs::new(disk, self.folder().ledger());
+        let log = Log::read(Arc::new(blobs), &key).map_err(Error::OpenLedger)?;
+        let entries = log.entries(0..log.checkpoint().size).map_err(Error::OpenLedger)?;
+        Ok((entries, checkpoint, key))
+    }
+
+    /// Fingerprint of the key that signs audit bundles, to be handed over apart from them.
+    ///
+    /// # Errors
+    /// [`Error::Key`] or [`Error::Folder`].
+    pub fn audit_fingerprint(&self) -> Result<String, Error> {
+        let key = keys::load(&RealDisk, self.folder(), keys::Purpose::Audit)?;
+        Ok(crate::audit::fingerprint(&key.verifying_key()))
+    }
+}

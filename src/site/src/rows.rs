@@ -1,0 +1,44 @@
+//! Which rows of the views an event makes.
+//!
+//! Trees: `imports` by sequence, `refusals` by entry, `kinds` by type and entry. Raise
+//! [`views::FORMAT`] with every change here.
+
+use fleet::{Event, Fact};
+use serde_json::json;
+use views::Row;
+
+/// Trees that are written here.
+pub const IMPORTS: &str = "imports";
+/// Refused and quarantined bundles, by entry.
+pub const REFUSALS: &str = "refusals";
+/// Entries by type: key is the type, a zero byte and the index.
+pub const KINDS: &str = "kinds";
+
+/// The rows of the event with this index.
+pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
+    let mut key = event.fact.kind().as_bytes().to_vec();
+    key.push(0);
+    key.extend(index.to_be_bytes());
+    let mut rows = vec![Row { tree: KINDS, key, value: Some(json!({ "at": event.at })) }];
+    match &event.fact {
+        Fact::BundleImported { sequence, bundle, sources, payloads_new, bytes_new, .. } => {
+            let value = json!({
+                "entry": index, "at": event.at, "sequence": sequence, "bundle": bundle,
+                "sources": sources, "payloads_new": payloads_new, "bytes_new": bytes_new,
+            });
+            let key = sequence.to_be_bytes().to_vec();
+            rows.push(Row { tree: IMPORTS, key, value: Some(value) });
+        }
+        Fact::BundleRefused { reason, message, .. }
+        | Fact::BundleQuarantined { reason, message, .. } => {
+            let value = json!({
+                "entry": index, "at": event.at, "reason": reason, "message": message,
+                "quarantined": matches!(event.fact, Fact::BundleQuarantined { .. }),
+            });
+            let key = index.to_be_bytes().to_vec();
+            rows.push(Row { tree: REFUSALS, key, value: Some(value) });
+        }
+        _ => {}
+    }
+    rows
+}

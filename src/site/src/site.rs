@@ -1,0 +1,281 @@
+//! The open appliance: its folder, its writer, its stores and what it serves.
+
+use crate::{
+    Error, Folder, SiteCa, SourceView, clock, folder,
+    heart::{self, Heart, Writer},
+    keys, rows,
+    shelf::{Shelf, ShelfHandle},
+    snapshot::Snapshots,
+};
+use durable::{Disk, RealDisk};
+use fleet::{Actor, Command, Event, State};
+use ids::{Digest, SourceId};
+use ledger::{FileLedger, Ledger};
+use sandbox::Reader;
+use std::{
+    process,
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+};
+use store::{Evidence, Store};
+use views::{Identity, Views};
+
+/// Entries read at once while replaying.
+const REPLAY_CHUNK: u64 = 1024;
+
+/// The open appliance. One process has it at a time.
+pub struct Site {
+    folder: Folder,
+    heart: Heart,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    store: Store,
+    evidence: Evidence,
+    shelf: ShelfHandle,
+    reader: Reader,
+    /// One import at a time.
+    pub(crate) importing: Mutex<()>,
+    _lock: folder::Lock,
+}
+
+impl Site {
+    /// Opens a founded site, replays what the last snapshot does not cover, and says so in the
+    /// ledger. `prober` is the command that tries the views after an unclean stop (see `views`).
+    ///
+    /// # Errors
+    /// [`Error::InUse`], [`Error::NotFounded`], [`Error::OpenLedger`], or what else is broken.
+    pub fn open(folder: &Folder, prober: Option<process::Command>) -> Result<Self, Error> {
+        if !folder.is_founded() {
+            return Err(Error::NotFounded { path: folder.path().to_owned() });
+        }
+        let lock = folder.lock()?;
+        Self::open_locked(folder, lock, prober)
+    }
+
+    pub(crate) fn open_locked(
+        folder: &Folder,
+        lock: folder::Lock,
+        prober: Option<process::Command>,
+    ) -> Result<Self, Error> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let key = keys::load(disk.as_ref(), folder, keys::Purpose::Log)?;
+        let origin = folder.origin(disk.as_ref())?;
+        let opened = FileLedger::open(Arc::clone(&disk), &folder.ledger(), &origin, key);
+        let (ledger, repairs) = opened.map_err(Error::OpenLedger)?;
+        let mut snapshots = Snapshots::new(Arc::clone(&disk), &folder.state());
+        let state = replay(&ledger, &mut snapshots)?;
+        let (views, rebuilt) = open_views(folder, &origin, &ledger, prober)?;
+        let store = Store::open(Arc::clone(&disk), &folder.store()).map_err(Error::Store)?;
+        let evidence =
+            Evidence::open(Arc::clone(&disk), &folder.evidence()).map_err(Error::Store)?;
+        let reserve = folder.path().join("reserve");
+        heart::keep_reserve(disk.as_ref(), &reserve);
+        let founded = state.site.is_some();
+        let views = Arc::new(views);
+        let (heart, thread) =
+            Heart::start(Writer { ledger, state, views, snapshots, disk, reserve });
+        let site = Self {
+            folder: folder.clone(),
+            heart,
+            writer: Mutex::new(Some(thread)),
+            store,
+            evidence,
+            shelf: ShelfHandle::default(),
+            reader: Reader::beside_this_program().map_err(Error::Reader)?,
+            importing: Mutex::new(()),
+            _lock: lock,
+        };
+        if founded {
+            let repairs = repairs.into_iter().map(|repair| repair.to_string()).collect();
+            let version = env!("CARGO_PKG_VERSION").to_owned();
+            let views = rebuilt.map(|reason| reason.word().to_owned());
+            let command = Command::Start { version, repairs, views };
+            site.heart.ask(Actor::Appliance, command)?;
+            site.fill_shelf()?;
+        }
+        Ok(site)
+    }
+
+    /// Ends the writer in order; the next start is quick.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`] when the last publishing failed; nothing acknowledged is lost.
+    pub fn close(self) -> Result<(), Error> {
+        self.heart.stop()?;
+        if let Some(thread) = self.writer.lock().ok().and_then(|mut w| w.take()) {
+            drop(thread.join());
+        }
+        self.heart.close_views()
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// The writer.
+    #[must_use]
+    pub fn heart(&self) -> &Heart {
+        &self.heart
+    }
+
+    /// The state as of the last durable entry.
+    #[must_use]
+    pub fn state(&self) -> Arc<State> {
+        self.heart.state()
+    }
+
+    /// Payloads.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What events only commit to.
+    #[must_use]
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// What is served.
+    #[must_use]
+    pub fn shelf(&self) -> &ShelfHandle {
+        &self.shelf
+    }
+
+    /// The sandboxed reader.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// The site's certificate authority.
+    ///
+    /// # Errors
+    /// [`Error::Authority`].
+    pub fn authority(&self) -> Result<SiteCa, Error> {
+        SiteCa::load_or_create(&RealDisk, &self.folder.keys(), &self.name()?, clock::now())
+            .map_err(Error::Authority)
+    }
+
+    /// The site's name.
+    ///
+    /// # Errors
+    /// [`Error::NotFounded`].
+    pub fn name(&self) -> Result<ids::SiteName, Error> {
+        let site = self.state().site.clone();
+        site.ok_or_else(|| Error::NotFounded { path: self.folder.path().to_owned() })
+    }
+
+    /// Keeps bytes in the store under their digest, durably.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn keep(&self, bytes: &[u8]) -> Result<Digest, Error> {
+        let digest = Digest::of(bytes);
+        let record = keys::record_id(clock::now())?;
+        let incoming = self.store.begin(&record, 0).map_err(Error::Store)?;
+        let mut from = bytes;
+        let written = incoming.write(&digest, bytes.len() as u64, &mut from);
+        written.and_then(|()| incoming.promote()).map_err(Error::Store)?;
+        Ok(digest)
+    }
+
+    /// Builds what is served from the views that the state keeps.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when a catalogue is not where the ledger says; [`Error::Input`] when it
+    /// cannot be read.
+    pub fn fill_shelf(&self) -> Result<(), Error> {
+        let state = self.state();
+        let before = self.shelf.current();
+        let mut shelf = Shelf::default();
+        let mut previous: Option<Arc<SourceView>> = None;
+        for ((source, sequence), kept) in &state.views {
+            let view = match before.view(source, *sequence) {
+                Some(view) => Arc::clone(view),
+                None => {
+                    let catalogue = self.catalogue(source, &kept.source.catalogue)?;
+                    let older = previous.as_deref().filter(|view| view.source() == source);
+                    Arc::new(SourceView::new(*sequence, &catalogue, older))
+                }
+            };
+            previous = Some(Arc::clone(&view));
+            shelf.add(view);
+        }
+        for ((ring, source), (sequence, _)) in &state.pointers {
+            shelf.point(ring, source, *sequence);
+        }
+        self.shelf.replace(shelf);
+        Ok(())
+    }
+
+    /// A catalogue that was imported, by the digest of its target.
+    ///
+    /// # Errors
+    /// [`Error::Store`] or [`Error::Input`].
+    pub fn catalogue(
+        &self,
+        source: &SourceId,
+        digest: &Digest,
+    ) -> Result<catalogue::Catalogue, Error> {
+        let max = bundle::COMPRESSED_BYTES_MAX;
+        let bytes = self.store.read(digest, max).map_err(Error::Store)?;
+        bundle::decode_catalogue(source, &bytes)
+            .map_err(|e| Error::Input(format!("catalogue of {source} cannot be read: {e}")))
+    }
+}
+
+/// The state after every entry of the ledger.
+fn replay(ledger: &FileLedger, snapshots: &mut Snapshots) -> Result<State, Error> {
+    let one = |index: u64| {
+        let entry = ledger.entries(index..index + 1).ok()?.pop()?;
+        fleet::decode(&entry).ok()
+    };
+    let mut state = snapshots.load(one).unwrap_or_default();
+    for_each_event(ledger, state.entries, &mut |_, event| {
+        state.evolve(&event);
+        Ok(())
+    })?;
+    Ok(state)
+}
+
+/// Opens the views and brings them up to the ledger.
+fn open_views(
+    folder: &Folder,
+    origin: &str,
+    ledger: &FileLedger,
+    prober: Option<process::Command>,
+) -> Result<(Views, Option<views::Reason>), Error> {
+    let identity = Identity { origin: origin.to_owned(), format: views::FORMAT };
+    let prober = prober.unwrap_or_else(|| process::Command::new("false"));
+    let (views, rebuilt) =
+        Views::open(&folder.views(), &identity, ledger.size(), prober).map_err(Error::Views)?;
+    let applied = views.applied().map_err(Error::Views)?;
+    for_each_event(ledger, applied, &mut |index, event| {
+        views.apply(index + 1, &rows::of(index, &event)).map_err(Error::Views)
+    })?;
+    Ok((views, rebuilt))
+}
+
+/// Calls `take` with every event from `first` on.
+///
+/// # Errors
+/// [`Error::OpenLedger`], [`Error::Entry`], or what `take` answers.
+pub(crate) fn for_each_event(
+    ledger: &FileLedger,
+    first: u64,
+    take: &mut dyn FnMut(u64, Event) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let size = ledger.size();
+    let mut index = first;
+    while index < size {
+        let end = size.min(index + REPLAY_CHUNK);
+        for entry in ledger.entries(index..end).map_err(Error::OpenLedger)? {
+            let event = fleet::decode(&entry).map_err(|source| Error::Entry { index, source })?;
+            take(index, event)?;
+            index += 1;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! What the appliance says of itself: for people in a hurry, and for the site's receipt.
+
+use crate::{Error, RingPointer, Site, ring};
+use ids::{Digest, SiteName, SourceId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// One source, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// The source.
+    pub source: SourceId,
+    /// Sequence of its newest view.
+    pub sequence: u64,
+    /// `Date` of the vendor's release file in it.
+    pub release_date: Timestamp,
+    /// Updates in it.
+    pub updates: u64,
+    /// Files that the store lacks.
+    pub missing: u64,
+}
+
+/// The appliance at a glance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Name of the site.
+    pub site: SiteName,
+    /// Origin of its log.
+    pub origin: String,
+    /// Entries in the log.
+    pub entries: u64,
+    /// The newest trusted bundle.
+    pub sequence: Option<u64>,
+    /// Newest view of each source.
+    pub sources: Vec<SourceStatus>,
+    /// Where rings point.
+    pub rings: Vec<RingPointer>,
+    /// Bundles begun and not committed.
+    pub unfinished: Vec<u64>,
+    /// Payloads held.
+    pub payloads: u64,
+    /// Their lengths together.
+    pub payload_bytes: u64,
+    /// Free bytes on the disk.
+    pub available_bytes: u64,
+}
+
+/// What a site holds, for the publisher: the next bundle need not bring it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Name of the site.
+    pub site: SiteName,
+    /// The newest trusted bundle.
+    pub sequence: Option<u64>,
+    /// Digests of the payloads it holds, sorted.
+    pub payloads: Vec<Digest>,
+}
+
+impl Site {
+    /// The appliance at a glance.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn status(&self) -> Result<Status, Error> {
+        let state = self.state();
+        let mut sources = Vec::new();
+        let mut last = None;
+        for ((source, sequence), view) in state.views.iter().rev() {
+            if last == Some(source) {
+                continue;
+            }
+            last = Some(source);
+            sources.push(SourceStatus {
+                source: source.clone(),
+                sequence: *sequence,
+                release_date: view.source.vendor.release_date,
+                updates: view.source.updates,
+                missing: view.missing,
+            });
+        }
+        let total = self.store().total().map_err(Error::Store)?;
+        Ok(Status {
+            site: self.name()?,
+            origin: state.origin.clone(),
+            entries: state.entries,
+            sequence: state.newest.map(|(sequence, _)| sequence),
+            sources,
+            rings: self.rings(),
+            unfinished: self.unfinished_imports(),
+            payloads: total.payloads,
+            payload_bytes: total.bytes,
+            available_bytes: self.store().available().map_err(Error::Store)?,
+        })
+    }
+
+    /// The site's receipt.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn receipt(&self) -> Result<Receipt, Error> {
+        let sequence = self.state().newest.map(|(sequence, _)| sequence);
+        let payloads = self.store().list().map_err(Error::Store)?;
+        Ok(Receipt { site: self.name()?, sequence, payloads })
+    }
+}
+
+/// The rings' pointers as one line each.
+#[must_use]
+pub fn ring_lines(rings: &[ring::RingPointer]) -> Vec<String> {
+    let line = |r: &RingPointer| match (&r.source, r.sequence) {
+        (Some(source), Some(sequence)) => format!("{}: {source} at {sequence}", r.ring),
+        _ => format!("{}: points at nothing yet", r.ring),
+    };
+    rings.iter().map(line).collect()
+}
