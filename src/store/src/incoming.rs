@@ -116,7 +116,8 @@ impl Incoming {
     /// the disk refuses. Nothing of the payload is kept then.
     pub fn write(&self, digest: &Digest, length: u64, from: &mut impl Read) -> Result<(), Error> {
         let _busy = self.claim(digest)?;
-        let actual = if self.already(digest) {
+        let there = self.already(digest);
+        let actual = if there {
             take(digest, length, from, |_| Ok(()))?
         } else {
             self.room(length)?;
@@ -128,7 +129,9 @@ impl Incoming {
         if actual != *digest {
             return Err(Error::Mismatch { digest: *digest, actual });
         }
-        self.state().whole.entry(*digest).or_insert(length);
+        if !there {
+            self.state().whole.insert(*digest, length);
+        }
         Ok(())
     }
 

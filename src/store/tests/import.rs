@@ -61,6 +61,23 @@ fn an_import_enters_the_store_as_a_whole() {
 }
 
 #[test]
+fn what_is_kept_already_is_no_harm_and_not_counted() {
+    let (_dir, store) = store();
+    let (kept, new) = (payload(1, 1000), payload(2, 1000));
+    let incoming = store.begin(&record(), 0).unwrap();
+    write(&incoming, &kept).unwrap();
+    incoming.promote().unwrap();
+    let incoming = store.begin(&record(), 0).unwrap();
+    assert!(incoming.already(&kept.0));
+    write(&incoming, &kept).unwrap();
+    let again = incoming.write_range(&kept.0, 1000, 0, 10, &mut &kept.1[..10]).unwrap();
+    assert_eq!(again, Progress::Whole);
+    write(&incoming, &new).unwrap();
+    assert_eq!(incoming.promote().unwrap().payloads, 1);
+    assert_eq!(store.total().unwrap().payloads, 2);
+}
+
+#[test]
 fn other_bytes_never_get_the_name() {
     let (dir, store) = store();
     let incoming = store.begin(&record(), 0).unwrap();
