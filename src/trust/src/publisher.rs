@@ -3,7 +3,7 @@
 use crate::envelope::Envelope;
 use crate::{Reason, Refusal, roles, threshold};
 use ids::{Digest, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::collections::BTreeMap;
 
 /// What the ledger remembers of a publisher. Plain data: made by [`Publisher::anchor`] once, then
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publisher {
     /// Digest of every root version that was ever accepted; the highest is the trusted one.
+    #[serde(deserialize_with = "roots")]
     pub roots: BTreeMap<u64, Digest>,
     /// The trusted timestamp file. Its version is the bundle's sequence number.
     pub timestamp: Option<Seen>,
@@ -18,6 +19,17 @@ pub struct Publisher {
     pub snapshot: Option<Listed>,
     /// The latest time at which the publisher said that it signed.
     pub latest_signed_at: Option<Timestamp>,
+}
+
+/// Versions as JSON's keys, which are text: inside a tagged enum serde does not turn them into
+/// numbers by itself, and an event that carries a publisher could be written but never read.
+fn roots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u64, Digest>, D::Error> {
+    let texts = BTreeMap::<String, Digest>::deserialize(deserializer)?;
+    let number = |(text, digest): (String, Digest)| {
+        let version: u64 = text.parse().map_err(de::Error::custom)?;
+        Ok((version, digest))
+    };
+    texts.into_iter().map(number).collect()
 }
 
 /// A file that was accepted.
