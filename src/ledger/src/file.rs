@@ -171,7 +171,7 @@ impl FileLedger {
 
     /// Lets the journal start again each time that it has grown by `bytes` instead of [`ROTATE_BYTES`].
     pub fn rotate_after(&mut self, bytes: u64) {
-        self.rotate_at = self.rotate_at - self.rotate_bytes + bytes;
+        self.rotate_at = self.rotate_at.saturating_sub(self.rotate_bytes).saturating_add(bytes);
         self.rotate_bytes = bytes;
     }
 

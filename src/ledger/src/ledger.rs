@@ -10,7 +10,7 @@ pub const BATCH_ENTRIES_MAX: usize = 4096;
 /// Greatest number of bytes of all entries in one append.
 pub const BATCH_BYTES_MAX: usize = 16 << 20;
 /// The journal starts again when it has grown by so many bytes.
-pub const ROTATE_BYTES: u64 = 4 << 20;
+pub const ROTATE_BYTES: u64 = 16 << 20;
 
 /// What an append made true.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,9 @@ const FOLDER: &str = "PATCHKEEP_TEST_KILL_FOLDER";
 
 fn open(dir: &Path) -> FileLedger {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    FileLedger::open(disk, dir, ORIGIN, key()).unwrap().0
+    let mut log = FileLedger::open(disk, dir, ORIGIN, key()).unwrap().0;
+    log.rotate_after(1 << 20);
+    log
 }
 
 /// The child: appends until it is killed, and says each size once it is durable.

@@ -26,17 +26,24 @@ pub fn entries(range: std::ops::Range<u64>) -> Vec<Vec<u8>> {
     range.map(entry).collect()
 }
 
-/// Entries that fill a journal quickly.
+/// Bytes after which a test's journal starts again.
+pub const ROTATE: u64 = 4 << 20;
+
+/// Entries that fill such a journal quickly.
 pub fn big(range: std::ops::Range<u64>) -> Vec<Vec<u8>> {
     range.map(|index| [entry(index), vec![b' '; 15_000]].concat()).collect()
 }
 
 pub fn create(disk: &Arc<dyn Disk>) -> Result<FileLedger, Error> {
-    FileLedger::create(disk.clone(), Path::new(DIR), ORIGIN, key())
+    let mut log = FileLedger::create(disk.clone(), Path::new(DIR), ORIGIN, key())?;
+    log.rotate_after(ROTATE);
+    Ok(log)
 }
 
 pub fn open(disk: &Arc<dyn Disk>) -> Result<(FileLedger, Vec<Repair>), Error> {
-    FileLedger::open(disk.clone(), Path::new(DIR), ORIGIN, key())
+    let (mut log, repairs) = FileLedger::open(disk.clone(), Path::new(DIR), ORIGIN, key())?;
+    log.rotate_after(ROTATE);
+    Ok((log, repairs))
 }
 
 pub fn open_thoroughly(disk: &Arc<dyn Disk>) -> Result<(FileLedger, Vec<Repair>), Error> {
