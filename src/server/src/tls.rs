@@ -158,10 +158,7 @@ impl ClientCertVerifier for NotRevoked {
 
 /// Why a handshake failed; `None` when the client merely went away.
 pub(crate) fn reason(error: &io::Error) -> Option<Reason> {
-    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    else {
-        return None;
-    };
+    let error = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())?;
     Some(match error {
         rustls::Error::NoCertificatesPresented => Reason::NoCertificate,
         rustls::Error::InvalidCertificate(certificate) => match certificate {
