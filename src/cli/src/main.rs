@@ -1,2 +1,115 @@
-//! stub
-fn main() {}
+//! The `patchkeep` program: one file a verb.
+//!
+//! A verb parses its words, calls one use case, and says in one sentence what came of it. Exit codes:
+//! 0 done, 2 wrong usage, 3 wrong input, 4 refused, 5 conflict, 6 not available now, 7 broken.
+
+mod audit;
+mod bundle;
+mod collect;
+mod control;
+mod demo;
+mod endpoint;
+mod failure;
+mod import;
+mod init;
+mod keys;
+mod person;
+mod ring;
+mod screen;
+mod serve;
+mod status;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+use screen::Screen;
+use std::{path::PathBuf, process::ExitCode};
+
+/// Keeps computers on networks with no internet patched, and proves it.
+#[derive(Parser)]
+#[command(name = "patchkeep", version, max_term_width = 100)]
+struct Patchkeep {
+    /// Print one JSON value instead of text (progress and errors go to standard error).
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Connected side: mirror what machines need, verified, into a folder.
+    Collect(collect::Collect),
+    /// Connected side: the publisher's keys.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Connected side: build a bundle; anywhere: look into one, verify one.
+    #[command(subcommand)]
+    Bundle(bundle::Bundle),
+    /// Found a site in an empty data folder.
+    Init(init::Init),
+    /// Import a bundle from a medium.
+    Import(import::Import),
+    /// Rings: list them, make one, point one at a view.
+    #[command(subcommand)]
+    Ring(ring::Ring),
+    /// Serve endpoints and people over HTTPS.
+    Serve(serve::Serve),
+    /// What an endpoint needs to patch itself from here.
+    #[command(subcommand)]
+    Endpoint(endpoint::Endpoint),
+    /// What the appliance says of itself.
+    Status(status::Status),
+    /// What this site holds, for the publisher: the next bundle need not bring it again.
+    Receipt(status::Receipt),
+    /// Evidence: export it, verify it, look at the log.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// All of it on real input, in a folder of its own.
+    Demo(demo::Demo),
+    /// Opens the views of a data folder and walks them: for the appliance itself, after an unclean
+    /// stop.
+    #[command(hide = true)]
+    ViewsProbe { folder: PathBuf },
+}
+
+fn main() -> ExitCode {
+    let words = Patchkeep::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PATCHKEEP_LOG");
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|_| "warn".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    // One provider of cryptography in the whole program; installing it twice would be our mistake.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return ExitCode::from(ids::Fault::Broken.exit_code());
+    }
+    let screen = Screen::new(words.json);
+    match run(words.verb, &screen) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            screen.failure(&failure);
+            ExitCode::from(failure.exit_code)
+        }
+    }
+}
+
+fn run(verb: Verb, screen: &Screen) -> Result<(), Failure> {
+    match verb {
+        Verb::Collect(verb) => verb.run(screen),
+        Verb::Keys(verb) => verb.run(screen),
+        Verb::Bundle(verb) => verb.run(screen),
+        Verb::Init(verb) => verb.run(screen),
+        Verb::Import(verb) => verb.run(screen),
+        Verb::Ring(verb) => verb.run(screen),
+        Verb::Serve(verb) => verb.run(screen),
+        Verb::Endpoint(verb) => verb.run(screen),
+        Verb::Status(verb) => verb.run(screen),
+        Verb::Receipt(verb) => verb.run(screen),
+        Verb::Audit(verb) => verb.run(screen),
+        Verb::Demo(verb) => verb.run(screen),
+        Verb::ViewsProbe { folder } => {
+            let fault = |e: views::Error| Failure::new(e.fault(), &e);
+            views::probe(&folder).map(drop).map_err(fault)
+        }
+    }
+}

@@ -62,6 +62,8 @@ pub struct OpenImport {
     pub import: RecordId,
     /// Sequence of its bundle.
     pub sequence: u64,
+    /// Volumes that had not come when it was last paused; `None` before that.
+    pub missing_volumes: Option<Vec<u32>>,
 }
 
 impl State {
@@ -84,8 +86,15 @@ impl State {
                 self.open_custody.remove(custody);
             }
             Fact::ImportStarted { import, bundle, sequence, .. } => {
-                let open = OpenImport { import: import.clone(), sequence: *sequence };
+                let (import, sequence) = (import.clone(), *sequence);
+                let open = OpenImport { import, sequence, missing_volumes: None };
                 self.open_imports.insert(*bundle, open);
+            }
+            Fact::ImportPaused { import, missing_volumes, .. } => {
+                let open = self.open_imports.values_mut().find(|open| open.import == *import);
+                if let Some(open) = open.filter(|_| !missing_volumes.is_empty()) {
+                    open.missing_volumes = Some(missing_volumes.clone());
+                }
             }
             Fact::BundleRefused { bundle: Some(bundle), .. } => {
                 self.open_imports.remove(bundle);
@@ -118,7 +127,6 @@ impl State {
             | Fact::ClockWentBack { .. }
             | Fact::StateSnapshot { .. }
             | Fact::FormatRaised { .. }
-            | Fact::ImportPaused { .. }
             | Fact::BundleRefused { bundle: None, .. }
             | Fact::BundleQuarantined { .. }
             | Fact::EndpointCertificateIssued { .. }

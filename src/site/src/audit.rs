@@ -17,6 +17,7 @@ mod manifest;
 mod rows;
 mod sentence;
 mod show;
+mod texts;
 mod told;
 mod tree;
 mod verify;

@@ -72,9 +72,8 @@ fn parse_mount(line: &str) -> Option<Mount> {
 fn see_device(record: &mut Custody, device: &str) {
     let Some(name) = Path::new(device).file_name() else { return };
     let Ok(sys) = fs::canonicalize(Path::new("/sys/class/block").join(name)) else { return };
-    let first = |folder: &Path, names: &[&str]| {
-        names.iter().find_map(|name| read_line(&folder.join(name)))
-    };
+    let first =
+        |folder: &Path, names: &[&str]| names.iter().find_map(|name| read_line(&folder.join(name)));
     for folder in sys.ancestors().take_while(|f| f.starts_with("/sys/devices")) {
         let serial = first(folder, &["serial", "device/serial"]);
         if folder.join("idVendor").exists() {
@@ -103,7 +102,8 @@ mod tests {
 
     #[test]
     fn mountinfo_lines_are_read_as_proc_5_says() {
-        let line = "36 35 98:0 /mnt1 /media/a\\040b ro,noatime master:1 - ext3 /dev/sdb1 rw,errors=x";
+        let line =
+            "36 35 98:0 /mnt1 /media/a\\040b ro,noatime master:1 - ext3 /dev/sdb1 rw,errors=x";
         let mount = parse_mount(line).unwrap();
         assert_eq!(mount.point, Path::new("/media/a b"));
         assert_eq!((mount.fs_type.as_str(), mount.device.as_str()), ("ext3", "/dev/sdb1"));

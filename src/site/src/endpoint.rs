@@ -9,8 +9,8 @@ use catalogue::Vendor;
 use durable::RealDisk;
 use fleet::{Actor, Command};
 use ids::{EndpointName, RingName, Timestamp};
-use serde::{Deserialize, Serialize};
 use merkle::{KeyKind, VerifierKey};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -61,8 +61,7 @@ impl Site {
         let issued = authority.issue(name, clock::now());
         let (certificate, key) = issued.map_err(Error::Authority)?;
         let value = json!({ "endpoint": name });
-        let commitment =
-            self.evidence().put(value, keys::random()?).map_err(Error::Store)?;
+        let commitment = self.evidence().put(value, keys::random()?).map_err(Error::Store)?;
         let not_after = certificate.not_after;
         self.heart().ask(
             actor,
@@ -127,10 +126,7 @@ impl Site {
         let audit = keys::load(&RealDisk, self.folder(), keys::Purpose::Audit)?;
         let log = VerifierKey::new(origin, KeyKind::Ed25519, log.verifying_key())
             .map_err(|e| Error::Input(e.to_string()))?;
-        Ok(vec![
-            ("log".to_owned(), log.to_string()),
-            ("audit".to_owned(), keys::openssh(&audit)),
-        ])
+        Ok(vec![("log".to_owned(), log.to_string()), ("audit".to_owned(), keys::openssh(&audit))])
     }
 }
 

@@ -94,7 +94,11 @@ impl Error {
             Self::Reader(source) => source.fault(),
             Self::Audit(source) => source.fault(),
             Self::Medium(source) => source.fault(),
-            Self::Ledger(_) | Self::Stopped | Self::State(_) | Self::Key { .. } | Self::Authority(_) => Fault::Broken,
+            Self::Ledger(_)
+            | Self::Stopped
+            | Self::State(_)
+            | Self::Key { .. }
+            | Self::Authority(_) => Fault::Broken,
         }
     }
 }

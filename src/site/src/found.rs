@@ -68,8 +68,7 @@ pub fn found(folder: &Folder, founding: &Founding, actor: Actor) -> Result<(), E
     }
     let keys = site.public_keys(&origin)?;
     let ring = founding.ring.clone();
-    let command =
-        Command::CreateSite { site: founding.site.clone(), origin, keys, anchors, ring };
+    let command = Command::CreateSite { site: founding.site.clone(), origin, keys, anchors, ring };
     site.heart().ask(actor, command)?;
     tracing::info!(at = %clock::now(), site = %founding.site, "site founded");
     site.close()

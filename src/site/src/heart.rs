@@ -214,8 +214,7 @@ impl Writer {
         let mut made = Vec::new();
         for (index, fact) in (first..).zip(facts) {
             let event = Event { at: now, actor: actor.clone(), fact };
-            let bytes =
-                fleet::encode(&event).map_err(|source| Error::Entry { index, source })?;
+            let bytes = fleet::encode(&event).map_err(|source| Error::Entry { index, source })?;
             made.push((event, bytes));
         }
         for (event, _) in &made {

@@ -19,9 +19,7 @@ use crate::{
     progress::{Progress, Report},
     vendor::{self, Anchor},
 };
-use fleet::{
-    Actor, AnchorKind, Command, Custody, CustodyOutcome, Fact, ImportedSource, Verdict,
-};
+use fleet::{Actor, AnchorKind, Command, Custody, CustodyOutcome, Fact, ImportedSource, Verdict};
 use ids::{Digest, PersonId, RecordId};
 use media::Medium;
 use outcome::Stop;
@@ -64,11 +62,7 @@ impl Site {
     ///
     /// # Errors
     /// When the appliance itself fails, or another import is under way.
-    pub fn import(
-        &self,
-        order: &ImportOrder,
-        report: Report<'_>,
-    ) -> Result<ImportOutcome, Error> {
+    pub fn import(&self, order: &ImportOrder, report: Report<'_>) -> Result<ImportOutcome, Error> {
         let Ok(_one) = self.importing.try_lock() else {
             return Err(Error::Busy);
         };
@@ -77,8 +71,7 @@ impl Site {
         let path = order.paths.first().map_or_else(PathBuf::new, Clone::clone);
         let name = self.name()?;
         let given = order.custody.clone();
-        let record =
-            custody::complete(given, &custody, &path, &order.person, name.as_str(), now);
+        let record = custody::complete(given, &custody, &path, &order.person, name.as_str(), now);
         let run = Run {
             site: self,
             order,
@@ -114,8 +107,7 @@ impl Run<'_> {
         let offered = medium.offered().map_err(Stop::medium)?;
         self.bundle = offered.file("timestamp.json").map(Digest::of);
         let (publisher, root) = self.trusted()?;
-        let outcome =
-            trust::follow(&publisher, &root, &offered, now).map_err(Stop::from_trust)?;
+        let outcome = trust::follow(&publisher, &root, &offered, now).map_err(Stop::from_trust)?;
         let plan = Plan::read(self.site, &medium, outcome.repository())?;
         self.figures.unlisted.clone_from(&plan.strangers);
         self.sequence = Some(plan.info.sequence);
@@ -232,9 +224,8 @@ impl Run<'_> {
     ) -> Result<Vec<ImportedSource>, Stop> {
         let anchors = self.vendor_anchors()?;
         let now = fleet::effective_now(&self.site.state(), clock::now());
-        let read = |digest: &Digest, max: u64| {
-            incoming.read(digest, max).map_err(|e| vendor::chain(&e))
-        };
+        let read =
+            |digest: &Digest, max: u64| incoming.read(digest, max).map_err(|e| vendor::chain(&e));
         let mut sources = Vec::new();
         for (done, source) in (0..).zip(&plan.sources) {
             let total = plan.sources.len() as u64;
@@ -307,8 +298,7 @@ impl Run<'_> {
             Stop::Quarantined { code, message } => {
                 let bundle = self.bundle.unwrap_or_else(|| Digest::of(b""));
                 let (reason, said) = (code.to_owned(), message.clone());
-                let command =
-                    Command::QuarantineBundle { custody, reason, message: said, bundle };
+                let command = Command::QuarantineBundle { custody, reason, message: said, bundle };
                 self.command(command)?;
                 Ok(ImportOutcome::quarantined(code, message, self.figures.clone()))
             }

@@ -19,12 +19,7 @@ impl Site {
     ///
     /// # Errors
     /// [`Error::Folder`] when it cannot be written, [`Error::Audit`] for what cannot be exported.
-    pub fn export_audit(
-        &self,
-        actor: Actor,
-        scope: Scope,
-        into: &Path,
-    ) -> Result<Exported, Error> {
+    pub fn export_audit(&self, actor: Actor, scope: Scope, into: &Path) -> Result<Exported, Error> {
         if into.exists() {
             let path = into.display();
             return Err(Error::Input(format!("{path} is there already; nothing was written")));

@@ -85,8 +85,10 @@ fn check_signature(
             Err(e) => reasons.push(format!("{}: {}", anchor.name, chain(&e))),
         }
     }
-    let why = if reasons.is_empty() { "no anchor is accepted".to_owned() } else { reasons.join("; ") };
-    let message = format!("{source}: the vendor's signature does not hold under any accepted key ({why})");
+    let why =
+        if reasons.is_empty() { "no anchor is accepted".to_owned() } else { reasons.join("; ") };
+    let message =
+        format!("{source}: the vendor's signature does not hold under any accepted key ({why})");
     Err(no("vendor-signature", message))
 }
 

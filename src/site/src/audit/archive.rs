@@ -138,9 +138,9 @@ impl Taken {
         let most = file_bytes.min(total_bytes - self.bytes);
         let mut bytes = Vec::new();
         let read = file.take(most + 1).read_to_end(&mut bytes);
-        let length = read.map_err(|error| {
-            AuditError::hostile(format!("{name:?} cannot be unpacked: {error}"))
-        })? as u64;
+        let length = read
+            .map_err(|error| AuditError::hostile(format!("{name:?} cannot be unpacked: {error}")))?
+            as u64;
         if length > most {
             let reason = format!(
                 "{name:?} is too large: a bundle has at most {file_bytes} bytes in a file and \

@@ -3,7 +3,7 @@
 use super::{
     AuditError, Manifest, Scope, html, index, keys,
     manifest::{Absent, Listed, Log, MANIFEST, RAW_SIGNATURE, SCHEMA, SSH_SIGNATURE, is_safe_name},
-    rows, told,
+    rows, texts, told,
     told::Told,
     tree::Tree,
 };
@@ -138,7 +138,9 @@ impl Export<'_> {
         let mut newest = None;
         for event in events {
             match &event.fact {
-                Fact::AnchorAccepted { anchor: AnchorKind::VendorKeyring, name, sha256, .. } => {
+                Fact::AnchorAccepted {
+                    anchor: AnchorKind::VendorKeyring, name, sha256, ..
+                } => {
                     let what = format!("vendor keyring {name}");
                     if let Some(bytes) = files.take(self.blob, sha256, what) {
                         let kind = if bytes.starts_with(b"-----") { "asc" } else { "gpg" };
@@ -251,7 +253,8 @@ impl Export<'_> {
         let windows = include_str!("../../assets/verify.ps1").replace('\n', "\r\n");
         files.put("verify.ps1", windows);
         let fingerprint = keys::fingerprint(&key);
-        let texts = html::texts(&fingerprint, checkpoint, self.log, self.scope, self.generated_at)?;
+        let texts =
+            texts::texts(&fingerprint, checkpoint, self.log, self.scope, self.generated_at)?;
         for (name, text) in texts {
             files.put(name, text);
         }

@@ -1,7 +1,7 @@
 //! Pages and JSON of an audit bundle, from what the log tells.
 
 use super::{
-    AuditError, NAMESPACE, PRINCIPAL, Scope, rows,
+    AuditError, Scope, rows,
     sentence::{anchor_kind, bytes, count, day, sentence, thousands, time},
     told::Told,
 };
@@ -19,7 +19,7 @@ const UPDATES_SHOWN: usize = 250;
 const EVENTS_SHOWN: usize = 60;
 /// The service level for content, in days.
 const CONTENT_DAYS_MAX: i64 = 30;
-const STYLE: &str = include_str!("../../assets/report.css");
+pub(super) const STYLE: &str = include_str!("../../assets/report.css");
 
 /// What the pages are made from.
 pub(super) struct Context<'a> {
@@ -131,7 +131,7 @@ pub(super) fn report(page: &Context<'_>) -> Result<String, AuditError> {
     let on_time = told.updates.iter().filter(|update| update.within_14_days).count();
     let report = Report {
         style: STYLE,
-        style_hash: STANDARD.encode(Digest::of(STYLE.as_bytes()).as_bytes()),
+        style_hash: style_hash(),
         site: told.state.site.as_ref().map(ToString::to_string).unwrap_or_default(),
         scope: page.scope,
         generated: time(page.generated_at),
@@ -163,11 +163,20 @@ pub(super) fn report(page: &Context<'_>) -> Result<String, AuditError> {
         rings: rings(told),
         refusals: refusals(told),
         settings: settings(page),
-        kinds: told.counts.iter().map(|(kind, n)| (kind.replace('-', " "), thousands(*n))).collect(),
+        kinds: told
+            .counts
+            .iter()
+            .map(|(kind, n)| (kind.replace('-', " "), thousands(*n)))
+            .collect(),
         events: events(page.events),
         events_all: page.events.len(),
     };
     report.render().map_err(|source| AuditError::Page { page: "report.html", source })
+}
+
+/// What the content policy of a page allows: this style and nothing else.
+pub(super) fn style_hash() -> String {
+    STANDARD.encode(Digest::of(STYLE.as_bytes()).as_bytes())
 }
 
 fn figures(page: &Context<'_>, on_time: usize) -> Vec<Figure> {
@@ -214,7 +223,9 @@ fn figures(page: &Context<'_>, on_time: usize) -> Vec<Figure> {
 
 fn anchors(told: &Told) -> Vec<[String; 4]> {
     let row = |anchor: &super::told::Anchor| {
-        let prints = if anchor.fingerprints.is_empty() { anchor.sha256.to_hex() } else {
+        let prints = if anchor.fingerprints.is_empty() {
+            anchor.sha256.to_hex()
+        } else {
             anchor.fingerprints.join(", ")
         };
         let kind = anchor_kind(anchor.kind).trim_start_matches("the ").to_owned();
@@ -239,7 +250,9 @@ fn sources(page: &Context<'_>) -> Vec<Source> {
             age: count(age.unsigned_abs(), "day"),
             late: age > CONTENT_DAYS_MAX,
             valid_until: source.vendor.valid_until.map_or("not stated".into(), day),
-            missing: if missing == 0 { "whole".into() } else {
+            missing: if missing == 0 {
+                "whole".into()
+            } else {
                 format!("{} missing", count(missing, "file"))
             },
             anchor: source.vendor.anchor.clone(),
@@ -348,7 +361,9 @@ fn rings(told: &Told) -> Vec<[String; 4]> {
 fn refusals(told: &Told) -> Vec<[String; 5]> {
     let row = |row: &rows::Refusal| {
         let (entry, at) = (row.entry.to_string(), time(row.at));
-        let what = if row.count > 1 { format!("{} × {}", row.count, row.what) } else {
+        let what = if row.count > 1 {
+            format!("{} × {}", row.count, row.what)
+        } else {
             row.what.to_owned()
         };
         [entry, at, what, row.reason.clone(), row.message.clone()]
@@ -365,18 +380,33 @@ fn settings(page: &Context<'_>) -> Vec<[String; 2]> {
         "the log does not name it; compare it with the appliance's screen or paper"
     };
     vec![
-        row("Four eyes", "Off. This version has no approvals: whoever imports is alone, and rings \
-             that follow move by themselves."),
-        row("Release of this export", "Decided by one person. Once the appliance knows people, a \
-             full export takes two."),
+        row(
+            "Four eyes",
+            "Off. This version has no approvals: whoever imports is alone, and rings \
+             that follow move by themselves.",
+        ),
+        row(
+            "Release of this export",
+            "Decided by one person. Once the appliance knows people, a \
+             full export takes two.",
+        ),
         row("Signature checks", "On for publisher and vendor. They cannot be switched off."),
-        row("Witnesses", "None yet. Nobody outside the appliance has countersigned its log, so keep \
-             this bundle: a later one must continue its checkpoint."),
-        row("Time", "The appliance's own clock, never earlier than the latest signed time that it \
-             has seen."),
+        row(
+            "Witnesses",
+            "None yet. Nobody outside the appliance has countersigned its log, so keep \
+             this bundle: a later one must continue its checkpoint.",
+        ),
+        row(
+            "Time",
+            "The appliance's own clock, never earlier than the latest signed time that it \
+             has seen.",
+        ),
         row("Key of this bundle", &format!("{}; {key}.", page.key)),
-        row("What endpoints installed", "Not in this report. Endpoints patch themselves with their \
-             own tools; this version has no agent that reports back."),
+        row(
+            "What endpoints installed",
+            "Not in this report. Endpoints patch themselves with their \
+             own tools; this version has no agent that reports back.",
+        ),
     ]
 }
 
@@ -421,80 +451,15 @@ pub(super) fn summary(page: &Context<'_>) -> Result<String, AuditError> {
 
 /// Rows as JSON, one a line.
 pub(super) fn json<R: Serialize>(table: &'static str, rows: &[R]) -> Result<String, AuditError> {
-    let line = |row: &R| {
-        serde_json::to_string(row).map_err(|source| AuditError::Json { table, source })
-    };
+    let line =
+        |row: &R| serde_json::to_string(row).map_err(|source| AuditError::Json { table, source });
     let lines: Vec<String> = rows.iter().map(line).collect::<Result<_, _>>()?;
     Ok(format!("[\n{}\n]\n", lines.join(",\n")))
 }
 
 fn pretty(table: &'static str, value: &impl Serialize) -> Result<String, AuditError> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|source| AuditError::Json { table, source })?;
+    let mut text =
+        serde_json::to_string_pretty(value).map_err(|source| AuditError::Json { table, source })?;
     text.push('\n');
     Ok(text)
-}
-
-#[derive(Template)]
-#[template(path = "procedure.html")]
-struct ProcedurePage<'a> {
-    style: &'a str,
-    style_hash: String,
-    words: &'a Words<'a>,
-}
-
-#[derive(Template)]
-#[template(path = "procedure.txt")]
-struct ProcedureText<'a> {
-    words: &'a Words<'a>,
-}
-
-#[derive(Template)]
-#[template(path = "readme.txt")]
-struct Readme<'a> {
-    words: &'a Words<'a>,
-}
-
-/// What the texts say.
-struct Words<'a> {
-    key: &'a str,
-    origin: &'a str,
-    size: u64,
-    vkey: String,
-    log_key_id: String,
-    principal: &'static str,
-    namespace: &'static str,
-    scope: Scope,
-    generated: String,
-}
-
-/// `README.txt`, `PROCEDURE.html` and `PROCEDURE.txt`.
-pub(super) fn texts(
-    key: &str,
-    checkpoint: &Checkpoint,
-    log: &VerifierKey,
-    scope: Scope,
-    generated_at: Timestamp,
-) -> Result<[(&'static str, String); 3], AuditError> {
-    let vkey = log.to_string();
-    let words = &Words {
-        key,
-        origin: &checkpoint.origin,
-        size: checkpoint.size,
-        log_key_id: vkey.split('+').nth(1).unwrap_or_default().to_owned(),
-        vkey,
-        principal: PRINCIPAL,
-        namespace: NAMESPACE,
-        scope,
-        generated: time(generated_at),
-    };
-    let style_hash = STANDARD.encode(Digest::of(STYLE.as_bytes()).as_bytes());
-    let failed = |page| move |source| AuditError::Page { page, source };
-    let page = ProcedurePage { style: STYLE, style_hash, words };
-    let readme = Readme { words }.render().map_err(failed("README.txt"))?;
-    Ok([
-        ("PROCEDURE.html", page.render().map_err(failed("PROCEDURE.html"))?),
-        ("PROCEDURE.txt", ProcedureText { words }.render().map_err(failed("PROCEDURE.txt"))?),
-        ("README.txt", readme.replace('\n', "\r\n")),
-    ])
 }

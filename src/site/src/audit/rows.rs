@@ -35,9 +35,23 @@ pub(super) struct Import {
 
 impl Row for Import {
     const COLUMNS: &'static [&'static str] = &[
-        "entry", "sequence", "imported_at", "imported_by", "medium", "custody", "bundle",
-        "previous_sequence", "skipped_bundles", "publisher_signed_at", "sources", "updates", "cves",
-        "files", "files_missing", "payloads_new", "bytes_new",
+        "entry",
+        "sequence",
+        "imported_at",
+        "imported_by",
+        "medium",
+        "custody",
+        "bundle",
+        "previous_sequence",
+        "skipped_bundles",
+        "publisher_signed_at",
+        "sources",
+        "updates",
+        "cves",
+        "files",
+        "files_missing",
+        "payloads_new",
+        "bytes_new",
     ];
 
     fn cells(&self) -> Vec<String> {
@@ -103,9 +117,21 @@ impl Update {
 
 impl Row for Update {
     const COLUMNS: &'static [&'static str] = &[
-        "source", "update", "source_package", "fixed_version", "released_at", "released_by",
-        "changelog_at", "urgency", "cves", "packages", "first_sequence", "imported_at",
-        "import_entry", "days_release_to_import", "within_14_days",
+        "source",
+        "update",
+        "source_package",
+        "fixed_version",
+        "released_at",
+        "released_by",
+        "changelog_at",
+        "urgency",
+        "cves",
+        "packages",
+        "first_sequence",
+        "imported_at",
+        "import_entry",
+        "days_release_to_import",
+        "within_14_days",
     ];
 
     fn cells(&self) -> Vec<String> {

@@ -34,14 +34,16 @@ pub fn sentence(event: &Event) -> String {
             count(*entries, "entry"),
             sha256.short()
         ),
-        Fact::FormatRaised { format } => format!("entries of format {format} are written from here"),
+        Fact::FormatRaised { format } => {
+            format!("entries of format {format} are written from here")
+        }
         Fact::RingCreated { ring, follows } => {
             let how = if *follows { "which follows new complete views" } else { "moved by hand" };
             format!("{who} made ring {ring}, {how}")
         }
-        Fact::RingPointed { ring, source, sequence, generation } => format!(
-            "ring {ring} points at {source} of bundle {sequence} (generation {generation})"
-        ),
+        Fact::RingPointed { ring, source, sequence, generation } => {
+            format!("ring {ring} points at {source} of bundle {sequence} (generation {generation})")
+        }
         Fact::EndpointCertificateIssued { endpoint, not_after, .. } => format!(
             "{who} gave an endpoint ({}) a certificate that ends on {}",
             endpoint.short(),
@@ -90,7 +92,9 @@ fn import(fact: &Fact, who: &str) -> String {
         }
         Fact::ImportPaused { reason, missing_volumes, .. } => {
             let volumes: Vec<String> = missing_volumes.iter().map(u32::to_string).collect();
-            let lacks = if volumes.is_empty() { String::new() } else {
+            let lacks = if volumes.is_empty() {
+                String::new()
+            } else {
                 format!("; still to come: volume {}", volumes.join(", "))
             };
             format!("the import paused: {}{lacks}", reason.trim_end_matches('.'))
@@ -117,7 +121,9 @@ fn import(fact: &Fact, who: &str) -> String {
             count(*payloads_new, "payload"),
             bytes(*bytes_new)
         ),
-        other => format!("{who} did something that this version has no words for: {}", other.kind()),
+        other => {
+            format!("{who} did something that this version has no words for: {}", other.kind())
+        }
     }
 }
 

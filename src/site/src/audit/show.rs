@@ -50,8 +50,7 @@ pub fn show(first: u64, entries: &[Vec<u8>], filter: &Filter) -> Result<Vec<Line
         if filter.limit.is_some_and(|limit| lines.len() >= limit) {
             break;
         }
-        let event =
-            fleet::decode(entry).map_err(|source| AuditError::Entry { index, source })?;
+        let event = fleet::decode(entry).map_err(|source| AuditError::Entry { index, source })?;
         let kind = event.fact.kind();
         let wanted = filter.types.is_empty() || filter.types.iter().any(|t| t == kind);
         if wanted && filter.since.is_none_or(|since| event.at >= since) {

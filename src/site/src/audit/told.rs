@@ -82,7 +82,9 @@ pub(super) fn gather(
                     told.sources.push((*sequence, event.at, source.clone()));
                     let bytes = catalogue(&source.catalogue);
                     match bytes.and_then(|bytes| read_catalogue(&bytes)) {
-                        Some(read) => told.take_updates(&read, *sequence, event.at, entry, &mut known),
+                        Some(read) => {
+                            told.take_updates(&read, *sequence, event.at, entry, &mut known)
+                        }
                         None => drop(told.unread.insert(source.catalogue)),
                     }
                 }
@@ -150,7 +152,16 @@ pub(super) fn read_catalogue(bytes: &[u8]) -> Option<Catalogue> {
 
 fn import(entry: u64, event: &Event, medium: Option<String>) -> Option<rows::Import> {
     let Fact::BundleImported {
-        custody, bundle, sequence, previous, skipped, sources, payloads_new, bytes_new, signed_time, ..
+        custody,
+        bundle,
+        sequence,
+        previous,
+        skipped,
+        sources,
+        payloads_new,
+        bytes_new,
+        signed_time,
+        ..
     } = &event.fact
     else {
         return None;

@@ -51,8 +51,7 @@ impl<'a> Tree<'a> {
 
     /// The proof that entry `index` is in the tree of `checkpoint`.
     pub(super) fn proof(&self, index: u64, checkpoint: &str) -> Result<LogProof, AuditError> {
-        let hashes =
-            merkle::inclusion_proof(index, self.size(), self).map_err(AuditError::Tree)?;
+        let hashes = merkle::inclusion_proof(index, self.size(), self).map_err(AuditError::Tree)?;
         Ok(LogProof { extra: None, index, hashes, checkpoint: checkpoint.to_owned() })
     }
 }

@@ -111,7 +111,11 @@ impl fmt::Display for Findings {
             None if self.hold() => writeln!(f, "Everything that could be checked holds."),
             None => writeln!(f, "Do not rely on this bundle: no signature could be checked."),
             Some(bad) => {
-                writeln!(f, "Do not rely on this bundle. First of what does not hold: {}", bad.check)
+                writeln!(
+                    f,
+                    "Do not rely on this bundle. First of what does not hold: {}",
+                    bad.check
+                )
             }
         }
     }
@@ -137,12 +141,14 @@ pub fn verify(files: &Files, checks: &Checks<'_>) -> Findings {
     if let Some(told) = log::check(files, &manifest, &mut findings) {
         origins::check(files, &manifest, &told, checks, &mut findings);
     }
-    findings.cannot("omission", "that nothing happened which was never logged: no log can prove it");
+    findings
+        .cannot("omission", "that nothing happened which was never logged: no log can prove it");
     findings.cannot(
         "freshness",
         "that this is the newest log: compare it with a later bundle, which must continue it",
     );
-    findings.cannot("witnesses", "that no second history exists: no witness has signed this log yet");
+    findings
+        .cannot("witnesses", "that no second history exists: no witness has signed this log yet");
     findings
 }
 
@@ -186,8 +192,10 @@ fn whose(
     match checks.fingerprint {
         None => findings.cannot(
             "key",
-            format!("whose key this is: no fingerprint was given; compare it with the appliance's \
-                     screen or paper: {print}"),
+            format!(
+                "whose key this is: no fingerprint was given; compare it with the appliance's \
+                     screen or paper: {print}"
+            ),
         ),
         Some(named) if bare(named) == bare(&print) => {
             findings.holds("key", format!("the key is the one that you named: {print}"));
@@ -199,11 +207,14 @@ fn whose(
     }
     let signers = keys::allowed_signers(key).ok();
     let same = signers.is_some_and(|line| files.get("allowed_signers") == Some(&line.into_bytes()));
-    findings.is("key-forms", if same && manifest.key == print {
-        Ok("key.pub.pem, allowed_signers and the manifest name the same key".into())
-    } else {
-        Err("key.pub.pem, allowed_signers and the manifest do not name the same key".into())
-    });
+    findings.is(
+        "key-forms",
+        if same && manifest.key == print {
+            Ok("key.pub.pem, allowed_signers and the manifest name the same key".into())
+        } else {
+            Err("key.pub.pem, allowed_signers and the manifest do not name the same key".into())
+        },
+    );
 }
 
 /// Every listed file as listed, and no other.
@@ -229,15 +240,21 @@ fn listed(files: &Files, manifest: &Manifest, findings: &mut Findings) {
     let sums: String = (manifest.files.iter().filter(|file| file.path != "SHA256SUMS"))
         .map(|file| format!("{}  {}\n", file.sha256, file.path))
         .collect();
-    findings.is("files", match bad.as_slice() {
-        [] => Ok(format!("all {} files are as the manifest lists them", manifest.files.len())),
-        [one] => Err(one.clone()),
-        [first, rest @ ..] => Err(format!("{first}, and {} more files are wrong", rest.len())),
-    });
+    findings.is(
+        "files",
+        match bad.as_slice() {
+            [] => Ok(format!("all {} files are as the manifest lists them", manifest.files.len())),
+            [one] => Err(one.clone()),
+            [first, rest @ ..] => Err(format!("{first}, and {} more files are wrong", rest.len())),
+        },
+    );
     let same = files.get("SHA256SUMS").is_some_and(|bytes| *bytes == sums.as_bytes());
-    findings.is("sums", if same {
-        Ok("SHA256SUMS says what the manifest says".into())
-    } else {
-        Err("SHA256SUMS does not say what the manifest says".into())
-    });
+    findings.is(
+        "sums",
+        if same {
+            Ok("SHA256SUMS says what the manifest says".into())
+        } else {
+            Err("SHA256SUMS does not say what the manifest says".into())
+        },
+    );
 }

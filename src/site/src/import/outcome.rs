@@ -127,9 +127,8 @@ impl ImportOutcome {
 
     pub(super) fn already(plan: &Plan, figures: Figures) -> Self {
         let sequence = plan.info.sequence;
-        let message = format!(
-            "Bundle {sequence} holds nothing that is missing here; nothing was changed."
-        );
+        let message =
+            format!("Bundle {sequence} holds nothing that is missing here; nothing was changed.");
         let mut this = Self::new("already-held", message, Verdict::Accepted, figures);
         this.sequence = Some(sequence);
         this
@@ -195,7 +194,10 @@ impl From<Error> for Stop {
 
 impl Stop {
     pub(super) fn refused(code: &'static str, message: String) -> Self {
-        Self::Refused { code, message: format!("{message}. The bundle was refused and nothing was changed.") }
+        Self::Refused {
+            code,
+            message: format!("{message}. The bundle was refused and nothing was changed."),
+        }
     }
 
     pub(super) fn no_anchor() -> Self {
@@ -255,7 +257,11 @@ impl Stop {
         match &error {
             store::Error::Mismatch { digest, actual } => Self::refused(
                 "payload-altered",
-                format!("payload {} is altered on the medium: its digest is {}", digest.short(), actual.short()),
+                format!(
+                    "payload {} is altered on the medium: its digest is {}",
+                    digest.short(),
+                    actual.short()
+                ),
             ),
             store::Error::Short { .. } | store::Error::Source { .. } => Self::away(&chain(&error)),
             store::Error::NoRoom { needed, available, .. } => Self::full(*needed, *available),

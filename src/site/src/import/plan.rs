@@ -53,8 +53,7 @@ impl Plan {
         let mut keep = Vec::new();
         for (source, index) in info.sources.iter().zip(&indexes) {
             let target = target(repository, &source.catalogue)?;
-            let bytes =
-                medium.small_target(&source.catalogue, &target).map_err(Stop::medium)?;
+            let bytes = medium.small_target(&source.catalogue, &target).map_err(Stop::medium)?;
             match bundle::decode_catalogue(&source.source, &bytes) {
                 Ok(catalogue) => {
                     is_indexed(&catalogue, index)?;

@@ -1,16 +1,10 @@
 //! From the medium straight into the store: each byte is read once and hashed on its way.
 
-use super::{
-    Figures,
-    outcome::Stop,
-    plan::Plan,
-};
+use super::{Figures, outcome::Stop, plan::Plan};
 use crate::progress::{Progress, Report};
 use ids::Digest;
 use media::Medium;
-use std::{
-    collections::{BTreeMap, HashSet},
-};
+use std::collections::{BTreeMap, HashSet};
 use store::Incoming;
 use trust::Offered;
 
@@ -64,9 +58,7 @@ pub(super) fn run(
                 incoming.write(&piece.sha256, piece.length, &mut stretch)
             } else {
                 let (whole, at) = (piece.payload_length, piece.at);
-                incoming
-                    .write_range(&piece.sha256, whole, at, piece.length, &mut stretch)
-                    .map(drop)
+                incoming.write_range(&piece.sha256, whole, at, piece.length, &mut stretch).map(drop)
             };
             written.map_err(Stop::store)?;
             figures.files_read += u64::from(piece.is_whole());

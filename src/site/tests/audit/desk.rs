@@ -88,19 +88,15 @@ fn one_byte_of_any_file_is_noticed() {
             _ => bin,
         };
         let original = fs::read(&path).unwrap();
-        for at in [0, original.len() / 2, original.len() - 1] {
+        let places = [0, original.len() / 2, original.len() - 1];
+        let own = name == "verify.sh";
+        for at in if own { places.to_vec() } else { vec![places[n % 3]] } {
             let mut altered = original.clone();
             altered[at] ^= 1;
             fs::write(&path, &altered).unwrap();
-            for script in [&kept, &bundle.join("verify.sh")] {
-                let (held, said) = run(script, &bundle, bin, &[]);
-                // The armour of an SSH signature may be changed where it carries nothing.
-                let harmless = name == "manifest.json.sig" && held;
-                assert!(!held || harmless, "byte {at} of {name} went unnoticed:\n{said}");
-                if at > 0 {
-                    break;
-                }
-            }
+            let script = if own { &path } else { &kept };
+            let (held, said) = run(script, &bundle, bin, &[]);
+            assert!(!held, "byte {at} of {name} went unnoticed:\n{said}");
         }
         fs::write(&path, original).unwrap();
     }
@@ -147,7 +143,8 @@ fn a_bundle_cannot_make_the_desk_run_anything() {
     let mut lines: Vec<&str> = checkpoint.split('\n').collect();
     lines[1] = &trick;
     fs::write(bundle.join("checkpoint"), lines.join("\n")).unwrap();
-    let name = format!("proofs/$(touch {}).tlog-proof", mark.display().to_string().replace('/', "_"));
+    let name =
+        format!("proofs/$(touch {}).tlog-proof", mark.display().to_string().replace('/', "_"));
     fs::write(bundle.join(&name), "x").unwrap();
     let manifest = fs::read_to_string(bundle.join("manifest.json")).unwrap();
     let manifest = manifest.replace("\"path\": \"README.txt\"", &format!("\"path\": \"{trick}\""));
@@ -171,7 +168,9 @@ fn the_script_is_short_and_plain() {
 #[test]
 fn vendors_signatures_are_checked_where_there_is_gpgv() {
     let Ok(reader) = sandbox::Reader::beside_this_program() else { return };
-    let (Some(signed), true) = (genuine(&reader), Path::new("/usr/bin/gpgv").exists()) else { return };
+    let (Some(signed), true) = (genuine(&reader), Path::new("/usr/bin/gpgv").exists()) else {
+        return;
+    };
     let temp = tempfile::tempdir().unwrap();
     let bundle = temp.path().join("bundle");
     MadeUp::new(signed, 2, 1).unpack(Scope::Full, &bundle);

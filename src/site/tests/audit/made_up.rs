@@ -17,19 +17,19 @@ use std::{
     path::Path,
 };
 
-pub const ORIGIN: &str = "patchkeep.invalid/plant-7/epoch-1";
+pub(crate) const ORIGIN: &str = "patchkeep.invalid/plant-7/epoch-1";
 
 /// What a vendor signed, and the keyring that says so.
-pub struct Signed {
-    pub release: Vec<u8>,
-    pub keyring: Vec<u8>,
-    pub date: Timestamp,
-    pub valid_until: Option<Timestamp>,
-    pub fingerprints: Vec<String>,
+pub(crate) struct Signed {
+    pub(crate) release: Vec<u8>,
+    pub(crate) keyring: Vec<u8>,
+    pub(crate) date: Timestamp,
+    pub(crate) valid_until: Option<Timestamp>,
+    pub(crate) fingerprints: Vec<String>,
 }
 
 /// Bytes that no vendor signed, for desks without gpgv.
-pub fn unsigned() -> Signed {
+pub(crate) fn unsigned() -> Signed {
     Signed {
         release: b"Origin: nobody\n".to_vec(),
         keyring: b"no keyring\n".to_vec(),
@@ -40,7 +40,7 @@ pub fn unsigned() -> Signed {
 }
 
 /// A release file that Debian signed, where this machine's own apt has fetched one.
-pub fn genuine(reader: &sandbox::Reader) -> Option<Signed> {
+pub(crate) fn genuine(reader: &sandbox::Reader) -> Option<Signed> {
     let lists = fs::read_dir("/var/lib/apt/lists").ok()?;
     let mut names: Vec<_> = lists.filter_map(|entry| Some(entry.ok()?.path())).collect();
     names.sort();
@@ -55,12 +55,12 @@ pub fn genuine(reader: &sandbox::Reader) -> Option<Signed> {
     Some(Signed { release, keyring, date, valid_until, fingerprints: good.collect() })
 }
 
-pub struct MadeUp {
-    pub entries: Vec<Vec<u8>>,
-    pub state: State,
-    pub at: Timestamp,
-    pub log: SigningKey,
-    pub audit: SigningKey,
+pub(crate) struct MadeUp {
+    pub(crate) entries: Vec<Vec<u8>>,
+    pub(crate) state: State,
+    pub(crate) at: Timestamp,
+    pub(crate) log: SigningKey,
+    pub(crate) audit: SigningKey,
     blobs: HashMap<Digest, Vec<u8>>,
     evidence: HashMap<Digest, KeptEvidence>,
     signed: Signed,
@@ -68,7 +68,7 @@ pub struct MadeUp {
 
 impl MadeUp {
     /// A site that imported two bundles, refused one and kept one out; then `looks` looks at its log.
-    pub fn new(signed: Signed, updates: usize, looks: usize) -> Self {
+    pub(crate) fn new(signed: Signed, updates: usize, looks: usize) -> Self {
         let mut site = Self {
             entries: vec![],
             state: State::default(),
@@ -98,7 +98,7 @@ impl MadeUp {
         site
     }
 
-    pub fn say(&mut self, fact: Fact) {
+    pub(crate) fn say(&mut self, fact: Fact) {
         self.push(Actor::Appliance, fact);
     }
 
@@ -188,7 +188,8 @@ impl MadeUp {
         let custody = self.medium(101);
         let (bundle, reason) = (Digest::of(b"old"), "expired".into());
         let message = "its timestamp expired on 2 October 2026".into();
-        let kept_out = Fact::BundleQuarantined { custody: custody.clone(), reason, message, bundle };
+        let kept_out =
+            Fact::BundleQuarantined { custody: custody.clone(), reason, message, bundle };
         self.say(kept_out);
         self.close(custody, Verdict::Quarantined);
     }
@@ -276,7 +277,7 @@ impl MadeUp {
         VerifierKey::new(ORIGIN, KeyKind::Ed25519, self.log.verifying_key()).unwrap()
     }
 
-    pub fn checkpoint(&self) -> String {
+    pub(crate) fn checkpoint(&self) -> String {
         let mut edge = Edge::default();
         for entry in &self.entries {
             edge.push(merkle::leaf_hash(entry), |_, _| {});
@@ -287,7 +288,7 @@ impl MadeUp {
     }
 
     /// The bundle as bytes.
-    pub fn export(&self, scope: Scope) -> (Vec<u8>, Exported) {
+    pub(crate) fn export(&self, scope: Scope) -> (Vec<u8>, Exported) {
         let mut out = Cursor::new(Vec::new());
         let exported = Export {
             entries: &self.entries,
@@ -305,7 +306,7 @@ impl MadeUp {
     }
 
     /// The bundle, unpacked into a folder.
-    pub fn unpack(&self, scope: Scope, into: &Path) -> Exported {
+    pub(crate) fn unpack(&self, scope: Scope, into: &Path) -> Exported {
         let (bytes, exported) = self.export(scope);
         zip::ZipArchive::new(Cursor::new(bytes)).unwrap().extract(into).unwrap();
         exported

@@ -37,9 +37,18 @@ fn a_good_bundle_holds_and_says_what_a_log_cannot_prove() {
         let findings = verify(&files, &checks);
         assert!(findings.hold(), "{findings}");
         assert!(findings.fault().is_none());
-        for check in ["key", "signature", "files", "checkpoint", "tiles", "proofs", "replay", "reports",
-            "key-in-log", "catalogues"]
-        {
+        for check in [
+            "key",
+            "signature",
+            "files",
+            "checkpoint",
+            "tiles",
+            "proofs",
+            "replay",
+            "reports",
+            "key-in-log",
+            "catalogues",
+        ] {
             let held = |f: &&site::audit::Finding| f.check == check && f.verdict == Holds::Holds;
             assert!(findings.all().iter().any(|f| held(&f)), "{check}: {findings}");
         }
@@ -62,7 +71,8 @@ fn any_changed_file_is_named() {
         let findings = verify(&altered, &CHECKS);
         assert!(!findings.hold(), "{name}: {findings}");
         let named = findings.all().iter().any(|f| {
-            f.verdict == Holds::DoesNotHold && (f.sentence.contains(name) || name.starts_with("manifest"))
+            f.verdict == Holds::DoesNotHold
+                && (f.sentence.contains(name) || name.starts_with("manifest"))
         });
         assert!(named || name.ends_with(".pem"), "{name}: {findings}");
         let mut without = files.clone();
@@ -78,21 +88,33 @@ fn any_changed_file_is_named() {
 fn whoever_signs_a_false_log_is_found_out_by_the_replay() {
     type Lie = fn(&mut MadeUp);
     let lies: [(Lie, &str); 4] = [
-        (|m| m.say(Fact::StateSnapshot { entries: m.state.entries, sha256: Digest::of(b"") }),
-            "the state played again is not the one that was recorded"),
-        (|m| {
-            let (ring, source) = ("broad".parse().unwrap(), "debian-bookworm-security".parse().unwrap());
-            m.say(Fact::RingPointed { ring, source, sequence: 1, generation: 7 });
-        }, "generation 7 of ring broad does not follow"),
-        (|m| {
-            let custody = "01ARZ3NDEKTSV4RRFFQ69G5ZZZ".parse().unwrap();
-            let (reason, message) = ("x".into(), "x".into());
-            m.say(Fact::BundleRefused { custody, reason, message, bundle: None });
-        }, "was not open"),
-        (|m| {
-            m.at -= jiff::SignedDuration::from_hours(9);
-            m.say(Fact::FormatRaised { format: 1 });
-        }, "it is earlier than the entry before it"),
+        (
+            |m| m.say(Fact::StateSnapshot { entries: m.state.entries, sha256: Digest::of(b"") }),
+            "the state played again is not the one that was recorded",
+        ),
+        (
+            |m| {
+                let (ring, source) =
+                    ("broad".parse().unwrap(), "debian-bookworm-security".parse().unwrap());
+                m.say(Fact::RingPointed { ring, source, sequence: 1, generation: 7 });
+            },
+            "generation 7 of ring broad does not follow",
+        ),
+        (
+            |m| {
+                let custody = "01ARZ3NDEKTSV4RRFFQ69G5ZZZ".parse().unwrap();
+                let (reason, message) = ("x".into(), "x".into());
+                m.say(Fact::BundleRefused { custody, reason, message, bundle: None });
+            },
+            "was not open",
+        ),
+        (
+            |m| {
+                m.at -= jiff::SignedDuration::from_hours(9);
+                m.say(Fact::FormatRaised { format: 1 });
+            },
+            "it is earlier than the entry before it",
+        ),
     ];
     for (lie, says) in lies {
         let mut made_up = MadeUp::new(unsigned(), 2, 1);
@@ -100,7 +122,10 @@ fn whoever_signs_a_false_log_is_found_out_by_the_replay() {
         let findings = verify(&opened(&made_up, Scope::Full), &CHECKS);
         let (check, sentence) = bad(&findings);
         let last = format!("entry {}", made_up.entries.len() - 1);
-        assert!(check == "replay" && sentence.contains(says) && sentence.contains(&last), "{findings}");
+        assert!(
+            check == "replay" && sentence.contains(says) && sentence.contains(&last),
+            "{findings}"
+        );
     }
 }
 
@@ -132,9 +157,26 @@ fn the_log_is_shown_in_words() {
     let made_up = MadeUp::new(unsigned(), 4, 3);
     let all = show(0, &made_up.entries, &Filter::default()).unwrap();
     assert_eq!(all.len(), made_up.entries.len());
-    assert_eq!(all[0].sentence, "The appliance founded site plant-7; its log is patchkeep.invalid/plant-7/epoch-1, epoch 1.");
+    assert_eq!(
+        all[0].sentence,
+        "The appliance founded site plant-7; its log is patchkeep.invalid/plant-7/epoch-1, epoch 1."
+    );
     let filter = Filter { types: vec!["bundle-imported".into()], limit: Some(1), since: None };
     let newest = show(0, &made_up.entries, &filter).unwrap();
     assert_eq!(newest.len(), 1);
-    assert_eq!(newest[0].sentence, "Operator-1 (operator, at the command line) imported bundle 2: 1 source, 4 updates, 12 payloads new (96.4 MB).");
+    assert_eq!(
+        newest[0].sentence,
+        "Operator-1 (operator, at the command line) imported bundle 2: 1 source, 4 updates, 12 payloads new (96.4 MB)."
+    );
+}
+
+#[test]
+fn zz_keep() {
+    let Ok(folder) = std::env::var("KEEP_BUNDLE") else { return };
+    let reader = sandbox::Reader::beside_this_program().unwrap();
+    let made_up = MadeUp::new(genuine(&reader).unwrap(), 34, 40);
+    made_up.unpack(Scope::Full, std::path::Path::new(&folder));
+    std::fs::write(format!("{folder}.zip"), made_up.export(Scope::Full).0).unwrap();
+    let checks = Checks { reader: Some(&reader), ..CHECKS };
+    print!("{}", verify(&opened(&made_up, Scope::Full), &checks));
 }

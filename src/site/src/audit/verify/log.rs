@@ -114,8 +114,10 @@ fn tiles(
             return Err(format!("entry {index} is not the one that the log's tile {path} names"));
         }
     }
-    let there: BTreeMap<&str, &Vec<u8>> =
-        files.iter().filter_map(|(path, bytes)| Some((path.strip_prefix("log/")?, bytes))).collect();
+    let there: BTreeMap<&str, &Vec<u8>> = files
+        .iter()
+        .filter_map(|(path, bytes)| Some((path.strip_prefix("log/")?, bytes)))
+        .collect();
     let expected: BTreeMap<&str, &Vec<u8>> =
         expected.iter().map(|(path, bytes)| (path.as_str(), bytes)).collect();
     if tree.root() != checkpoint.root {
@@ -146,7 +148,9 @@ fn proofs(files: &Files, entries: &[Vec<u8>], key: &VerifierKey) -> Result<Strin
         let proof = LogProof::parse(bytes).map_err(says)?;
         let entry = usize::try_from(proof.index).ok().and_then(|index| entries.get(index));
         let beside = files.get(&format!("proofs/{}.entry", proof.index));
-        if entry.is_none() || beside != entry || *path != format!("proofs/{}.tlog-proof", proof.index)
+        if entry.is_none()
+            || beside != entry
+            || *path != format!("proofs/{}.tlog-proof", proof.index)
         {
             return Err(format!("{path} has no entry of the log beside it"));
         }
@@ -187,7 +191,9 @@ fn replay(events: &[Event], checkpoint: &Checkpoint) -> Result<String, String> {
             Fact::SiteCreated { origin, .. } if *origin != checkpoint.origin => {
                 return Err(at("it founds another log".into()));
             }
-            Fact::SiteCreated { .. } if index != 0 => return Err(at("a site is founded once".into())),
+            Fact::SiteCreated { .. } if index != 0 => {
+                return Err(at("a site is founded once".into()));
+            }
             _ if index == 0 && !matches!(event.fact, Fact::SiteCreated { .. }) => {
                 return Err(at("a log begins with the founding of its site".into()));
             }
@@ -197,7 +203,9 @@ fn replay(events: &[Event], checkpoint: &Checkpoint) -> Result<String, String> {
                 let then = then.as_ref().unwrap_or(&state);
                 let digest = then.digest().map_err(|error| at(error.to_string()))?;
                 if then.entries != *entries || digest != *sha256 {
-                    return Err(at("the state played again is not the one that was recorded".into()));
+                    return Err(at(
+                        "the state played again is not the one that was recorded".into()
+                    ));
                 }
                 snapshots += 1;
             }
@@ -210,8 +218,7 @@ fn replay(events: &[Event], checkpoint: &Checkpoint) -> Result<String, String> {
         if back {
             return Err(at("it is earlier than the entry before it, and nothing says why".into()));
         }
-        before_clock =
-            matches!(event.fact, Fact::ClockWentBack { .. }).then(|| state.clone());
+        before_clock = matches!(event.fact, Fact::ClockWentBack { .. }).then(|| state.clone());
         state.evolve(event);
     }
     Ok(format!(
@@ -236,7 +243,8 @@ fn follows(state: &State, fact: &Fact) -> Result<(), String> {
             if *generation != before.map_or(0, |(_, generation)| *generation) + 1 {
                 return Err(format!("generation {generation} of ring {ring} does not follow"));
             }
-            let whole = state.views.get(&(source.clone(), *sequence)).is_some_and(|v| v.missing == 0);
+            let whole =
+                state.views.get(&(source.clone(), *sequence)).is_some_and(|v| v.missing == 0);
             whole.then_some(()).ok_or_else(|| format!("view {sequence} of {source} was not whole"))
         }
         Fact::ImportStarted { custody, .. }

@@ -69,7 +69,10 @@ fn vendors(blobs: &Blobs<'_>, events: &[Event], reader: Option<&Reader>, finding
         for source in sources {
             let which = format!("{} of bundle {sequence}", source.source);
             match blobs.get(&source.catalogue).map(|bytes| catalogue(bytes, source)) {
-                None => lacking = lacking.or_else(|| Some(format!("the catalogue of {which} is absent"))),
+                None => {
+                    lacking =
+                        lacking.or_else(|| Some(format!("the catalogue of {which} is absent")))
+                }
                 Some(Ok(())) => catalogues += 1,
                 Some(Err(why)) => findings.fails("catalogues", format!("{which}: {why}")),
             }
@@ -93,7 +96,8 @@ fn vendors(blobs: &Blobs<'_>, events: &[Event], reader: Option<&Reader>, finding
         findings.holds("vendors", format!("{held} vendors' signatures hold, as of their import"));
     }
     if catalogues > 0 {
-        findings.holds("catalogues", format!("{catalogues} catalogues are those that the log names"));
+        findings
+            .holds("catalogues", format!("{catalogues} catalogues are those that the log names"));
     }
     if let Some(lacking) = lacking {
         findings.cannot("vendors", lacking);
@@ -116,7 +120,8 @@ fn vendor(
     }
     let read = vendor_apt::Release::parse(&signed.text)
         .map_err(|error| format!("the release file: {error}"))?;
-    let same = (read.date, read.valid_until) == (source.vendor.release_date, source.vendor.valid_until);
+    let same =
+        (read.date, read.valid_until) == (source.vendor.release_date, source.vendor.valid_until);
     same.then_some(()).ok_or_else(|| "its dates are not those that the log names".into())
 }
 
@@ -124,8 +129,7 @@ fn catalogue(bytes: &[u8], source: &ImportedSource) -> Result<(), String> {
     let catalogue = read_catalogue(bytes).ok_or("the catalogue cannot be read")?;
     let cves: BTreeSet<&String> =
         catalogue.updates.iter().flat_map(|u| u.cves.iter().flatten()).collect();
-    let counted =
-        (catalogue.files.len() as u64, catalogue.updates.len() as u64, cves.len() as u64);
+    let counted = (catalogue.files.len() as u64, catalogue.updates.len() as u64, cves.len() as u64);
     let same = counted == (source.files, source.updates, source.cves)
         && catalogue.source == source.source
         && catalogue.release_date == source.vendor.release_date;
@@ -163,13 +167,16 @@ fn publisher(files: &Files, blobs: &Blobs<'_>, events: &[Event], findings: &mut 
         let anchored = trust::Publisher::anchor(root, digest)?;
         trust::follow(&anchored, root, &offered, at)
     });
-    findings.is("publisher", match judged {
-        Ok(trust::Outcome::Newer { publisher, .. }) if publisher == **logged => {
-            Ok(format!("the publisher's signatures on bundle {sequence} hold, as of its import"))
-        }
-        Ok(_) => Err("the publisher's metadata is not what the log says was accepted".into()),
-        Err(refusal) => Err(format!("the publisher's metadata: {refusal}")),
-    });
+    findings.is(
+        "publisher",
+        match judged {
+            Ok(trust::Outcome::Newer { publisher, .. }) if publisher == **logged => Ok(format!(
+                "the publisher's signatures on bundle {sequence} hold, as of its import"
+            )),
+            Ok(_) => Err("the publisher's metadata is not what the log says was accepted".into()),
+            Err(refusal) => Err(format!("the publisher's metadata: {refusal}")),
+        },
+    );
 }
 
 /// The records behind events, each against its commitment.
@@ -183,7 +190,9 @@ fn records(
     let mut expected = BTreeSet::new();
     for event in events {
         let (path, commitment) = match &event.fact {
-            Fact::CustodyOpened { custody, record } => (format!("custody/{custody}-opened.json"), record),
+            Fact::CustodyOpened { custody, record } => {
+                (format!("custody/{custody}-opened.json"), record)
+            }
             Fact::CustodyClosed { custody, record, .. } => {
                 (format!("custody/{custody}-closed.json"), record)
             }
@@ -195,7 +204,9 @@ fn records(
         if let Some(bytes) = files.get(&path) {
             match open_record(bytes, commitment) {
                 Some(value) => drop(records.insert(*commitment, value)),
-                None => findings.fails("records", format!("{path} is not what the log committed to")),
+                None => {
+                    findings.fails("records", format!("{path} is not what the log committed to"))
+                }
             }
         }
         expected.insert(path);
@@ -267,8 +278,11 @@ fn reports(
         ("evidence-index.csv", Some(index::evidence_index(told, events).into_bytes())),
     ];
     let wrong = made.iter().find(|(path, bytes)| files.get(*path) != bytes.as_ref());
-    findings.is("reports", match wrong {
-        None => Ok("the reports, made again from the log, are the same byte for byte".into()),
-        Some((path, _)) => Err(format!("{path} is not what follows from the log")),
-    });
+    findings.is(
+        "reports",
+        match wrong {
+            None => Ok("the reports, made again from the log, are the same byte for byte".into()),
+            Some((path, _)) => Err(format!("{path} is not what follows from the log")),
+        },
+    );
 }

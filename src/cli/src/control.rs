@@ -1,0 +1,229 @@
+//! How a verb reaches the appliance: the data folder itself, or, while a server has it open, the
+//! socket in it.
+//!
+//! One request a connection: a line of JSON; answers are lines of JSON: progress, then the reply or a
+//! failure. Only the account that owns the data folder can reach the socket.
+
+use crate::{failure::Failure, person::actor, screen::Screen};
+use fleet::{Custody, Role};
+use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
+use serde::{Deserialize, Serialize};
+use site::{
+    AptConfig, Folder, ImportOrder, ImportOutcome, Progress, Receipt, RingPointer, Site, Status,
+    audit::{Exported, Filter, Line, Scope},
+};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    os::unix::net::{UnixListener, UnixStream},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
+
+/// Longest request in bytes.
+const REQUEST_BYTES_MAX: u64 = 1 << 20;
+
+/// What can be asked of an appliance.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub(crate) enum Request {
+    Import { paths: Vec<PathBuf>, custody: Box<Custody>, person: PersonId },
+    Rings,
+    CreateRing { ring: RingName, follows: bool, person: PersonId },
+    PointRing { ring: RingName, source: SourceId, sequence: Option<u64>, person: PersonId },
+    AptConfig { name: EndpointName, ring: RingName, address: String, person: PersonId },
+    Status,
+    Receipt,
+    ExportAudit { scope: Scope, into: PathBuf, person: PersonId },
+    ShowLog { types: Vec<String>, since: Option<Timestamp>, limit: Option<usize>, person: PersonId },
+    AuditKey,
+}
+
+/// What comes back.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "reply", content = "with", rename_all = "kebab-case")]
+pub(crate) enum Reply {
+    Import(Box<ImportOutcome>),
+    Rings(Vec<RingPointer>),
+    Done(bool),
+    AptConfig(AptConfig),
+    Status(Box<Status>),
+    Receipt(Receipt),
+    ExportAudit(ExportFigures),
+    ShowLog(Vec<LogLine>),
+    AuditKey(String),
+}
+
+/// One event in words.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LogLine {
+    pub(crate) entry: u64,
+    pub(crate) at: Timestamp,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) sentence: String,
+}
+
+/// What an export wrote.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ExportFigures {
+    pub(crate) manifest: Digest,
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+    pub(crate) entries: u64,
+    pub(crate) key: String,
+    pub(crate) absent: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Answer {
+    Progress(Progress),
+    Reply(Box<Reply>),
+    Failed(Failure),
+}
+
+/// Asks the appliance whose data folder is `data`.
+pub(crate) fn ask(data: &Path, request: Request, screen: &Screen) -> Result<Reply, Failure> {
+    let folder = Folder::at(data);
+    if let Ok(stream) = UnixStream::connect(folder.socket()) {
+        return ask_server(stream, &request, screen);
+    }
+    let site = open(&folder)?;
+    let reply = perform(&site, request, &mut |progress| screen.progress(&progress));
+    site.close()?;
+    reply
+}
+
+/// Opens the data folder in this process.
+pub(crate) fn open(folder: &Folder) -> Result<Site, Failure> {
+    Ok(Site::open(folder, prober())?)
+}
+
+/// The command that tries damaged views in a child: this very program.
+fn prober() -> Option<Command> {
+    let mut command = Command::new(std::env::current_exe().ok()?);
+    command.arg("views-probe");
+    Some(command)
+}
+
+fn ask_server(
+    mut stream: UnixStream,
+    request: &Request,
+    screen: &Screen,
+) -> Result<Reply, Failure> {
+    let broken = |e: std::io::Error| {
+        Failure::say(Fault::Unavailable, format!("the running appliance went away: {e}"))
+    };
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line).map_err(broken)?;
+    for line in BufReader::new(stream).lines() {
+        match serde_json::from_str(&line.map_err(broken)?)? {
+            Answer::Progress(progress) => screen.progress(&progress),
+            Answer::Reply(reply) => return Ok(*reply),
+            Answer::Failed(failure) => return Err(failure),
+        }
+    }
+    Err(Failure::say(Fault::Unavailable, "the running appliance went away before it answered"))
+}
+
+/// Answers requests on the data folder's socket until the process ends.
+pub(crate) fn listen(site: &Arc<Site>) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = site.folder().socket();
+    let fail = |e: std::io::Error| Failure::file("listen on", &path, &e);
+    drop(std::fs::remove_file(&path));
+    let listener = UnixListener::bind(&path).map_err(fail)?;
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).map_err(fail)?;
+    let site = Arc::downgrade(site);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().filter_map(Result::ok) {
+            let Some(site) = site.upgrade() else { return };
+            std::thread::spawn(move || {
+                if let Err(failure) = answer(&site, &stream) {
+                    tracing::warn!(message = failure.message, "a request could not be answered");
+                }
+            });
+        }
+    });
+    Ok(())
+}
+
+fn answer(site: &Site, stream: &UnixStream) -> Result<(), Failure> {
+    let gone = |e: std::io::Error| Failure::say(Fault::Unavailable, e.to_string());
+    let mut line = String::new();
+    BufReader::new(stream.take(REQUEST_BYTES_MAX)).read_line(&mut line).map_err(gone)?;
+    let mut out = stream;
+    let mut send = move |answer: &Answer| {
+        let mut line = serde_json::to_vec(answer).unwrap_or_default();
+        line.push(b'\n');
+        out.write_all(&line)
+    };
+    let request = serde_json::from_str(&line);
+    let replied = match request {
+        Err(e) => Err(Failure::say(Fault::Input, format!("not a request: {e}"))),
+        Ok(request) => perform(site, request, &mut |progress| {
+            // Nobody may be looking any more; the work goes on.
+            drop(send(&Answer::Progress(progress)));
+        }),
+    };
+    let answer = match replied {
+        Ok(reply) => Answer::Reply(Box::new(reply)),
+        Err(failure) => Answer::Failed(failure),
+    };
+    send(&answer).map_err(gone)
+}
+
+/// Calls the use case.
+fn perform(
+    site: &Site,
+    request: Request,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Reply, Failure> {
+    let by = |person: &PersonId, role| actor(person, role);
+    Ok(match request {
+        Request::Import { paths, custody, person } => {
+            let actor = by(&person, Role::Operator);
+            let order = ImportOrder { paths, custody: *custody, person, actor };
+            Reply::Import(Box::new(site.import(&order, report)?))
+        }
+        Request::Rings => Reply::Rings(site.rings()),
+        Request::CreateRing { ring, follows, person } => {
+            site.create_ring(by(&person, Role::Operator), ring, follows)?;
+            Reply::Done(true)
+        }
+        Request::PointRing { ring, source, sequence, person } => {
+            let actor = by(&person, Role::Operator);
+            Reply::Done(site.point_ring(actor, ring, source, sequence)?)
+        }
+        Request::AptConfig { name, ring, address, person } => {
+            let actor = by(&person, Role::Operator);
+            Reply::AptConfig(site.apt_config(actor, &name, &ring, &address)?)
+        }
+        Request::Status => Reply::Status(Box::new(site.status()?)),
+        Request::Receipt => Reply::Receipt(site.receipt()?),
+        Request::ExportAudit { scope, into, person } => {
+            let done = site.export_audit(by(&person, Role::Assessor), scope, &into)?;
+            let Exported { manifest, files, bytes, entries, key, absent } = done;
+            Reply::ExportAudit(ExportFigures { manifest, files, bytes, entries, key, absent })
+        }
+        Request::ShowLog { types, since, limit, person } => {
+            let filter = Filter { types, since, limit };
+            let lines = site.show_log(by(&person, Role::Assessor), &filter)?;
+            let line = |l: Line| LogLine {
+                entry: l.entry,
+                at: l.at,
+                kind: l.kind.to_owned(),
+                sentence: l.sentence,
+            };
+            Reply::ShowLog(lines.into_iter().map(line).collect())
+        }
+        Request::AuditKey => Reply::AuditKey(site.audit_fingerprint()?),
+    })
+}
+
+/// A reply of another kind than was asked for: our own mistake.
+pub(crate) fn unexpected() -> Failure {
+    Failure::say(Fault::Broken, "the appliance answered another question")
+}

@@ -1,0 +1,120 @@
+//! `patchkeep endpoint apt-config`: what a stock Debian endpoint needs to patch itself from here.
+
+use crate::{
+    control::{Reply, Request, ask, unexpected},
+    failure::Failure,
+    person::Person,
+    screen::Screen,
+};
+use clap::{Args, Subcommand};
+use ids::{EndpointName, RingName};
+use site::{AptConfig, EndpointFile};
+use std::{
+    fmt::Write as _,
+    fs,
+    io::Write as _,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt, chown},
+    path::{Path, PathBuf},
+};
+
+#[derive(Subcommand)]
+pub(crate) enum Endpoint {
+    /// Print a script that sets up apt on an endpoint, with a fresh client certificate in it.
+    AptConfig(AptConfigWords),
+}
+
+#[derive(Args)]
+pub(crate) struct AptConfigWords {
+    /// The appliance's data folder.
+    #[arg(long)]
+    data: PathBuf,
+    /// The endpoint's host name.
+    name: EndpointName,
+    /// Its ring.
+    #[arg(long, default_value = "broad")]
+    ring: RingName,
+    /// How the endpoint reaches the endpoints' door.
+    #[arg(long, value_name = "https://HOST:8443")]
+    address: String,
+    /// Write the files into this root directory instead of printing a script.
+    #[arg(long, value_name = "ROOT")]
+    write: Option<PathBuf>,
+    #[command(flatten)]
+    person: Person,
+}
+
+impl Endpoint {
+    pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
+        let Self::AptConfig(words) = self;
+        let person = words.person.id()?;
+        let (name, ring, address) = (words.name, words.ring, words.address);
+        let request = Request::AptConfig { name, ring, address, person };
+        let Reply::AptConfig(config) = ask(&words.data, request, screen)? else {
+            return Err(unexpected());
+        };
+        match &words.write {
+            None => screen.result(&config, script(&config)),
+            Some(root) => {
+                write(root, &config)?;
+                let paths: Vec<&str> = config.files.iter().map(|f| f.path.as_str()).collect();
+                let text = format!(
+                    "Written below {}:\n  {}\nThe client certificate ends {}.",
+                    root.display(),
+                    paths.join("\n  "),
+                    config.not_after
+                );
+                screen.result(&paths, text);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The files as a POSIX shell script, to be run as root on the endpoint.
+fn script(config: &AptConfig) -> String {
+    let mut text = String::from(
+        "#!/bin/sh\n# Run as root on the endpoint. It holds a private key: hand it over safely, and \
+         delete it after.\nset -eu\numask 077\nmkdir -p /etc/patchkeep\nchmod 0755 /etc/patchkeep\n",
+    );
+    for EndpointFile { path, text: content, mode, for_apt } in &config.files {
+        let _ = write!(text, "\ncat > {path} <<'PATCHKEEP'\n{}\nPATCHKEEP\n", content.trim_end());
+        if *for_apt {
+            let _ = writeln!(text, "chown _apt {path}");
+        }
+        let _ = writeln!(text, "chmod {mode:04o} {path}");
+    }
+    text
+}
+
+/// Writes the files below `root`.
+pub(crate) fn write(root: &Path, config: &AptConfig) -> Result<(), Failure> {
+    for file in &config.files {
+        let path = root.join(file.path.trim_start_matches('/'));
+        write_one(root, &path, file).map_err(|e| Failure::file("write", &path, &e))?;
+    }
+    Ok(())
+}
+
+fn write_one(root: &Path, path: &Path, file: &EndpointFile) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    drop(fs::remove_file(path));
+    let mut options = fs::File::options();
+    let mut out = options.write(true).create_new(true).mode(0o600).open(path)?;
+    out.write_all(file.text.as_bytes())?;
+    if file.for_apt {
+        chown(path, Some(apt_user(root)?), None)?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(file.mode))
+}
+
+/// The number of the user `_apt` in the root's own list of users.
+fn apt_user(root: &Path) -> std::io::Result<u32> {
+    let users = fs::read_to_string(root.join("etc/passwd"))?;
+    let user = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some("_apt")).then(|| fields.nth(1)?.parse().ok()).flatten()
+    });
+    user.ok_or_else(|| std::io::Error::other("there is no user _apt in its etc/passwd"))
+}

@@ -1,0 +1,35 @@
+//! Who sits at the command line.
+
+use crate::failure::Failure;
+use fleet::{Actor, Door, Role};
+use ids::{Fault, PersonId};
+
+/// Words that say who acts.
+#[derive(clap::Args, Debug, Clone)]
+pub(crate) struct Person {
+    /// Your person id, as events will name you; your account's name unless given.
+    #[arg(long = "as", value_name = "PERSON")]
+    pub(crate) person: Option<PersonId>,
+}
+
+impl Person {
+    /// The id that was given, or the account's name in its form.
+    pub(crate) fn id(&self) -> Result<PersonId, Failure> {
+        if let Some(person) = &self.person {
+            return Ok(person.clone());
+        }
+        let names = ["SUDO_USER", "USER", "LOGNAME"];
+        let account = names.iter().find_map(|name| std::env::var(name).ok());
+        let account =
+            account.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()));
+        let plain = account.to_lowercase().replace(['_', '@', ' '], "-");
+        plain.parse().map_err(|e: ids::NameError| {
+            Failure::say(Fault::Input, format!("{e}; say who you are with --as"))
+        })
+    }
+}
+
+/// The actor that events name.
+pub(crate) fn actor(person: &PersonId, role: Role) -> Actor {
+    Actor::Person { person: person.clone(), role, door: Door::CommandLine }
+}

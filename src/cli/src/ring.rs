@@ -1,0 +1,91 @@
+//! `patchkeep ring`: list rings, make one, point one at a view.
+
+use crate::{
+    control::{Reply, Request, ask, unexpected},
+    failure::Failure,
+    person::Person,
+    screen::Screen,
+};
+use clap::Subcommand;
+use ids::{RingName, SourceId};
+use site::RingPointer;
+use std::path::PathBuf;
+
+#[derive(Subcommand)]
+pub(crate) enum Ring {
+    /// Where rings point.
+    List {
+        /// The appliance's data folder.
+        #[arg(long)]
+        data: PathBuf,
+    },
+    /// Make a ring.
+    Create {
+        /// The appliance's data folder.
+        #[arg(long)]
+        data: PathBuf,
+        /// Its name.
+        ring: RingName,
+        /// Let it follow every complete import by itself.
+        #[arg(long)]
+        follows: bool,
+        #[command(flatten)]
+        person: Person,
+    },
+    /// Point a ring at a complete view.
+    Point {
+        /// The appliance's data folder.
+        #[arg(long)]
+        data: PathBuf,
+        /// The ring.
+        ring: RingName,
+        /// The source.
+        source: SourceId,
+        /// Sequence of the bundle that brought the view; the newest complete one unless given.
+        #[arg(long)]
+        sequence: Option<u64>,
+        #[command(flatten)]
+        person: Person,
+    },
+}
+
+impl Ring {
+    pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
+        match self {
+            Self::List { data } => {
+                let Reply::Rings(rings) = ask(&data, Request::Rings, screen)? else {
+                    return Err(unexpected());
+                };
+                screen.result(&rings, lines(&rings));
+            }
+            Self::Create { data, ring, follows, person } => {
+                let said = format!("Ring {ring} was made.");
+                let request = Request::CreateRing { ring, follows, person: person.id()? };
+                ask(&data, request, screen)?;
+                screen.result(&true, said);
+            }
+            Self::Point { data, ring, source, sequence, person } => {
+                let name = format!("{ring} for {source}");
+                let person = person.id()?;
+                let request = Request::PointRing { ring, source, sequence, person };
+                let Reply::Done(moved) = ask(&data, request, screen)? else {
+                    return Err(unexpected());
+                };
+                let said = if moved { "points there now" } else { "pointed there already" };
+                screen.result(&moved, format!("Ring {name} {said}."));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rings as lines.
+pub(crate) fn lines(rings: &[RingPointer]) -> String {
+    let line = |ring: &RingPointer| match (&ring.source, ring.sequence) {
+        (Some(source), Some(sequence)) => {
+            format!("{}: {source} at bundle {sequence}", ring.ring)
+        }
+        _ => format!("{}: points at nothing yet", ring.ring),
+    };
+    rings.iter().map(line).collect::<Vec<_>>().join("\n")
+}

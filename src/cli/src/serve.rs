@@ -1,0 +1,195 @@
+//! `patchkeep serve`: open the doors, and keep the appliance until it is told to stop.
+
+use crate::{control, failure::Failure, screen::Screen};
+use clap::Args;
+use durable::RealDisk;
+use fleet::RefusalKind;
+use ids::Fault;
+use server::{Clients, Config, Door, Identity, Limits, Page, Revoked, Serving, Tls};
+use site::{Folder, Refusals, Site};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// How often counted refusals are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// The appliance's data folder.
+    #[arg(long)]
+    data: PathBuf,
+    /// Address of the endpoints' door.
+    #[arg(long, default_value = "0.0.0.0:8443")]
+    endpoints: SocketAddr,
+    /// Address of the people's door.
+    #[arg(long, default_value = "0.0.0.0:443")]
+    people: SocketAddr,
+    /// A host name or address by which this machine is reached; may be given more than once.
+    #[arg(long = "name", value_name = "NAME")]
+    names: Vec<String>,
+    /// Most bytes a second that all endpoints together may take.
+    #[arg(long, value_name = "BYTES")]
+    bytes_per_second: Option<u64>,
+}
+
+impl Serve {
+    pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
+        let opening = Opening {
+            endpoints: self.endpoints,
+            people: self.people,
+            names: self.names,
+            bytes_per_second: self.bytes_per_second,
+        };
+        let runtime = runtime()?;
+        runtime.block_on(async {
+            let open = Open::start(&self.data, &opening).await?;
+            screen.result(
+                &serde_json::json!({ "endpoints": open.endpoints(), "people": open.people() }),
+                format!(
+                    "Serving site {} until it is interrupted.\n  endpoints  https://{}\n  people     \
+                     https://{}",
+                    open.site.name()?,
+                    open.endpoints(),
+                    open.people()
+                ),
+            );
+            until_told(&open).await;
+            open.stop().await
+        })
+    }
+}
+
+/// Where and as whom to serve.
+pub(crate) struct Opening {
+    pub(crate) endpoints: SocketAddr,
+    pub(crate) people: SocketAddr,
+    pub(crate) names: Vec<String>,
+    pub(crate) bytes_per_second: Option<u64>,
+}
+
+/// An appliance with open doors.
+pub(crate) struct Open {
+    pub(crate) site: Arc<Site>,
+    serving: Serving,
+    refusals: Arc<Refusals>,
+}
+
+/// The threads that serve.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Runtime::new()
+        .map_err(|e| Failure::say(Fault::Unavailable, format!("cannot start threads: {e}")))
+}
+
+impl Open {
+    /// Opens the data folder and the doors.
+    pub(crate) async fn start(data: &Path, opening: &Opening) -> Result<Self, Failure> {
+        let folder = Folder::at(data);
+        let site = Arc::new(control::open(&folder)?);
+        let authority = site.authority()?;
+        let names = names(opening);
+        let shown = authority
+            .server(&RealDisk, &folder.keys(), &names, site::now())
+            .map_err(|e| Failure::new(Fault::Broken, &e))?;
+        let audit_key = site.audit_fingerprint()?;
+        let fingerprints = vec![
+            ("Site CA (SHA-256)".to_owned(), authority.fingerprint()),
+            ("Audit key".to_owned(), audit_key),
+        ];
+        let config = Config {
+            endpoints: opening.endpoints,
+            people: Some(opening.people),
+            names: Vec::new(),
+            limits: Limits { bytes_per_second: opening.bytes_per_second, ..Limits::default() },
+            page: Page { site: site.name()?, fingerprints, root_pem: authority.certificate_pem() },
+        };
+        let roots = vec![authority.certificate().to_vec()];
+        let tls = Tls {
+            identity: Identity { certificates: vec![shown.certificate], key: shown.key },
+            clients: Clients::Certified { roots, revoked: Revoked::default() },
+            allow_tls12: false,
+        };
+        let refusals = Arc::new(Refusals::default());
+        let counted = Arc::clone(&refusals);
+        let on_refusal = Arc::new(move |refusal: server::Refusal| {
+            let kind = match refusal.door {
+                Door::Endpoints => RefusalKind::EndpointDoor,
+                Door::People => RefusalKind::PeopleDoor,
+            };
+            counted.count(kind, refusal.reason.as_str());
+        });
+        let (shelf, store) = (site.shelf().clone(), site.store().clone());
+        let serving = server::start(config, shelf, store, tls, on_refusal).await?;
+        control::listen(&site)?;
+        Ok(Self { site, serving, refusals })
+    }
+
+    pub(crate) fn endpoints(&self) -> SocketAddr {
+        self.serving.endpoints()
+    }
+
+    pub(crate) fn people(&self) -> SocketAddr {
+        self.serving.people().unwrap_or_else(|| self.serving.endpoints())
+    }
+
+    /// Shuts the doors, writes what was counted, closes the data folder.
+    pub(crate) async fn stop(self) -> Result<(), Failure> {
+        drop(std::fs::remove_file(self.site.folder().socket()));
+        self.serving.stop().await;
+        self.site.flush_refusals(&self.refusals, true)?;
+        match Arc::try_unwrap(self.site) {
+            Ok(site) => Ok(site.close()?),
+            // A verb is still at work; its entries are durable, and the next start looks after the rest.
+            Err(site) => Ok(site.heart().stop()?),
+        }
+    }
+}
+
+/// Waits for an interrupt or a request to end, writing counted refusals meanwhile.
+async fn until_told(open: &Open) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return,
+            _ = terminate.recv() => return,
+            _ = looks.tick() => {
+                let (site, refusals) = (Arc::clone(&open.site), Arc::clone(&open.refusals));
+                let flushed =
+                    tokio::task::spawn_blocking(move || site.flush_refusals(&refusals, false));
+                match flushed.await {
+                    Ok(Err(error)) if site::is_fatal(&error) => {
+                        tracing::error!(error = site::chain(&error), "the ledger failed");
+                        return;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// The names in the server's certificate: those given, else the host's name and loopback, and every
+/// address that a door is bound to.
+fn names(opening: &Opening) -> Vec<String> {
+    let mut names = opening.names.clone();
+    if names.is_empty() {
+        let host = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+        names.extend([host, "localhost".to_owned(), "127.0.0.1".to_owned()]);
+    }
+    for address in [opening.endpoints, opening.people] {
+        let text = address.ip().to_string();
+        if !address.ip().is_unspecified() && !names.contains(&text) {
+            names.push(text);
+        }
+    }
+    names
+}

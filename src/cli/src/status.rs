@@ -1,0 +1,68 @@
+//! `patchkeep status` and `patchkeep receipt`: what the appliance says of itself.
+
+use crate::{
+    control::{Reply, Request, ask, unexpected},
+    failure::Failure,
+    ring,
+    screen::{Screen, bytes},
+};
+use clap::Args;
+use std::{fmt::Write as _, path::PathBuf};
+
+#[derive(Args)]
+pub(crate) struct Status {
+    /// The appliance's data folder.
+    #[arg(long)]
+    data: PathBuf,
+}
+
+impl Status {
+    pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
+        let Reply::Status(status) = ask(&self.data, Request::Status, screen)? else {
+            return Err(unexpected());
+        };
+        let newest = status.sequence.map_or_else(|| "none yet".to_owned(), |n| n.to_string());
+        let mut text = format!(
+            "site {}: bundle {newest}, {} events in the log {}\nstore: {} payloads, {}; {} free",
+            status.site,
+            status.entries,
+            status.origin,
+            status.payloads,
+            bytes(status.payload_bytes),
+            bytes(status.available_bytes)
+        );
+        for source in &status.sources {
+            let _ = write!(
+                text,
+                "\n{}: bundle {}, vendor's release of {}, {} updates, {} files missing",
+                source.source, source.sequence, source.release_date, source.updates, source.missing
+            );
+        }
+        let _ = write!(text, "\n{}", ring::lines(&status.rings));
+        for sequence in &status.unfinished {
+            let _ =
+                write!(text, "\nbundle {sequence} was begun and is not finished: import it again");
+        }
+        screen.result(&status, text);
+        Ok(())
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Receipt {
+    /// The appliance's data folder.
+    #[arg(long)]
+    data: PathBuf,
+}
+
+impl Receipt {
+    pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
+        let Reply::Receipt(receipt) = ask(&self.data, Request::Receipt, screen)? else {
+            return Err(unexpected());
+        };
+        // The receipt is a file for the publisher, so people and scripts get the same.
+        let text = serde_json::to_string_pretty(&receipt)?;
+        screen.result(&receipt, text);
+        Ok(())
+    }
+}
