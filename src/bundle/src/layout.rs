@@ -135,7 +135,10 @@ impl Layout {
             p.offset + p.length < offset || (p.length > 0 && p.offset + p.length == offset)
         });
         let rest = self.payloads.get(first..).unwrap_or_default();
-        rest.iter().take_while(move |p| p.offset < end).map(move |p| {
+        // An empty payload at the very end lies in no stretch's bytes; the last stretch gives it.
+        let last = end == self.stream_length();
+        let within = move |p: &&Placed| p.offset < end || (last && p.length == 0);
+        rest.iter().take_while(within).map(move |p| {
             let from = p.offset.max(offset);
             let to = (p.offset + p.length).min(end);
             Piece {

@@ -10,7 +10,7 @@ mod ceremony;
 mod files;
 mod sign;
 
-pub use ceremony::{Ceremony, Ceremonial, Rotation, add_source_key, rotate_root};
-pub use files::{KeyName, Keyring, fingerprint_groups};
+pub use ceremony::{Ceremonial, Ceremony, Rotation, add_source_key, rotate_root};
 pub(crate) use ceremony::{in_days, key_id, newest_root};
+pub use files::{KeyName, Keyring, fingerprint_groups};
 pub(crate) use sign::{sign_role, to_file, tuf_key};

@@ -69,7 +69,7 @@ impl FolderBundle {
                 return Err(Error::WrongTarget { name: pack.name.clone() });
             }
             let (offset, left) = (pack.offset, length);
-            let claimed = Some(pack.file.sha256);
+            let claimed = pack.file.sha256;
             stretches.push(Stretch { offset, length, claimed, path, file, at: 0, left });
         }
         Ok(stretches)

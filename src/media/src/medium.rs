@@ -68,6 +68,9 @@ impl Medium {
     /// # Errors
     /// A small target that is missing, altered or not what the format says.
     pub fn contents(&self, repository: &Verified<Repository>) -> Result<Contents, Error> {
+        if let Shape::Volumes(volumes) = &self.shape {
+            volumes.check_sequence(repository.sequence)?;
+        }
         Contents::read(self, repository)
     }
 
@@ -118,6 +121,18 @@ impl Medium {
         match &self.shape {
             Shape::Folder(folder) => folder.stretches(layout),
             Shape::Volumes(volumes) => volumes.stretches(layout.stream_length()),
+        }
+    }
+
+    /// Small targets of which some volume's copy is not sound, in words. Any sound copy is enough
+    /// for [`Medium::small_target`]; this is for checking the medium itself.
+    ///
+    /// # Errors
+    /// Volumes that cannot be read.
+    pub fn unsound_copies(&self, repository: &Repository) -> Result<Vec<String>, Error> {
+        match &self.shape {
+            Shape::Folder(_) => Ok(Vec::new()),
+            Shape::Volumes(volumes) => volumes.unsound_copies(repository),
         }
     }
 

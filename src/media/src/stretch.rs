@@ -14,8 +14,9 @@ pub struct Stretch {
     pub offset: u64,
     /// Its length in bytes.
     pub length: u64,
-    /// Digest that the volume claims for it: tells a damaged volume, proves nothing.
-    pub claimed: Option<Digest>,
+    /// Digest that is claimed for all of it: of a pack the signed one, of a volume's slice the one
+    /// in `volume.json`, which tells a damaged volume and proves nothing.
+    pub claimed: Digest,
     /// The file that it lies in, for messages.
     pub path: PathBuf,
     pub(crate) file: File,

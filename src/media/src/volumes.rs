@@ -2,14 +2,14 @@
 
 use crate::files::open_volume;
 use crate::{Error, Stretch};
-use bundle::{BLOCK, Member, VolumeInfo, padded, parse_member};
+use bundle::{BLOCK, Member, VolumeInfo, is_pack_name, padded, parse_member};
 use ids::Digest;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use trust::{Offered, TargetFile};
+use trust::{Offered, Repository, TargetFile};
 
 pub(crate) struct Volumes {
     // Never empty; sorted by the volumes' numbers.
@@ -76,6 +76,33 @@ impl Volumes {
         Err(if found { Error::WrongTarget { name } } else { Error::MissingTarget { name } })
     }
 
+    /// Volumes whose copy of a small target is missing or unsound, in words.
+    pub(crate) fn unsound_copies(&self, repository: &Repository) -> Result<Vec<String>, Error> {
+        let mut unsound = Vec::new();
+        for volume in &self.volumes {
+            for (name, file) in repository.all_targets().filter(|(n, _)| !is_pack_name(n)) {
+                let sound = match volume.targets.get(&file.sha256) {
+                    Some((at, length)) if *length == file.length => {
+                        Digest::of(&volume.read_at(*at, *length)?) == file.sha256
+                    }
+                    _ => false,
+                };
+                if !sound {
+                    unsound.push(format!("{name} in {}", volume.path.display()));
+                }
+            }
+        }
+        Ok(unsound)
+    }
+
+    /// What a volume says for people must be what the metadata says.
+    pub(crate) fn check_sequence(&self, sequence: u64) -> Result<(), Error> {
+        match self.volumes.iter().find(|volume| volume.info.sequence != sequence) {
+            Some(volume) => Err(volume.damaged("it names another sequence number")),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn stretches(&self, stream_length: u64) -> Result<Vec<Stretch>, Error> {
         let mut stretches = Vec::new();
         for volume in &self.volumes {
@@ -89,7 +116,7 @@ impl Volumes {
                 stretches.push(Stretch {
                     offset: slice.offset,
                     length: slice.length,
-                    claimed: Some(slice.sha256),
+                    claimed: slice.sha256,
                     path,
                     file,
                     at: *at,

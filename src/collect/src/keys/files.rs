@@ -3,7 +3,9 @@
 use crate::publish::PublishError;
 use durable::{Disk, RealDisk};
 use ed25519_dalek::SigningKey;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes, spki::der::pem::LineEnding};
+use ed25519_dalek::pkcs8::{
+    DecodePrivateKey, EncodePrivateKey, KeypairBytes, spki::der::pem::LineEnding,
+};
 use ids::{Digest, SourceId};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -95,7 +97,8 @@ impl Keyring {
             else {
                 continue;
             };
-            let pem = std::fs::read_to_string(&path).map_err(PublishError::file("reading", &path))?;
+            let pem =
+                std::fs::read_to_string(&path).map_err(PublishError::file("reading", &path))?;
             let key = SigningKey::from_pkcs8_pem(&pem)
                 .map_err(|_| PublishError::KeyFile { path: path.clone() })?;
             keys.insert((name, generation), key);

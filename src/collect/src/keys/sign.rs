@@ -75,7 +75,10 @@ pub(crate) fn sign_role<'a, T: Role + Serialize>(
 }
 
 /// The bytes of a signed file in our profile: canonical JSON, so that each byte counts.
-pub(crate) fn to_file<T: Serialize>(name: &str, signed: &Signed<T>) -> Result<Vec<u8>, PublishError> {
+pub(crate) fn to_file<T: Serialize>(
+    name: &str,
+    signed: &Signed<T>,
+) -> Result<Vec<u8>, PublishError> {
     trust::canonical_json(signed)
         .ok_or_else(|| PublishError::Keys(format!("role {name} has no canonical form")))
 }

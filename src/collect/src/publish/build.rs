@@ -91,6 +91,7 @@ pub fn build<R: Read>(
         return Err(PublishError::Exists { path: wish.out.to_owned() });
     }
     make_dir(wish.state)?;
+    let _lock = state::lock(wish.state)?;
     let ring = Keyring::open(wish.keys)?;
     let mut state = State::load(wish.state)?;
     let (catalogues, carried_forward) = catalogues(wish, &mut state)?;
@@ -162,7 +163,8 @@ fn catalogues(
     for catalogue in wish.catalogues {
         check_dates(catalogue)?;
         let source = catalogue.source.clone();
-        if wish.remove.contains(&source) || all.insert(source.clone(), catalogue.clone()).is_some() {
+        if wish.remove.contains(&source) || all.insert(source.clone(), catalogue.clone()).is_some()
+        {
             let text = format!("source {source} is wished twice, or both wished and removed");
             return Err(PublishError::Request(text));
         }

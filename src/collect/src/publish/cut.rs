@@ -43,8 +43,8 @@ pub fn cut(
     let layout = medium.contents(repository).map_err(PublishError::Medium)?.layout;
     let small = small_members(&medium, repository, &layout, &offered)?;
     let lengths = small.values().map(|bytes| bytes.len() as u64);
-    let plans =
-        plan_volumes(layout.stream_length(), lengths, volume_bytes).map_err(PublishError::Format)?;
+    let plans = plan_volumes(layout.stream_length(), lengths, volume_bytes)
+        .map_err(PublishError::Format)?;
     RealDisk.create_dir_all(out).map_err(PublishError::file("creating", out))?;
     preflight(out, &layout, &small, plans.len() as u64)?;
     let cutter = Cutter { medium: &medium, layout: &layout, repository, small: &small };
@@ -85,15 +85,11 @@ fn small_members(
     Ok(small)
 }
 
-fn preflight(
-    out: &Path,
-    layout: &Layout,
-    small: &Small,
-    volumes: u64,
-) -> Result<(), PublishError> {
+fn preflight(out: &Path, layout: &Layout, small: &Small, volumes: u64) -> Result<(), PublishError> {
     let repeated: u64 = small.values().map(|bytes| BLOCK as u64 + padded(bytes.len() as u64)).sum();
     let slices = layout.stream_length() / SLICE_BYTES_MAX + 2 * volumes;
-    let needed = layout.stream_length() + volumes * (repeated + 8 * BLOCK as u64) + slices * 2 * 1024;
+    let needed =
+        layout.stream_length() + volumes * (repeated + 8 * BLOCK as u64) + slices * 2 * 1024;
     let available = RealDisk.available(out).map_err(PublishError::file("asking", out))?;
     if available < needed {
         return Err(PublishError::Space { path: out.to_owned(), needed, available });

@@ -24,6 +24,12 @@ pub enum PublishError {
         /// Which.
         path: PathBuf,
     },
+    /// Another build uses the same state.
+    #[error("another build is using {}", .path.display())]
+    Busy {
+        /// The state folder.
+        path: PathBuf,
+    },
     /// A key file that is no PKCS#8 Ed25519 private key in PEM.
     #[error("{} is not an Ed25519 private key in PEM (PKCS#8)", .path.display())]
     KeyFile {
@@ -121,7 +127,7 @@ impl PublishError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::File { .. } | Self::Space { .. } | Self::Payload { .. } => Fault::Unavailable,
-            Self::Exists { .. } => Fault::Conflict,
+            Self::Exists { .. } | Self::Busy { .. } => Fault::Conflict,
             Self::KeyFile { .. }
             | Self::Keys(_)
             | Self::Request(_)

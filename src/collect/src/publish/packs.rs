@@ -72,7 +72,8 @@ impl Pack {
         progress: &impl Fn(u64),
     ) -> Result<(), PublishError> {
         let (source_id, digest) = (source.clone(), *digest);
-        let missing = |source| PublishError::Payload { source_id: source_id.clone(), digest, source };
+        let missing =
+            |source| PublishError::Payload { source_id: source_id.clone(), digest, source };
         // One byte more than expected is asked for, so that a payload that is too long shows.
         let mut reader = open(&digest).map_err(missing)?.take(length + 1);
         let mut hasher = Hasher::default();

@@ -77,9 +77,10 @@ impl Wish<'_> {
     fn delegations(&self) -> Result<Delegations, PublishError> {
         let mut delegations = Delegations::new();
         for source in self.sources.keys() {
-            let key: &SigningKey = self.ring.key(&KeyName::Source(source.clone())).ok_or_else(|| {
-                PublishError::TooFewKeys { role: source.to_string(), needed: 1, found: 0 }
-            })?;
+            let key: &SigningKey =
+                self.ring.key(&KeyName::Source(source.clone())).ok_or_else(|| {
+                    PublishError::TooFewKeys { role: source.to_string(), needed: 1, found: 0 }
+                })?;
             let id = key_id(key)?;
             delegations.keys.insert(id.clone(), tuf_key(key));
             let pattern = PathPattern::new(format!("{source}.*"))

@@ -7,6 +7,7 @@ use durable::{Disk, RealDisk};
 use ids::{Digest, SiteName, SourceId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 const SCHEMA: u32 = 1;
@@ -61,6 +62,18 @@ impl State {
 
     pub(crate) fn previous(&self, site: Option<&SiteName>) -> Option<Previous> {
         self.sites.get(site.map_or("", SiteName::as_str)).map(|record| record.last)
+    }
+}
+
+/// Keeps other builds out for as long as the file is held.
+pub(crate) fn lock(folder: &Path) -> Result<File, PublishError> {
+    let path = folder.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(PublishError::file("opening", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(PublishError::Busy { path: folder.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(PublishError::file("locking", &path)(source)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading a finished bundle back: what it says, and whether every byte of it holds.
 
 use super::PublishError;
-use bundle::{Layout, PackSpan};
+use bundle::Layout;
 use ids::{Digest, Hasher, SourceId, Timestamp};
 use media::{Contents, Medium, Stretch};
 use std::io::Read;
@@ -27,7 +27,7 @@ pub struct Checked {
     pub payloads_checked: u64,
     /// Payloads that are announced here but not whole: in missing volumes or packs.
     pub payloads_missing: u64,
-    /// Names of payloads and packs that do not hold, in words.
+    /// Payloads that do not hold, and the files that they or other damaged bytes lie in.
     pub damaged: Vec<String>,
 }
 
@@ -76,13 +76,14 @@ pub fn verify(
 ) -> Result<Checked, PublishError> {
     let (medium, mut checked) = open(paths, fingerprint, now)?;
     let layout = checked.contents.layout.clone();
-    let mut hashing = Hashing { checked: &mut checked, payload: None, pack: None };
+    checked.damaged = medium.unsound_copies(&checked.repository).map_err(PublishError::Medium)?;
+    let mut hashing = Hashing { checked: &mut checked, payload: None, payloads_damaged: 0 };
     for mut stretch in medium.stretches(&layout).map_err(PublishError::Medium)? {
         hashing.stretch(&layout, &mut stretch, &progress)?;
     }
-    let whole = layout.payload_count() as u64;
-    checked.payloads_missing =
-        whole.saturating_sub(checked.payloads_checked + checked.damaged.len() as u64);
+    let damaged = hashing.payloads_damaged;
+    let seen = checked.payloads_checked + damaged;
+    checked.payloads_missing = (layout.payload_count() as u64).saturating_sub(seen);
     Ok(checked)
 }
 
@@ -140,11 +141,11 @@ fn open(
     Ok((medium, checked))
 }
 
-/// Payloads and packs in the making; both may go on from one stretch into the next.
+/// A payload in the making may go on from one stretch into the next.
 struct Hashing<'a> {
     checked: &'a mut Checked,
     payload: Option<(Digest, u64, Hasher)>,
-    pack: Option<(u64, Hasher)>,
+    payloads_damaged: u64,
 }
 
 impl Hashing<'_> {
@@ -155,7 +156,7 @@ impl Hashing<'_> {
         progress: &impl Fn(u64),
     ) -> Result<(), PublishError> {
         let mut buffer = vec![0; 1 << 20];
-        let mut at = stretch.offset;
+        let mut whole = Hasher::default();
         let path = stretch.path.clone();
         for piece in layout.pieces(stretch.offset, stretch.length) {
             if piece.at == 0 {
@@ -173,8 +174,7 @@ impl Hashing<'_> {
                     hasher.update(chunk);
                     *seen += most as u64;
                 }
-                self.pack(layout, at, chunk);
-                at += most as u64;
+                whole.update(chunk);
                 left -= most as u64;
                 self.checked.bytes_checked += most as u64;
                 progress(most as u64);
@@ -182,6 +182,9 @@ impl Hashing<'_> {
             if piece.at + piece.length == piece.payload_length {
                 self.close_payload(piece.payload_length);
             }
+        }
+        if whole.finish() != stretch.claimed {
+            self.checked.damaged.push(path.display().to_string());
         }
         Ok(())
     }
@@ -194,32 +197,8 @@ impl Hashing<'_> {
         if hasher.finish() == digest {
             self.checked.payloads_checked += 1;
         } else {
+            self.payloads_damaged += 1;
             self.checked.damaged.push(format!("payload {digest}"));
-        }
-    }
-
-    /// Takes the stream's bytes at `at` into the pack that they belong to.
-    fn pack(&mut self, layout: &Layout, at: u64, bytes: &[u8]) {
-        let packs = layout.packs();
-        let index = packs.partition_point(|pack| pack.offset + pack.file.length <= at);
-        let Some(PackSpan { name, file, offset, .. }) = packs.get(index) else { return };
-        if at == *offset {
-            self.pack = Some((at, Hasher::default()));
-        }
-        let Some((next, hasher)) = &mut self.pack else { return };
-        if *next != at {
-            self.pack = None;
-            return;
-        }
-        hasher.update(bytes);
-        *next += bytes.len() as u64;
-        if *next == offset + file.length {
-            let damaged = self.pack.take().is_some_and(|(_, h)| h.finish() != file.sha256);
-            let known = self.checked.damaged.iter().any(|what| what.starts_with("payload"));
-            // A damaged payload damages its pack: once is enough.
-            if damaged && !known {
-                self.checked.damaged.push(format!("pack {name}"));
-            }
         }
     }
 }
