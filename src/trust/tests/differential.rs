@@ -48,7 +48,7 @@ const CHANGES: &[(&str, Change)] = &[
     ("source gone", |p| drop(p.sources.remove("firmware"))),
     ("source new", |p| drop(p.sources.insert("new".into(), source("new", 23, 6)))),
     ("foreign target", |p| {
-        p.sources.get_mut("firmware").unwrap().targets.push("debian.pack-00009".into());
+        p.sources.get_mut("debian").unwrap().targets.push("firmware.pack-00009".into());
     }),
     ("skipped ahead", |p| p.sequence = 900),
 ];
@@ -78,8 +78,8 @@ async fn tough_refuses_nothing_that_we_take() {
     let five = Press::new(5).files();
     let (mut both, mut ours_alone) = (0, 0);
     site.import(&five).unwrap();
-    for (first, one) in CHANGES {
-        for (second, other) in CHANGES {
+    for (at, (first, one)) in CHANGES.iter().enumerate() {
+        for (second, other) in &CHANGES[at..] {
             let mut press = Press::new(6);
             one(&mut press);
             other(&mut press);
@@ -106,5 +106,5 @@ async fn tough_refuses_nothing_that_we_take() {
             }
         }
     }
-    assert!(both > 500 && ours_alone < 80, "{both} alike, {ours_alone} refused by us alone");
+    assert!(both > 250 && ours_alone < 40, "{both} alike, {ours_alone} refused by us alone");
 }
