@@ -103,8 +103,8 @@ fn upcaster(_kind: &str, _version: u64) -> Option<Upcaster> {
     None
 }
 
-/// Every type this version understands; `golden.rs` proves that the list is whole.
-pub(crate) const KINDS: &[&str] = &[
+/// Every type this version understands; the golden ledger proves that the list is whole.
+pub const KINDS: &[&str] = &[
     "site-created",
     "anchor-accepted",
     "key-made",

@@ -13,7 +13,7 @@ mod decide;
 mod event;
 mod state;
 
-pub use codec::{CodecError, ENTRY_BYTES_MAX, decode, encode};
+pub use codec::{CodecError, ENTRY_BYTES_MAX, KINDS, decode, encode};
 pub use custody::{Custody, CustodyOutcome, MediaType, Verdict};
 pub use decide::{Command, Commit, Refused, decide, effective_now};
 pub use event::{

@@ -10,11 +10,11 @@ use std::{
 };
 
 /// Version of the record's field list.
-pub const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// Completes `given` (what people filled in) with what can be seen of the medium that holds `path`.
 #[must_use]
-pub fn complete(
+pub(crate) fn complete(
     given: Custody,
     custody: &RecordId,
     path: &Path,

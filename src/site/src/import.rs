@@ -19,7 +19,7 @@ use crate::{
     progress::{Progress, Report},
     vendor::{self, Anchor},
 };
-use fleet::{Actor, AnchorKind, Command, Custody, CustodyOutcome, Fact, ImportedSource, Verdict};
+use fleet::{Actor, AnchorKind, Command, Custody, CustodyOutcome, ImportedSource};
 use ids::{Digest, PersonId, RecordId};
 use media::Medium;
 use outcome::Stop;
@@ -365,10 +365,4 @@ impl Site {
     pub fn unfinished_imports(&self) -> Vec<u64> {
         self.state().open_imports.values().map(|open| open.sequence).collect()
     }
-}
-
-/// Whether a fact ends an import, for readers of the log.
-#[must_use]
-pub fn ends_import(fact: &Fact) -> bool {
-    matches!(fact, Fact::CustodyClosed { verdict, .. } if *verdict != Verdict::Paused)
 }

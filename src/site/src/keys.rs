@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 /// What a signing key of the appliance is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// Checkpoints of the ledger.
     Log,
     /// Manifests of audit bundles.
@@ -24,7 +24,7 @@ pub enum Purpose {
 impl Purpose {
     /// The word for it in file names and events.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Log => "log",
             Self::Audit => "audit",
@@ -36,7 +36,11 @@ impl Purpose {
 ///
 /// # Errors
 /// [`Error::Folder`] when it is not there, [`Error::Key`] when it is not a key.
-pub fn load(disk: &dyn Disk, folder: &Folder, purpose: Purpose) -> Result<SigningKey, Error> {
+pub(crate) fn load(
+    disk: &dyn Disk,
+    folder: &Folder,
+    purpose: Purpose,
+) -> Result<SigningKey, Error> {
     let path = path(folder, purpose);
     let pem = disk.read(&path);
     let pem = pem.map_err(|source| Error::Folder { path: path.clone(), source })?;
@@ -49,7 +53,11 @@ pub fn load(disk: &dyn Disk, folder: &Folder, purpose: Purpose) -> Result<Signin
 ///
 /// # Errors
 /// [`Error::Random`], [`Error::Key`] or [`Error::Folder`].
-pub fn create(disk: &dyn Disk, folder: &Folder, purpose: Purpose) -> Result<SigningKey, Error> {
+pub(crate) fn create(
+    disk: &dyn Disk,
+    folder: &Folder,
+    purpose: Purpose,
+) -> Result<SigningKey, Error> {
     let path = path(folder, purpose);
     let key = SigningKey::from_bytes(&random()?);
     let pem = key.to_pkcs8_pem(LineEnding::LF);
@@ -65,7 +73,7 @@ pub fn create(disk: &dyn Disk, folder: &Folder, purpose: Purpose) -> Result<Sign
 
 /// A public key as OpenSSH writes it, without a comment.
 #[must_use]
-pub fn openssh(key: &SigningKey) -> String {
+pub(crate) fn openssh(key: &SigningKey) -> String {
     let public = ssh_key::public::Ed25519PublicKey(key.verifying_key().to_bytes());
     let public = ssh_key::PublicKey::from(public);
     public.to_openssh().unwrap_or_default()
@@ -75,7 +83,7 @@ pub fn openssh(key: &SigningKey) -> String {
 ///
 /// # Errors
 /// [`Error::Random`].
-pub fn random() -> Result<[u8; 32], Error> {
+pub(crate) fn random() -> Result<[u8; 32], Error> {
     let mut bytes = [0; 32];
     let mut filled = 0;
     while filled < bytes.len() {
@@ -90,7 +98,7 @@ pub fn random() -> Result<[u8; 32], Error> {
 ///
 /// # Errors
 /// [`Error::Random`].
-pub fn record_id(now: Timestamp) -> Result<RecordId, Error> {
+pub(crate) fn record_id(now: Timestamp) -> Result<RecordId, Error> {
     let random = random()?;
     let tail = u128::from_be_bytes(random[..16].try_into().unwrap_or_default());
     let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What the appliance says of itself: for people in a hurry, and for the site's receipt.
 
-use crate::{Error, RingPointer, Site, ring};
+use crate::{Error, RingPointer, Site};
 use ids::{Digest, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -101,14 +101,4 @@ impl Site {
         let payloads = self.store().list().map_err(Error::Store)?;
         Ok(Receipt { site: self.name()?, sequence, payloads })
     }
-}
-
-/// The rings' pointers as one line each.
-#[must_use]
-pub fn ring_lines(rings: &[ring::RingPointer]) -> Vec<String> {
-    let line = |r: &RingPointer| match (&r.source, r.sequence) {
-        (Some(source), Some(sequence)) => format!("{}: {source} at {sequence}", r.ring),
-        _ => format!("{}: points at nothing yet", r.ring),
-    };
-    rings.iter().map(line).collect()
 }

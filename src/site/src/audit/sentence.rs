@@ -6,7 +6,10 @@ use jiff::Timestamp;
 /// One event as one plain sentence: who did what, with figures. English; times in UTC.
 #[must_use]
 pub fn sentence(event: &Event) -> String {
-    let who = actor(&event.actor);
+    let who = match &event.actor {
+        Actor::Appliance => actor(&event.actor),
+        Actor::Person { .. } => format!("person {}", actor(&event.actor)),
+    };
     let said = match &event.fact {
         Fact::SiteCreated { site, origin, epoch } => {
             format!("{who} founded site {site}; its log is {origin}, epoch {epoch}")
@@ -127,7 +130,7 @@ fn import(fact: &Fact, who: &str) -> String {
     }
 }
 
-/// Who, as the subject of a sentence.
+/// Who: the appliance, or a person's id with role and door.
 pub(super) fn actor(actor: &Actor) -> String {
     match actor {
         Actor::Appliance => "the appliance".into(),
@@ -150,7 +153,7 @@ pub(super) const fn anchor_kind(kind: AnchorKind) -> &'static str {
     }
 }
 
-pub(super) const fn door(kind: RefusalKind) -> &'static str {
+const fn door(kind: RefusalKind) -> &'static str {
     match kind {
         RefusalKind::EndpointDoor => "the endpoints' door",
         RefusalKind::PeopleDoor => "the people's door",

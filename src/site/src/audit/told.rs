@@ -2,7 +2,7 @@
 
 use super::{keys, rows, sentence};
 use catalogue::{Catalogue, ReleaseBasis};
-use fleet::{AnchorKind, Custody, Event, Fact, State};
+use fleet::{AnchorKind, Custody, Event, Fact, RefusalKind, State};
 use ids::{Digest, RecordId, SourceId, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -212,7 +212,7 @@ fn refusal(entry: u64, at: Timestamp, fact: &Fact) -> Option<rows::Refusal> {
         },
         Fact::RefusalsCounted { source, reason, count, since, until } => {
             let span = format!("from {} to {}", sentence::time(*since), sentence::time(*until));
-            row(sentence::door(*source), reason, &span, *count)
+            row(door(*source), reason, &span, *count)
         }
         Fact::StorageFull { needed_bytes, available_bytes } => {
             let needed = sentence::bytes(*needed_bytes);
@@ -221,6 +221,13 @@ fn refusal(entry: u64, at: Timestamp, fact: &Fact) -> Option<rows::Refusal> {
         }
         _ => return None,
     })
+}
+
+const fn door(kind: RefusalKind) -> &'static str {
+    match kind {
+        RefusalKind::EndpointDoor => "request refused at the endpoints' door",
+        RefusalKind::PeopleDoor => "request refused at the people's door",
+    }
 }
 
 /// A medium in a few words.

@@ -166,17 +166,6 @@ fn the_log_is_shown_in_words() {
     assert_eq!(newest.len(), 1);
     assert_eq!(
         newest[0].sentence,
-        "Operator-1 (operator, at the command line) imported bundle 2: 1 source, 4 updates, 12 payloads new (96.4 MB)."
+        "Person operator-1 (operator, at the command line) imported bundle 2: 1 source, 4 updates, 12 payloads new (96.4 MB)."
     );
-}
-
-#[test]
-fn zz_keep() {
-    let Ok(folder) = std::env::var("KEEP_BUNDLE") else { return };
-    let reader = sandbox::Reader::beside_this_program().unwrap();
-    let made_up = MadeUp::new(genuine(&reader).unwrap(), 34, 40);
-    made_up.unpack(Scope::Full, std::path::Path::new(&folder));
-    std::fs::write(format!("{folder}.zip"), made_up.export(Scope::Full).0).unwrap();
-    let checks = Checks { reader: Some(&reader), ..CHECKS };
-    print!("{}", verify(&opened(&made_up, Scope::Full), &checks));
 }

@@ -47,7 +47,7 @@ pub(super) fn check(
         let n = manifest.absent.len();
         let first = manifest.absent.first().map_or("", |absent| absent.what.as_str());
         let sentence =
-            format!("{n} things that the log names are not in this bundle, the first: {first}");
+            format!("{n} of the things that the log names, not in this bundle; the first: {first}");
         findings.cannot("absent", sentence);
     }
 }

@@ -1,0 +1,41 @@
+//! The golden ledger: every kind of entry that was ever written, in each version, is read and evolved
+//! by today's program for ever.
+//!
+//! `golden/v1.jsonl` is never edited; a new version of a kind is added below the old one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use fleet::{State, decode, encode};
+use std::collections::BTreeSet;
+
+const GOLDEN: &str = include_str!("golden/v1.jsonl");
+/// Digest of the state after the golden ledger.
+const STATE: &str = include_str!("golden/v1.state");
+
+#[test]
+fn every_entry_ever_written_is_read_and_leads_to_the_same_state() {
+    let mut state = State::default();
+    for line in GOLDEN.lines() {
+        let event = decode(line.as_bytes()).unwrap_or_else(|e| panic!("{e}: {line}"));
+        state.evolve(&event);
+    }
+    assert_eq!(state.digest().unwrap().to_hex(), STATE.trim());
+    let text = serde_json::to_vec(&state).unwrap();
+    let back: State = serde_json::from_slice(&text).unwrap();
+    assert_eq!(back, state);
+}
+
+#[test]
+fn todays_entries_are_written_as_the_golden_ones() {
+    for line in GOLDEN.lines() {
+        let event = decode(line.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(encode(&event).unwrap()).unwrap(), line);
+    }
+}
+
+#[test]
+fn the_golden_ledger_holds_every_kind() {
+    let kinds: BTreeSet<&str> =
+        GOLDEN.lines().map(|line| decode(line.as_bytes()).unwrap().fact.kind()).collect();
+    let known: BTreeSet<&str> = fleet::KINDS.iter().copied().collect();
+    assert_eq!(kinds, known);
+}
