@@ -236,7 +236,7 @@ fn an_emergency_bundle_keeps_other_sources_and_a_removed_one_stays_empty() {
     let firmware = works.catalogue("firmware", 2, &[2_000]);
     let urgent = works.catalogue("debian", 3, &[3_000]);
     works.build("monthly", &[debian, firmware]).unwrap();
-    let built = works.build("emergency", &[urgent.clone()]).unwrap();
+    let built = works.build("emergency", std::slice::from_ref(&urgent)).unwrap();
     assert_eq!(built.carried_forward, [source("firmware")]);
     let read = inspect_bundle(&[works.path("emergency")], None, works.now).unwrap();
     assert_eq!(read.sources.len(), 2);
