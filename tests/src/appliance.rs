@@ -27,12 +27,9 @@ impl Appliance {
     pub fn new(story: &Story) -> Self {
         let appliance = Self { folder: scratch() };
         let root = story.root();
-        let told = patchkeep(["keys".as_ref(), "fingerprint".as_ref(), root.as_os_str()]).ok();
-        let words = told.out.split_whitespace();
-        let mut fingerprint =
-            words.filter(|w| w.len() == 64 && w.bytes().all(|b| b.is_ascii_hexdigit()));
-        let fingerprint =
-            fingerprint.next_back().unwrap_or_else(|| panic!("no fingerprint\n{told}"));
+        let keys = story.keys().display().to_string();
+        let told = patchkeep(["--json", "keys", "fingerprint", "--keys", &keys]).ok().json();
+        let fingerprint = told.as_str().unwrap();
         let data = appliance.data();
         let keyring = "debian=/usr/share/keyrings/debian-archive-keyring.gpg";
         patchkeep::<&OsStr>([
@@ -50,6 +47,12 @@ impl Appliance {
         ])
         .ok();
         appliance
+    }
+
+    /// A place for an appliance, not founded yet; see [`crate::Workshop::found`].
+    #[must_use]
+    pub fn unfounded() -> Self {
+        Self { folder: scratch() }
     }
 
     /// The data folder.

@@ -53,7 +53,7 @@ impl Story {
     /// The first root of trust, as it is handed over in person.
     #[must_use]
     pub fn root(&self) -> PathBuf {
-        self.keys().join("1.root.json")
+        self.keys().join("metadata/1.root.json")
     }
 
     /// What is installed on a machine that claims an older kernel besides; see [`older_kernel`].
@@ -93,7 +93,8 @@ impl Story {
         );
         fs::write(self.folder.join("collect.toml"), config).unwrap();
         let keys = self.keys().display().to_string();
-        patchkeep(["keys", "ceremony", "--into", &keys, "--roots", "3", "--threshold", "2"]).ok();
+        let source = format!("debian-{codename}-security");
+        patchkeep(["keys", "ceremony", "--into", &keys, "--source", &source]).ok();
         patchkeep([
             "collect".into(),
             "--config".into(),
