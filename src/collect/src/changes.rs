@@ -93,7 +93,10 @@ fn update(
         _ => (seen, ReleaseBasis::SignedRelease),
     };
     let installed = chosen.installed.get(&source_package).map(String::as_str);
-    let cves = changelog.as_ref().map(|log| log.cves_since(installed).into_iter().collect());
+    // A signed twin carries its own short changelog, not that of the source that was fixed.
+    let twin = source_package.ends_with("-signed") || source_package.contains("-signed-");
+    let told = changelog.as_ref().filter(|_| !twin);
+    let cves = told.map(|log| log.cves_since(installed).into_iter().collect());
     let mut payloads: Vec<UpdatePayload> = packages
         .into_iter()
         .map(|package| UpdatePayload {

@@ -8,7 +8,7 @@ use crate::{
     machine::{Keyring, Machine},
     net::Net,
     progress::Progress,
-    release::{self, History, SignedRelease},
+    release::{self, Asked, History, SignedRelease},
     select::{Chosen, Receipt, Selection, choose},
     settings::{Settings, SourceSettings},
     solve::Offer,
@@ -187,11 +187,13 @@ async fn begin(
     let keyring = request.machine.keyring_of(settings, request.keyrings.as_deref())?;
     let mut history = History::load(tools, &id)?;
     let now = request.now;
-    let signed =
-        release::current(tools, reader, settings, &base, &keyring, &mut history, now, fetched)
-            .await?;
-    let mut notes = Vec::new();
-    let indexes = indexes::fetch(tools, settings, &base, &signed, fetched, &mut notes).await?;
+    let asked = Asked { source: settings, base: &base, keyring: &keyring, now };
+    let signed = release::current(tools, reader, asked, &mut history, fetched).await?;
+    let release = &signed.release;
+    let mut absent = history.known_absent(now);
+    let (indexes, notes) =
+        indexes::fetch(tools, settings, &base, release, &mut absent, fetched).await?;
+    history.note_absent(absent, now);
     let offered = indexes::packages(tools, reader, settings, &signed.release, &indexes).await?;
     changes::note_first_seen(&mut history, &offered, signed.release.date);
     // Only now: had the indexes failed, the next run would have to ask for the release file again.

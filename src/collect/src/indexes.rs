@@ -3,8 +3,7 @@
 
 use crate::{
     Error,
-    fetch::{Fetched, Tools, Wanted, must},
-    release::SignedRelease,
+    fetch::{Absent, Fetched, Tools, Wanted},
     settings::SourceSettings,
 };
 use catalogue::{File, FileKind};
@@ -22,50 +21,81 @@ const PLAIN_BYTES_MAX: u64 = 1 << 30;
 struct Index {
     name: String,
     forms: Vec<(String, IndexForm)>,
+    /// A path under which other bytes came.
+    altered: Option<String>,
 }
 
-/// Fetches the indexes (of a source that only helps to solve, just those that do); says which form of each was had.
+/// Fetches the indexes (of a source that only helps to solve, just those that do); says which form
+/// of each was had. `absent` is what the mirror is known not to have, and what it turned out not to.
 pub(crate) async fn fetch(
     tools: &Tools,
     source: &SourceSettings,
     base: &Url,
-    signed: &SignedRelease,
+    release: &Release,
+    absent: &mut Absent,
     fetched: &mut Fetched,
-    notes: &mut Vec<String>,
-) -> Result<Vec<File>, Error> {
-    let release = &signed.release;
+) -> Result<(Vec<File>, Vec<String>), Error> {
     offered(source, release)?;
     let mut left = named(source, release);
-    let mut files = Vec::new();
+    let (mut files, mut lost) = (Vec::new(), Vec::new());
     while !left.is_empty() {
-        let wanted = left.iter().filter_map(|index| {
+        let lacking = left.iter().filter_map(|index| {
             let (path, form) = index.forms.first()?;
-            Some(wanted(source, release, path, *form))
+            let known = absent.contains_key(&form.sha256);
+            (!known).then(|| wanted(source, release, path, *form))
         });
-        let absent = tools.fetch_all(base, wanted.collect(), fetched).await?;
+        absent.extend(tools.fetch_all(base, lacking.collect(), fetched).await?);
         let mut again = Vec::new();
         for mut index in left {
             let (path, form) = index.forms.remove(0);
-            let whole = format!("dists/{}/{path}", source.suite);
             match absent.get(&form.sha256) {
-                None => files.push(File {
-                    path: whole,
-                    sha256: form.sha256,
-                    length: form.length,
-                    kind: FileKind::Index,
-                }),
-                Some(_) if !index.forms.is_empty() => again.push(index),
-                Some(_) if must_have(source, &index.name) => must(&absent, &form.sha256, &whole)?,
-                Some(None) => notes.push(format!("the mirror has no form of {}", index.name)),
-                Some(Some(_)) => notes.push(format!(
-                    "the mirror's {} is not the one that the vendor signed: left out",
-                    index.name
-                )),
+                // It may have come this time although it was known to be absent.
+                Some(_) if tools.depot.has(&form.sha256, form.length) => {}
+                Some(altered) => {
+                    index.altered = index.altered.or_else(|| altered.clone());
+                    if index.forms.is_empty() {
+                        lost.push(index);
+                    } else {
+                        again.push(index);
+                    }
+                    continue;
+                }
+                None => {}
             }
+            absent.remove(&form.sha256);
+            files.push(File {
+                path: format!("dists/{}/{path}", source.suite),
+                sha256: form.sha256,
+                length: form.length,
+                kind: FileKind::Index,
+            });
         }
         left = again;
     }
-    Ok(files)
+    Ok((files, without(source, lost)?))
+}
+
+/// No form of these indexes could be had: an error for what is selected, notes for the rest.
+fn without(source: &SourceSettings, lost: Vec<Index>) -> Result<Vec<String>, Error> {
+    if let Some(index) = lost.iter().find(|index| must_have(source, &index.name)) {
+        let missing = || format!("dists/{}/{}", source.suite, index.name);
+        return Err(match &index.altered {
+            Some(path) => Error::Altered { path: path.clone() },
+            None => Error::MissingFile { path: missing() },
+        });
+    }
+    let (altered, missing): (Vec<_>, Vec<_>) = lost.iter().partition(|i| i.altered.is_some());
+    let mut notes = Vec::new();
+    for (list, what) in [
+        (missing, "the mirror has no form of"),
+        (altered, "left out, because the mirror's is not the one that the vendor signed:"),
+    ] {
+        let names: Vec<&str> = list.iter().map(|index| index.name.as_str()).collect();
+        if !names.is_empty() {
+            notes.push(format!("{what} {}", names.join(", ")));
+        }
+    }
+    Ok(notes)
 }
 
 fn offered(source: &SourceSettings, release: &Release) -> Result<(), Error> {
@@ -100,7 +130,7 @@ fn named(source: &SourceSettings, release: &Release) -> Vec<Index> {
     let index = |(name, mut forms): (String, Vec<(usize, String, IndexForm)>)| {
         forms.sort_by_key(|(rank, ..)| *rank);
         let forms = forms.into_iter().map(|(_, path, form)| (path, form)).collect();
-        Index { name, forms }
+        Index { name, forms, altered: None }
     };
     by_name.into_iter().map(index).collect()
 }

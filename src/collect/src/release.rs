@@ -2,7 +2,7 @@
 
 use crate::{
     Error,
-    fetch::{Fetched, Tools},
+    fetch::{Absent, Fetched, Tools},
     machine::Keyring,
     net::{Document, Validators},
     settings::SourceSettings,
@@ -17,6 +17,8 @@ use vendor_apt::Release;
 
 /// Far more than Debian's 150 kB.
 const BYTES_MAX: u64 = 16 << 20;
+/// How long an index that a mirror lacks is not asked for again.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
 /// How far a release file may be ahead of this clock.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(24);
 
@@ -31,6 +33,10 @@ pub(crate) struct History {
     /// The newest release file that was accepted.
     pub(crate) release: Option<Digest>,
     pub(crate) date: Option<Timestamp>,
+    /// Indexes that the mirror did not have for this release file, and when it was asked.
+    #[serde(default)]
+    absent: Absent,
+    absent_at: Option<Timestamp>,
     /// Earliest signed release date in which each update was seen, by update id.
     pub(crate) first_seen: BTreeMap<String, Timestamp>,
 }
@@ -56,6 +62,21 @@ impl History {
         Ok(history)
     }
 
+    /// What the mirror need not be asked for again today.
+    pub(crate) fn known_absent(&self, now: Timestamp) -> Absent {
+        if self.asked_lately(now) { self.absent.clone() } else { Absent::new() }
+    }
+
+    pub(crate) fn note_absent(&mut self, absent: Absent, now: Timestamp) {
+        if absent != self.absent || !self.asked_lately(now) {
+            (self.absent, self.absent_at) = (absent, Some(now));
+        }
+    }
+
+    fn asked_lately(&self, now: Timestamp) -> bool {
+        self.absent_at.is_some_and(|at| at <= now && now.duration_since(at) < ASK_AGAIN)
+    }
+
     pub(crate) fn save(&self, tools: &Tools, source: &SourceId) -> Result<(), Error> {
         let told = |e: serde_json::Error| Error::Invariant { what: e.to_string() };
         let bytes = serde_json::to_vec(self).map_err(told)?;
@@ -75,17 +96,23 @@ pub(crate) struct SignedRelease {
     pub(crate) release: Release,
 }
 
+/// Which release file is asked for, and by what it is judged.
+pub(crate) struct Asked<'a> {
+    pub(crate) source: &'a SourceSettings,
+    pub(crate) base: &'a Url,
+    pub(crate) keyring: &'a Keyring,
+    pub(crate) now: Timestamp,
+}
+
 /// Asks the mirror for the release file; verifies what it has now.
 pub(crate) async fn current(
     tools: &Tools,
     reader: &Reader,
-    source: &SourceSettings,
-    base: &Url,
-    keyring: &Keyring,
+    asked: Asked<'_>,
     history: &mut History,
-    now: Timestamp,
     fetched: &mut Fetched,
 ) -> Result<SignedRelease, Error> {
+    let Asked { source, base, keyring, now } = asked;
     let path = format!("dists/{}/InRelease", source.suite);
     let held = history.release.and_then(|digest| tools.depot.read(&digest).ok());
     let same = history.mirror == base.as_str() && held.is_some();
@@ -107,6 +134,9 @@ pub(crate) async fn current(
     }
     let digest = tools.depot.keep(&bytes)?;
 
+    if history.release != Some(digest) {
+        history.absent_at = None;
+    }
     history.release = Some(digest);
     history.date = Some(release.date);
     history.mirror = base.to_string();

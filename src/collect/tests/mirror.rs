@@ -37,7 +37,7 @@ fn collects_genuine_updates_and_asks_for_nothing_twice() {
     mirror.asked();
     let second = run(&request).unwrap();
     assert_eq!(mirror.asked(), [(TOP.to_owned(), 304)]);
-    assert!(!second.sources[0].changed);
+    assert!(!second.sources[0].changed, "{:?}", second.summary);
     assert_eq!(second.summary.fetched_files, 0);
 }
 
