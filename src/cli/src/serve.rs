@@ -163,8 +163,11 @@ async fn until_told(open: &Open) {
             _ = terminate.recv() => return,
             _ = looks.tick() => {
                 let (site, refusals) = (Arc::clone(&open.site), Arc::clone(&open.refusals));
-                let flushed =
-                    tokio::task::spawn_blocking(move || site.flush_refusals(&refusals, false));
+                let flushed = tokio::task::spawn_blocking(move || {
+                    site.flush_refusals(&refusals, false)?;
+                    // The published log follows the committed one, for whoever reads the files.
+                    site.heart().publish().map(drop)
+                });
                 match flushed.await {
                     Ok(Err(error)) if site::is_fatal(&error) => {
                         tracing::error!(error = site::chain(&error), "the ledger failed");

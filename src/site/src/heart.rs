@@ -241,13 +241,17 @@ impl Writer {
 
     /// When the disk is almost full, gives the reserve to the ledger and says so, once.
     fn note_low_space(&mut self, entries: &mut Vec<(Event, Vec<u8>)>) {
-        let Ok(available) = self.disk.available(&self.reserve) else { return };
-        if available < LOW_BYTES && self.disk.remove(&self.reserve).is_ok() {
-            let needed_bytes = LOW_BYTES;
-            let command = Command::ReportFull { needed_bytes, available_bytes: available };
+        if let Some(command) = give_reserve(self.disk.as_ref(), &self.reserve) {
             drop(self.decide(Actor::Appliance, command, entries));
         }
     }
+}
+
+/// Gives the reserve up when the disk is almost full; the command says so in the ledger.
+pub(crate) fn give_reserve(disk: &dyn Disk, reserve: &std::path::Path) -> Option<Command> {
+    let available_bytes = disk.available(reserve.parent()?).ok()?;
+    let given = available_bytes < LOW_BYTES && disk.remove(reserve).is_ok();
+    given.then_some(Command::ReportFull { needed_bytes: LOW_BYTES, available_bytes })
 }
 
 /// Makes the reserve where there is room for it again.

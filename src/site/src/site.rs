@@ -57,6 +57,9 @@ impl Site {
         prober: Option<process::Command>,
     ) -> Result<Self, Error> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let reserve = folder.path().join("reserve");
+        // Before anything is opened: on a full disk the views could not be.
+        let low = heart::give_reserve(disk.as_ref(), &reserve);
         let key = keys::load(disk.as_ref(), folder, keys::Purpose::Log)?;
         let origin = folder.origin(disk.as_ref())?;
         let opened = FileLedger::open(Arc::clone(&disk), &folder.ledger(), &origin, key);
@@ -67,7 +70,6 @@ impl Site {
         let store = Store::open(Arc::clone(&disk), &folder.store()).map_err(Error::Store)?;
         let evidence =
             Evidence::open(Arc::clone(&disk), &folder.evidence()).map_err(Error::Store)?;
-        let reserve = folder.path().join("reserve");
         heart::keep_reserve(disk.as_ref(), &reserve);
         let founded = state.site.is_some();
         let views = Arc::new(views);
@@ -90,6 +92,9 @@ impl Site {
             let views = rebuilt.map(|reason| reason.word().to_owned());
             let command = Command::Start { version, repairs, views };
             site.heart.ask(Actor::Appliance, command)?;
+            if let Some(low) = low {
+                site.heart.ask(Actor::Appliance, low)?;
+            }
             site.fill_shelf()?;
         }
         Ok(site)

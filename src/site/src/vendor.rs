@@ -33,13 +33,16 @@ fn no(code: &'static str, message: String) -> NotVouched {
     NotVouched { code, message }
 }
 
+/// Gives the bytes of a digest, at most so many, or says why it cannot.
+type ReadBlob<'a> = dyn Fn(&Digest, u64) -> Result<Vec<u8>, String> + 'a;
+
 /// Checks one source. `read` gives the bytes of a digest that the publisher's signature covers.
 pub(crate) fn verify(
     catalogue: &Catalogue,
     anchors: &[Anchor],
     reader: &Reader,
     at: Timestamp,
-    read: &dyn Fn(&Digest, u64) -> Result<Vec<u8>, String>,
+    read: &ReadBlob<'_>,
 ) -> Result<SourceFacts, NotVouched> {
     let source = &catalogue.source;
     let Some(file) = catalogue.files.iter().find(|f| f.kind == FileKind::Release) else {

@@ -2,9 +2,14 @@
 
 use super::{Figures, outcome::Stop, plan::Plan};
 use crate::progress::{Progress, Report};
+use bundle::Piece;
 use ids::Digest;
-use media::Medium;
-use std::collections::{BTreeMap, HashSet};
+use media::{Medium, Stretch};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    thread,
+};
 use store::Incoming;
 use trust::Offered;
 
@@ -37,7 +42,10 @@ pub(super) fn keep_metadata(
     keep(&list)
 }
 
-/// Streams every slice of the medium into `incoming`; only `wanted` payloads where it is given.
+/// How many payloads are read, hashed and written at the same time.
+const WORKERS: usize = 2;
+
+/// Streams the medium's payloads into `incoming`; only `wanted` ones where it is given.
 pub(super) fn run(
     medium: &Medium,
     plan: &Plan,
@@ -47,28 +55,90 @@ pub(super) fn run(
     report: Report<'_>,
 ) -> Result<(), Stop> {
     let total = plan.layout.stream_length();
-    let mut reported = 0;
-    for mut stretch in medium.stretches(&plan.layout).map_err(Stop::medium)? {
-        for piece in plan.layout.pieces(stretch.offset, stretch.length) {
-            let wants = wanted.is_none_or(|wanted| wanted.contains(&piece.sha256));
-            let written = if !wants || incoming.already(&piece.sha256) {
-                stretch.skip(piece.length);
-                Ok(())
-            } else if piece.is_whole() {
-                incoming.write(&piece.sha256, piece.length, &mut stretch)
-            } else {
-                let (whole, at) = (piece.payload_length, piece.at);
-                incoming.write_range(&piece.sha256, whole, at, piece.length, &mut stretch).map(drop)
-            };
-            written.map_err(Stop::store)?;
-            figures.files_read += u64::from(piece.is_whole());
-            figures.bytes_read += piece.length;
-            if figures.bytes_read - reported >= REPORT_EVERY {
-                reported = figures.bytes_read;
-                report(Progress::bytes("reading payloads", reported, total));
+    let work = Work { plan, incoming, wanted, next: AtomicUsize::new(0), bytes: AtomicU64::new(0) };
+    let begin = || medium.stretches(&plan.layout).map_err(Stop::medium);
+    let (first, others) = (begin()?, (1..WORKERS).map(|_| begin()).collect::<Result<Vec<_>, _>>()?);
+    let files = thread::scope(|scope| {
+        let others: Vec<_> = others
+            .into_iter()
+            .map(|stretches| scope.spawn(|| work.run(stretches, &mut |_| ())))
+            .collect();
+        let mut reported = 0;
+        let mut files = work.run(first, &mut |bytes| {
+            if bytes - reported >= REPORT_EVERY {
+                reported = bytes;
+                report(Progress::bytes("reading payloads", bytes, total));
             }
+        });
+        for other in others {
+            let done = other.join().unwrap_or_else(|_| Err(Stop::Failed(crate::Error::Stopped)));
+            files = files.and_then(|files| Ok(files + done?));
         }
-    }
+        files
+    })?;
+    figures.files_read = files;
+    figures.bytes_read = work.bytes.load(Ordering::Relaxed);
     report(Progress::bytes("reading payloads", figures.bytes_read, total));
     Ok(())
+}
+
+/// What the workers share. Each walks all pieces in stream order and takes the next free one, so
+/// that together they still read the medium from front to back.
+struct Work<'a> {
+    plan: &'a Plan,
+    incoming: &'a Incoming,
+    wanted: Option<&'a HashSet<Digest>>,
+    next: AtomicUsize,
+    bytes: AtomicU64,
+}
+
+impl Work<'_> {
+    /// Takes pieces until there are no more; returns how many whole payloads passed by.
+    fn run(&self, stretches: Vec<Stretch>, tell: &mut dyn FnMut(u64)) -> Result<u64, Stop> {
+        let mut files = 0;
+        let mut mine = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut index = 0;
+        for mut stretch in stretches {
+            for piece in self.plan.layout.pieces(stretch.offset, stretch.length) {
+                if index == mine {
+                    let written = self.take(&piece, &mut stretch);
+                    mine = self.next.fetch_add(1, Ordering::Relaxed);
+                    if written.is_err() {
+                        // Nobody begins another one.
+                        self.next.store(usize::MAX / 2, Ordering::Relaxed);
+                    }
+                    written.map_err(Stop::store)?;
+                    files += u64::from(piece.is_whole());
+                    tell(self.bytes.fetch_add(piece.length, Ordering::Relaxed) + piece.length);
+                } else {
+                    stretch.skip(piece.length);
+                }
+                index += 1;
+            }
+        }
+        Ok(files)
+    }
+
+    fn take(&self, piece: &Piece, stretch: &mut Stretch) -> Result<(), store::Error> {
+        let Piece { sha256, payload_length: whole, at, length } = *piece;
+        let wants = self.wanted.is_none_or(|wanted| wanted.contains(&sha256));
+        if !wants || self.incoming.already(&sha256) {
+            stretch.skip(length);
+            return Ok(());
+        }
+        let before = stretch.remaining();
+        let written = if piece.is_whole() {
+            self.incoming.write(&sha256, length, stretch)
+        } else {
+            self.incoming.write_range(&sha256, whole, at, length, stretch).map(drop)
+        };
+        match written {
+            // Two sources may carry the same payload: the other worker has it in hand.
+            Err(store::Error::Busy { .. }) => {
+                stretch.skip(length - (before - stretch.remaining()));
+                Ok(())
+            }
+            other => other,
+        }
+    }
 }
