@@ -64,13 +64,12 @@ impl Demo {
                 story.prove(&open.site)
             })
         });
-        let ended = told.and_then(|()| {
+        let ended = told.map(|()| {
             story.summary(begun.elapsed(), &open);
             if !self.until_done {
                 screen.say("Serving until you press Ctrl-C.");
                 runtime.block_on(until_interrupted());
             }
-            Ok(())
         });
         runtime.block_on(open.stop())?;
         ended

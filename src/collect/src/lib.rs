@@ -27,11 +27,12 @@ mod select;
 mod settings;
 mod solve;
 
-pub use collection::{Collection, CollectedSource, Request, Summary, collect};
+pub use collection::{CollectedSource, Collection, Request, Summary, collect};
 pub use depot::payload_path;
 pub use error::Error;
 pub use keys::{
-    Ceremonial, Ceremony, KeyName, Keyring, Rotation, add_source_key, fingerprint_groups, rotate_root,
+    Ceremonial, Ceremony, KeyName, Keyring, Rotation, add_source_key, fingerprint_groups,
+    rotate_root,
 };
 pub use machine::Machine;
 pub use progress::{Progress, Quiet};

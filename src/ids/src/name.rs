@@ -12,8 +12,7 @@ pub struct NameError {
     rule: &'static str,
 }
 
-const RULE: &str =
-    "1 to 63 of a-z, 0-9 and hyphen, beginning and ending with a letter or digit";
+const RULE: &str = "1 to 63 of a-z, 0-9 and hyphen, beginning and ending with a letter or digit";
 const DOTTED: &str =
     "1 to 63 of a-z, 0-9, hyphen and dot, beginning and ending with a letter or digit";
 const ULID: &str = "26 characters of Crockford base 32 in capitals";

@@ -2,9 +2,9 @@
 
 use crate::{
     Error, cleartext,
-    wire::{CertificateClaim, 
-        Answer, Ask, BODY, Compression, HEAD, HEAD_BYTES_MAX, Operation, PIECE_BYTES_MAX,
-        SignatureClaim, read_bytes, read_u32,
+    wire::{
+        Answer, Ask, BODY, CertificateClaim, Compression, HEAD, HEAD_BYTES_MAX, Operation,
+        PIECE_BYTES_MAX, SignatureClaim, read_bytes, read_u32,
     },
 };
 use ids::Timestamp;
