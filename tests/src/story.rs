@@ -3,6 +3,7 @@
 use crate::debian::archive;
 use crate::{cache, mirror, patchkeep, program, run};
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -112,7 +113,7 @@ impl Story {
 }
 
 /// Claims of an older kernel, as dpkg would write them: the meta package, the image that it named
-/// then, and what the new image needs.
+/// then, and what the new image needs (newer than any, so that nothing else moves).
 fn older_kernel() -> String {
     let claim = |package: &str, version: &str, more: &str| {
         format!(
@@ -128,18 +129,23 @@ fn older_kernel() -> String {
             "Source: linux-signed-amd64 (6.1.38+1)\nDepends: linux-image-6.1.0-10-cloud-amd64 (= 6.1.38-1)\n",
         ),
         claim("linux-image-6.1.0-10-cloud-amd64", "6.1.38-1", "Source: linux-signed-amd64 (6.1.38+1)\n"),
-        claim("linux-base", "4.9", ""),
-        claim("kmod", "30+20221128-1", ""),
-        claim("initramfs-tools", "0.142+deb12u3", ""),
+        claim("linux-base", "99", ""),
+        claim("kmod", "99", ""),
+        claim("initramfs-tools", "99", ""),
+        // Recommended by the image: apt keeps a new package back when it cannot have these.
+        claim("apparmor", "99", ""),
+        claim("firmware-linux-free", "99", ""),
     ]
     .concat()
 }
 
-/// A story belongs to the programs that made it: their size and time tell editions apart.
+/// A story belongs to the programs that made it, and to this text: together they tell editions apart.
 fn edition() -> String {
+    let mut text = DefaultHasher::new();
+    include_str!("story.rs").hash(&mut text);
     let facts = fs::metadata(program("patchkeep")).unwrap();
     let built = facts.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
-    format!("{:x}-{:x}", facts.len(), built.as_nanos())
+    format!("{:x}-{:x}-{:x}", facts.len(), built.as_nanos(), text.finish())
 }
 
 /// Removes stories of other programs, and this one where it was left half made.

@@ -158,11 +158,45 @@ fn a_kernel_with_a_new_name_arrives_whole() {
 fn a_machine_without_a_certificate_of_the_site_gets_nothing() {
     let story = Story::shared();
     let appliance = filled(&story);
-    let network = Network::new();
+    let (network, machine) = (Network::new(), Debian::fresh());
     let (door, stranger) = (network.node(), network.node());
     let served = appliance.serve(&door);
-    let address = format!("{}/ring/broad/", served.address());
-    let mut curl = stranger.command("curl");
-    curl.args(["--silent", "--show-error", "--insecure", "--max-time", "20", "--fail", &address]);
-    tests::run(&mut curl).fails();
+    appliance.enrol(&served, &machine, "web-1");
+    let file = format!("{}/dists/{}/InRelease", source_address(&machine), suite());
+    let ask = |more: &[&str]| {
+        let mut curl = stranger.command("curl");
+        curl.args(["--silent", "--show-error", "--insecure", "--max-time", "20", "--fail"]);
+        tests::run(curl.args(more).arg(&file))
+    };
+    // apt is told where certificate and key are; whoever holds them gets the file.
+    let settings = apt_settings(&machine);
+    let told = |what: &str| {
+        let line = settings.lines().find(|line| line.contains(what)).unwrap();
+        machine.path(line.split('"').nth(1).unwrap()).display().to_string()
+    };
+    ask(&["--cert", &told("SslCert"), "--key", &told("SslKey")]).ok().says("BEGIN PGP SIGNED");
+    ask(&[]).fails();
+}
+
+/// The address in the one source that the machine has.
+fn source_address(machine: &Debian) -> String {
+    let settings = apt_settings(machine);
+    settings
+        .lines()
+        .find_map(|line| line.strip_prefix("URIs: "))
+        .unwrap()
+        .trim_end_matches(['/', ' '])
+        .to_owned()
+}
+
+fn suite() -> String {
+    format!("{}-security", tests::mirror().codename)
+}
+
+/// All that stands in the machine's apt folders.
+fn apt_settings(machine: &Debian) -> String {
+    let files =
+        ["/etc/apt/sources.list.d", "/etc/apt/apt.conf.d"].map(|folder| machine.path(folder));
+    let files = files.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap() + "\n").collect()
 }
