@@ -123,6 +123,7 @@ impl Open {
         });
         let (shelf, store) = (site.shelf().clone(), site.store().clone());
         let serving = server::start(config, shelf, store, tls, on_refusal).await?;
+        site.announce()?;
         control::listen(&site)?;
         Ok(Self { site, serving, refusals })
     }

@@ -17,8 +17,10 @@ pub enum Command {
         anchors: Vec<(AnchorKind, String, Digest, Vec<String>)>,
         ring: RingName,
     },
-    /// Say that the appliance runs, and what it mended before.
-    Start { version: String, repairs: Vec<String>, views: Option<String> },
+    /// Say what was mended when the data folder was opened.
+    ReportRepairs { repairs: Vec<String>, views: Option<String> },
+    /// Say that the appliance serves.
+    Start { version: String },
     /// Say what the state's digest is after the entries so far.
     SnapshotState { sha256: Digest },
     /// Open a custody record.
@@ -179,14 +181,13 @@ fn follow(state: &State, command: Command) -> Result<Vec<Fact>, Refused> {
         Command::StartImport { custody, bundle, sequence } => {
             return start_import(state, custody, bundle, sequence);
         }
-        Command::Start { version, repairs, views } => {
+        Command::ReportRepairs { repairs, views } => {
             let entries = state.entries;
-            let mut facts: Vec<Fact> =
-                repairs.into_iter().map(|what| Fact::LedgerRepaired { what }).collect();
-            facts.extend(views.map(|reason| Fact::ViewsRebuilt { reason, entries }));
-            facts.push(Fact::ServiceStarted { version, entries });
-            return Ok(facts);
+            let mended = repairs.into_iter().map(|what| Fact::LedgerRepaired { what });
+            let rebuilt = views.map(|reason| Fact::ViewsRebuilt { reason, entries });
+            return Ok(mended.chain(rebuilt).collect());
         }
+        Command::Start { version } => Fact::ServiceStarted { version, entries: state.entries },
         Command::SnapshotState { sha256 } => Fact::StateSnapshot { entries: state.entries, sha256 },
         Command::OpenCustody { custody, record } => Fact::CustodyOpened { custody, record },
         Command::CloseCustody { custody, record, verdict } => {

@@ -38,8 +38,8 @@ pub struct Site {
 }
 
 impl Site {
-    /// Opens a founded site, replays what the last snapshot does not cover, and says so in the
-    /// ledger. `prober` is the command that tries the views after an unclean stop (see `views`).
+    /// Opens a founded site and replays what the last snapshot does not cover; what had to be mended
+    /// is said in the ledger. `prober` is the command that tries the views after an unclean stop (see `views`).
     ///
     /// # Errors
     /// [`Error::InUse`], [`Error::NotFounded`], [`Error::OpenLedger`], or what else is broken.
@@ -87,17 +87,27 @@ impl Site {
             _lock: lock,
         };
         if founded {
-            let repairs = repairs.into_iter().map(|repair| repair.to_string()).collect();
-            let version = env!("CARGO_PKG_VERSION").to_owned();
+            let repairs: Vec<String> = repairs.into_iter().map(|r| r.to_string()).collect();
             let views = rebuilt.map(|reason| reason.word().to_owned());
-            let command = Command::Start { version, repairs, views };
-            site.heart.ask(Actor::Appliance, command)?;
+            if !repairs.is_empty() || views.is_some() {
+                let command = Command::ReportRepairs { repairs, views };
+                site.heart.ask(Actor::Appliance, command)?;
+            }
             if let Some(low) = low {
                 site.heart.ask(Actor::Appliance, low)?;
             }
             site.fill_shelf()?;
         }
         Ok(site)
+    }
+
+    /// Says in the ledger that the appliance serves from now on.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`] or [`Error::Stopped`].
+    pub fn announce(&self) -> Result<(), Error> {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        self.heart.ask(Actor::Appliance, Command::Start { version }).map(drop)
     }
 
     /// Ends the writer in order; the next start is quick.
