@@ -82,6 +82,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "toml",
             "tough",
             "tracing",
+            "async-trait",
+            "url",
         ],
     ),
     (
@@ -155,17 +157,28 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "zip",
         ],
     ),
-    ("tests", &["rustix", "tempfile", "zip"]),
+    ("tests", &["rustix", "tempfile", "zip", "ed25519-dalek"]),
 ];
 
 /// What any crate's own tests may name.
-const IN_TESTS: &[&str] =
-    &["proptest", "rcgen", "reqwest", "rustls", "signed_note", "tempfile", "tlog_tiles", "tough"];
+const IN_TESTS: &[&str] = &[
+    "async-trait",
+    "proptest",
+    "rcgen",
+    "reqwest",
+    "rustls",
+    "signed_note",
+    "tempfile",
+    "tlog_tiles",
+    "tokio",
+    "tough",
+    "url",
+];
 
 /// Dependencies named only to turn a feature on, so that no source file says their name.
 const SILENT: &[&str] = &["aws-lc-rs"];
 
-fn floor(name: &str) -> Option<u8> {
+pub(super) fn floor(name: &str) -> Option<u8> {
     FLOORS.iter().find(|(known, _)| *known == name).map(|(_, floor)| *floor)
 }
 

@@ -1,5 +1,6 @@
 //! Papers and manifests: the map, headings, and nothing that is true on one machine only.
 
+use super::floors::floor;
 use super::{Text, metadata, report, texts, top};
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,26 +13,35 @@ fn rooms() -> BTreeSet<String> {
     folders.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
-/// The crates that the map names: a heading or a table row that begins with `` `name` ``.
-fn mapped(map: &str) -> BTreeSet<String> {
+/// The crates that the map's table of floors names: `| 3 machinery | `store` | ... |`.
+fn mapped(map: &str) -> Vec<(String, String)> {
     let rows = map.lines().filter_map(|line| {
-        let begun = line.strip_prefix("| `").or_else(|| line.strip_prefix("## `"));
-        let begun = begun.or_else(|| line.strip_prefix("### `"))?;
-        begun.split_once('`').map(|(name, _)| name.to_owned())
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let (floor, krate) = (cells.next()?, cells.next()?);
+        let krate = krate.strip_prefix('`')?.strip_suffix('`')?;
+        Some((krate.to_owned(), floor.split(' ').next()?.to_owned()))
     });
-    rows.filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '-')).collect()
+    rows.filter(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '-')).collect()
 }
 
 #[test]
-fn the_map_names_every_room_and_no_other() {
+fn the_map_names_every_room_on_its_floor_and_no_other() {
     let map = fs::read_to_string(top().join("src/README.md")).unwrap_or_default();
     let (rooms, mapped) = (rooms(), mapped(&map));
-    let missing = rooms.difference(&mapped).map(|room| {
-        format!("src/README.md: src/{room} is on no row or heading that begins with `{room}`")
-    });
-    let gone = mapped.difference(&rooms).filter(|name| *name != "tests");
-    let gone = gone.map(|name| format!("src/README.md: there is no crate `{name}`"));
-    report(missing.chain(gone).collect());
+    let mut findings = Vec::new();
+    for room in &rooms {
+        if !mapped.iter().any(|(name, _)| name == room) {
+            findings.push(format!("src/README.md: no row of the table of floors names `{room}`"));
+        }
+    }
+    for (name, told) in mapped.iter().filter(|(name, _)| name != "tests") {
+        if !rooms.contains(name) {
+            findings.push(format!("src/README.md: there is no crate `{name}`"));
+        } else if floor(name).map(|floor| floor.to_string()).as_ref() != Some(told) {
+            findings.push(format!("src/README.md: `{name}` is not on floor {told}"));
+        }
+    }
+    report(findings);
 }
 
 #[test]
