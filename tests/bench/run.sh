@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Every figure, one after the other on a machine that does nothing else: tests/bench/run.sh [PART]...
+# Parts: import, serve, ledger; all unless named.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(import serve ledger)
+
+for part in "${parts[@]}"; do
+  printf '\n== %s\n' "$part"
+  case $part in
+  import) tests/bench/import.sh ;;
+  serve)
+    cargo build --release --quiet --package server --example serve_folder
+    tests/bench/serve.sh target/release/examples/serve_folder
+    ;;
+  ledger)
+    cargo build --release --quiet --package ledger --example append_rate
+    # On the disk of the clone: a folder in memory would answer another question.
+    target/release/examples/append_rate target
+    ;;
+  *)
+    echo "there is no part $part: import, serve, ledger" >&2
+    exit 2
+    ;;
+  esac
+done
