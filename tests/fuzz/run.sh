@@ -20,7 +20,7 @@ export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-co
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares -Zsanitizer=address -Ccodegen-units=1"
 host=$(rustc -vV | sed -n 's/^host: //p')
-cargo build --release --locked --quiet --target "$host" --bin "$target"
+cargo build --release --quiet --target "$host" --bin "$target"
 
 # What was found grows in target/; the small seeds beside the targets are only read.
 found=../../target/fuzz/corpus/$target
