@@ -1,5 +1,6 @@
 //! A real Debian machine: a root from the release suite, so that it lacks the security updates.
 
+use crate::machine::alone;
 use crate::{Node, Said, cache, mirror, require_root, run_within, scratch};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -93,6 +94,7 @@ impl Debian {
 pub(crate) fn archive() -> PathBuf {
     let mirror = mirror();
     let archive = cache().join(format!("debian-{}.tar", mirror.codename));
+    let _alone = alone();
     if !archive.exists() {
         make(&archive, &mirror.codename, &mirror.release);
     }

@@ -1,7 +1,7 @@
 //! This machine: where our programs stand, its own mirror, and what it must have.
 
 use crate::{Said, run_within};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -39,6 +39,13 @@ pub fn cache() -> PathBuf {
     let folder = program("patchkeep").parent().and_then(Path::parent).unwrap().join("test-cache");
     fs::create_dir_all(&folder).unwrap();
     folder
+}
+
+/// Holds whoever makes something in [`cache`] apart, until the file is dropped: tests are processes.
+pub(crate) fn alone() -> File {
+    let file = File::create(cache().join("lock")).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    file
 }
 
 /// A folder of the test's own, gone when it is dropped.

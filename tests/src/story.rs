@@ -1,6 +1,7 @@
 //! One story for every test: a publisher's keys, real security updates collected, a signed bundle.
 
 use crate::debian::archive;
+use crate::machine::alone;
 use crate::{cache, mirror, patchkeep, program, run};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -18,10 +19,13 @@ impl Story {
     #[must_use]
     pub fn shared() -> Self {
         let folder = cache().join(format!("story-{}", edition()));
+        // The machine's archive first: it takes the same lock.
+        let machine = archive();
+        let _alone = alone();
         if !folder.join("whole").exists() {
             sweep(&folder);
             let story = Self { folder: folder.clone() };
-            story.make();
+            story.make(&machine);
             fs::write(folder.join("whole"), "").unwrap();
         }
         Self { folder }
@@ -75,15 +79,13 @@ impl Story {
         patchkeep(line).ok();
     }
 
-    fn make(&self) {
+    fn make(&self, machine: &Path) {
         fs::create_dir_all(&self.folder).unwrap();
         let folder = self.folder.display();
         let codename = mirror().codename;
         let status = self.folder.join("status");
         let mut read = Command::new("tar");
-        read.args(["--extract", "--to-stdout", "--file"])
-            .arg(archive())
-            .arg("./var/lib/dpkg/status");
+        read.args(["--extract", "--to-stdout", "--file"]).arg(machine).arg("./var/lib/dpkg/status");
         let plain = run(&mut read).ok().out;
         fs::write(&status, &plain).unwrap();
         fs::write(self.kernel_status(), format!("{plain}\n{}", older_kernel())).unwrap();
