@@ -37,23 +37,18 @@ pub fn found(folder: &Folder, founding: &Founding, actor: Actor) -> Result<(), E
         )));
     }
     let lock = folder.lock()?;
-    if folder.is_founded() {
-        return Err(Error::Founded { path: folder.path().to_owned() });
-    }
     let disk: Arc<dyn Disk> = Arc::new(durable::RealDisk);
     let origin = format!("patchkeep.invalid/{}/epoch-1", founding.site);
-    let file = folder.origin_file();
-    disk.write_atomic(&file, format!("{origin}\n").as_bytes())
-        .map_err(|source| Error::Folder { path: file, source })?;
-    let key = keys::create(disk.as_ref(), folder, keys::Purpose::Log)?;
-    keys::create(disk.as_ref(), folder, keys::Purpose::Audit)?;
-    disk.create_dir_all(&folder.state())
-        .map_err(|source| Error::Folder { path: folder.state(), source })?;
-    let mut log = FileLedger::create(Arc::clone(&disk), &folder.ledger(), &origin, key)
-        .map_err(Error::OpenLedger)?;
-    log.publish().map_err(Error::OpenLedger)?;
-    drop(log);
+    // An earlier founding that was cut short left an empty log, or none: it is made anew or gone on
+    // with. A log with entries is a site.
+    if !folder.is_founded() {
+        start_log(&disk, folder, &origin)?;
+    }
     let site = Site::open_locked(folder, lock, None)?;
+    if site.state().entries > 0 || folder.origin(disk.as_ref())? != origin {
+        site.close()?;
+        return Err(Error::Founded { path: folder.path().to_owned() });
+    }
     let mut anchors = vec![(
         AnchorKind::PublisherRoot,
         "publisher".to_owned(),
@@ -72,4 +67,18 @@ pub fn found(folder: &Folder, founding: &Founding, actor: Actor) -> Result<(), E
     site.heart().ask(actor, command)?;
     tracing::info!(at = %clock::now(), site = %founding.site, "site founded");
     site.close()
+}
+
+/// Makes keys and an empty log.
+fn start_log(disk: &Arc<dyn Disk>, folder: &Folder, origin: &str) -> Result<(), Error> {
+    let file = folder.origin_file();
+    disk.write_atomic(&file, format!("{origin}\n").as_bytes())
+        .map_err(|source| Error::Folder { path: file, source })?;
+    let key = keys::create(disk.as_ref(), folder, keys::Purpose::Log)?;
+    keys::create(disk.as_ref(), folder, keys::Purpose::Audit)?;
+    disk.create_dir_all(&folder.state())
+        .map_err(|source| Error::Folder { path: folder.state(), source })?;
+    let mut log = FileLedger::create(Arc::clone(disk), &folder.ledger(), origin, key)
+        .map_err(Error::OpenLedger)?;
+    log.publish().map_err(Error::OpenLedger)
 }
