@@ -25,7 +25,7 @@ pub(crate) enum Bundle {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
         /// SHA-256 of the publisher's first root, from paper.
-        #[arg(long, value_name = "HEX")]
+        #[arg(long, value_name = "HEX", value_parser = parse_fingerprint)]
         root_fingerprint: Option<Digest>,
     },
     /// Check every signature and every byte of a bundle.
@@ -34,7 +34,7 @@ pub(crate) enum Bundle {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
         /// SHA-256 of the publisher's first root, from paper.
-        #[arg(long, value_name = "HEX")]
+        #[arg(long, value_name = "HEX", value_parser = parse_fingerprint)]
         root_fingerprint: Option<Digest>,
     },
 }
@@ -279,6 +279,12 @@ fn text(checked: &Checked, pinned: bool) -> String {
     text
 }
 
+/// A fingerprint as it stands on paper: spaces between groups and capitals do not matter.
+pub(crate) fn parse_fingerprint(text: &str) -> Result<Digest, String> {
+    let hex: String = text.split_whitespace().collect();
+    hex.to_lowercase().parse().map_err(|e: ids::ParseDigestError| e.to_string())
+}
+
 /// A size with an optional K, M, G or T (powers of 1024).
 fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -296,7 +302,16 @@ fn parse_size(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_size;
+    use super::{parse_fingerprint, parse_size};
+
+    #[test]
+    fn a_fingerprint_is_read_as_it_stands_on_paper() {
+        let plain = "ab".repeat(32);
+        let groups = "ABab ".repeat(16);
+        assert_eq!(parse_fingerprint(&groups), parse_fingerprint(&plain));
+        assert!(parse_fingerprint(&plain).is_ok());
+        assert!(parse_fingerprint("abab").is_err());
+    }
 
     #[test]
     fn sizes_are_powers_of_1024() {

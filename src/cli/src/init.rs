@@ -25,8 +25,8 @@ pub(crate) struct Init {
     #[arg(long, value_name = "FILE")]
     publisher_root: PathBuf,
     /// Its SHA-256, read from the paper of the key ceremony.
-    #[arg(long, value_name = "HEX")]
-    root_fingerprint: String,
+    #[arg(long, value_name = "HEX", value_parser = crate::bundle::parse_fingerprint)]
+    root_fingerprint: Digest,
     /// A vendor's OpenPGP certificates, as NAME=FILE; Debian's own keyring on this machine when none
     /// is given.
     #[arg(long, value_name = "NAME=FILE")]
@@ -41,10 +41,6 @@ pub(crate) struct Init {
 impl Init {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         let person = self.person.id()?;
-        let hex: String = self.root_fingerprint.split_whitespace().collect();
-        let fingerprint = hex.to_lowercase().parse::<Digest>();
-        let root_fingerprint = fingerprint
-            .map_err(|e| Failure::say(Fault::Input, format!("--root-fingerprint is {e}")))?;
         let mut vendor_keyrings = Vec::new();
         for words in &self.vendor_keyring {
             let Some((name, file)) = words.split_once('=') else {
@@ -60,7 +56,7 @@ impl Init {
         let founding = Founding {
             site: self.site.clone(),
             publisher_root: read(&self.publisher_root)?,
-            root_fingerprint,
+            root_fingerprint: self.root_fingerprint,
             vendor_keyrings,
             ring: self.ring,
         };

@@ -40,7 +40,10 @@ pub enum PublishError {
     #[error("{0}")]
     Keys(String),
     /// Too few of a role's keys are in the key folder.
-    #[error("role {role} needs {needed} of its keys to sign; the key folder has {found}")]
+    #[error(
+        "role {role} needs {needed} of its keys to sign; the key folder has {found}: bring the key, \
+         or make one for a new source with `patchkeep keys add-source`"
+    )]
     TooFewKeys {
         /// The role.
         role: String,
