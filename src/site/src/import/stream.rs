@@ -7,7 +7,10 @@ use ids::Digest;
 use media::{Medium, Stretch};
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     thread,
 };
 use store::Incoming;
@@ -55,7 +58,8 @@ pub(super) fn run(
     report: Report<'_>,
 ) -> Result<(), Stop> {
     let total = plan.layout.stream_length();
-    let work = Work { plan, incoming, wanted, next: AtomicUsize::new(0), bytes: AtomicU64::new(0) };
+    let (next, bytes, cut) = (AtomicUsize::new(0), AtomicU64::new(0), Mutex::new(()));
+    let work = Work { plan, incoming, wanted, next, bytes, cut };
     let begin = || medium.stretches(&plan.layout).map_err(Stop::medium);
     let (first, others) = (begin()?, (1..WORKERS).map(|_| begin()).collect::<Result<Vec<_>, _>>()?);
     let files = thread::scope(|scope| {
@@ -90,6 +94,9 @@ struct Work<'a> {
     wanted: Option<&'a HashSet<Digest>>,
     next: AtomicUsize,
     bytes: AtomicU64,
+    /// Held while part of a payload is written: two parts of one payload lie side by side in the
+    /// stream, and the store takes them one after the other only.
+    cut: Mutex<()>,
 }
 
 impl Work<'_> {
@@ -130,6 +137,7 @@ impl Work<'_> {
         let written = if piece.is_whole() {
             self.incoming.write(&sha256, length, stretch)
         } else {
+            let _one = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
             self.incoming.write_range(&sha256, whole, at, length, stretch).map(drop)
         };
         match written {
