@@ -16,13 +16,19 @@
 mod appliance;
 mod command;
 mod debian;
+mod here;
 mod machine;
 mod network;
 mod story;
+mod workshop;
 
 pub use appliance::{Appliance, Served};
 pub use command::{Said, run, run_within};
 pub use debian::Debian;
+pub use here::{Client, Here};
 pub use machine::{Mirror, cache, mirror, patchkeep, program, require_root, scratch, soak};
 pub use network::{Network, Node};
 pub use story::Story;
+pub use workshop::{
+    Draft, SOURCE, Workshop, copy_tree, find, noise, patchkeep_command, patchkeep_on,
+};

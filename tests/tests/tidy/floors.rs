@@ -157,7 +157,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "zip",
         ],
     ),
-    ("tests", &["rustix", "tempfile", "zip", "ed25519-dalek"]),
+    ("tests", &["rustix", "tempfile", "zip", "ed25519-dalek", "tar", "zstd"]),
 ];
 
 /// What any crate's own tests may name.
