@@ -5,5 +5,5 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = <&[u8; bundle::BLOCK]>::try_from(bytes).map(bundle::parse_member);
+    let _ = bytes.first_chunk::<{ bundle::BLOCK }>().map(bundle::parse_member);
 });
