@@ -82,7 +82,8 @@ LUA
 one() { curl -ksSf -o /dev/null -w '%{speed_download}\n' "$1/large"; }
 many() {
     h2load --h1 -n 64 -c 64 -t 1 "$1/part" 2>/dev/null |
-        awk '/^finished in/ { sub(/s,/, "", $3); t = $3 } /^requests:/ { n = $8 } END { print n * 16777216 / t }'
+        awk '/^finished in/ { t = $3 + 0; if ($3 ~ /ms,/) t /= 1000; if ($3 ~ /us,/) t /= 1000000 }
+            /^requests:/ { n = $8 } END { print n * 16777216 / t }'
 }
 small() { wrk -t1 -c64 -d"${BENCH_SECONDS:-5}"s -s "$dir/many.lua" "$1/small" | awk '/^Requests\/sec/ { print $2 }'; }
 

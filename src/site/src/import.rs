@@ -165,6 +165,7 @@ impl Run<'_> {
     ) -> Result<ImportOutcome, Stop> {
         let wanted = plan::wanted(self.site)?;
         if wanted.is_empty() {
+            self.end_unneeded(plan)?;
             return Ok(ImportOutcome::already(plan, self.figures.clone()));
         }
         let incoming = self.begin(plan, plan.bytes_new(self.site.store(), Some(&wanted)))?;
@@ -183,6 +184,25 @@ impl Run<'_> {
         })?;
         self.site.fill_shelf()?;
         Ok(ImportOutcome::carried(plan, &done, self.figures.clone()))
+    }
+
+    /// Ends an import of this bundle that was begun before a newer one made it unneeded, and frees
+    /// what it kept.
+    fn end_unneeded(&self, plan: &Plan) -> Result<(), Stop> {
+        let Some(open) = self.site.state().open_imports.get(&plan.bundle).cloned() else {
+            return Ok(());
+        };
+        let left = self.site.store().begin(&open.import, 0);
+        left.and_then(Incoming::abandon).map_err(Stop::store)?;
+        self.ask(Command::CommitCarried {
+            custody: self.custody.clone(),
+            bundle: plan.bundle,
+            sequence: plan.info.sequence,
+            payloads_new: 0,
+            bytes_new: 0,
+            missing: plan::still_missing(self.site)?,
+        })
+        .map(drop)
     }
 
     /// Preflight, the event that reading begins, and the folder that keeps what was read.

@@ -118,6 +118,27 @@ fn volumes_come_one_by_one_in_any_order() {
 }
 
 #[test]
+fn an_import_that_a_newer_bundle_made_unneeded_is_ended() {
+    let workshop = Workshop::new();
+    workshop.collect(&workshop.draft(1, PACKAGES));
+    let volumes = volumes(&workshop, "first");
+    let second = workshop.bundle("second", 2, PACKAGES);
+    let appliance = workshop.appliance();
+    appliance.import(&[&volumes[0]]).exits(6).says("volumes-missing");
+    appliance.import(&[&second]).ok().says("complete");
+    let unfinished = || {
+        let status = appliance.verb(&["status"], &["--json"]).ok().json();
+        status["unfinished"].as_array().unwrap().len()
+    };
+    assert_eq!(unfinished(), 1);
+    appliance.import(&all(&volumes)).ok().says("nothing was changed");
+    assert_eq!(unfinished(), 0);
+    assert_eq!(stand(&appliance)["sequence"], 2);
+    let incoming = appliance.data().join("store/incoming");
+    assert_eq!(fs::read_dir(incoming).unwrap().count(), 0, "what it kept is freed");
+}
+
+#[test]
 fn payloads_cut_by_many_volumes_come_whole_at_the_first_try() {
     let workshop = Workshop::new();
     workshop.collect(&workshop.draft(1, &[(1, 2_000_000), (1, 900_000)]));

@@ -187,18 +187,7 @@ impl Export<'_> {
     fn records(&self, events: &[Event], files: &mut Collected) -> BTreeMap<Digest, Value> {
         let mut records = BTreeMap::new();
         for event in events {
-            let (path, commitment) = match &event.fact {
-                Fact::CustodyOpened { custody, record } => {
-                    (format!("custody/{custody}-opened.json"), record)
-                }
-                Fact::CustodyClosed { custody, record, .. } => {
-                    (format!("custody/{custody}-closed.json"), record)
-                }
-                Fact::EndpointCertificateIssued { endpoint, .. } => {
-                    (format!("evidence/{endpoint}.json"), endpoint)
-                }
-                _ => continue,
-            };
+            let Some((path, commitment)) = record_of(&event.fact) else { continue };
             let what = || path.trim_end_matches(".json").to_owned();
             if self.scope == Scope::Summary {
                 files.absent.insert(*commitment, format!("{}, withheld by scope", what()));
@@ -392,4 +381,20 @@ fn write_zip<W: Write + Seek>(files: &BTreeMap<String, Vec<u8>>, out: W) -> Resu
     }
     let mut out = zip.finish().map_err(AuditError::WriteZip)?;
     out.flush().map_err(AuditError::Write)
+}
+
+/// Where the record behind a fact stands in a bundle, and the commitment to it.
+pub(super) fn record_of(fact: &Fact) -> Option<(String, &Digest)> {
+    match fact {
+        Fact::CustodyOpened { custody, record } => {
+            Some((format!("custody/{custody}-opened.json"), record))
+        }
+        Fact::CustodyClosed { custody, record, .. } => {
+            Some((format!("custody/{custody}-closed.json"), record))
+        }
+        Fact::EndpointCertificateIssued { endpoint, .. } => {
+            Some((format!("evidence/{endpoint}.json"), endpoint))
+        }
+        _ => None,
+    }
 }

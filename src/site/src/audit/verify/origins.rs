@@ -3,6 +3,7 @@
 use super::super::{
     Manifest, Scope,
     archive::Files,
+    export::record_of,
     html, index, rows,
     told::{self, Told, read_catalogue},
 };
@@ -189,18 +190,7 @@ fn records(
     let mut records = BTreeMap::new();
     let mut expected = BTreeSet::new();
     for event in events {
-        let (path, commitment) = match &event.fact {
-            Fact::CustodyOpened { custody, record } => {
-                (format!("custody/{custody}-opened.json"), record)
-            }
-            Fact::CustodyClosed { custody, record, .. } => {
-                (format!("custody/{custody}-closed.json"), record)
-            }
-            Fact::EndpointCertificateIssued { endpoint, .. } => {
-                (format!("evidence/{endpoint}.json"), endpoint)
-            }
-            _ => continue,
-        };
+        let Some((path, commitment)) = record_of(&event.fact) else { continue };
         if let Some(bytes) = files.get(&path) {
             match open_record(bytes, commitment) {
                 Some(value) => drop(records.insert(*commitment, value)),
