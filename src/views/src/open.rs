@@ -14,6 +14,9 @@ pub const FORMAT: u32 = 1;
 /// Longest time that the probing child may take.
 pub const PROBE_SECS_MAX: u64 = 20;
 
+/// Longest wait for the lock of a database that was just closed.
+const LOCK_SECS_MAX: u64 = 5;
+
 const META: &str = "meta";
 const APPLIED: &[u8] = b"applied";
 const IDENTITY: &[u8] = b"identity";
@@ -79,24 +82,17 @@ impl Views {
     ) -> Result<(Self, Option<Reason>), Error> {
         let fail = |source| Error::Folder { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder).map_err(fail)?;
-        let reason = match judge(folder, prober) {
-            Some(reason) => Some(reason),
-            None => match open_db(folder).and_then(|db| judge_rows(&db, identity, entries)) {
-                Ok(None) => None,
-                Ok(Some(reason)) => Some(reason),
-                Err(_) => Some(Reason::Damaged),
-            },
+        let judged = match judge(folder, prober) {
+            Some(reason) => Err(reason),
+            None => sound(folder, identity, entries),
         };
-        if reason.is_some() {
-            set_aside(folder).map_err(fail)?;
-        }
-        let db = open_db(folder)?;
-        if reason.is_some() {
-            let text = serde_json::to_vec(identity)
-                .map_err(|source| Error::Row { tree: META.into(), source })?;
-            put_meta(&db, IDENTITY, &text)?;
-            put_meta(&db, APPLIED, &0_u64.to_be_bytes())?;
-        }
+        let (db, reason) = match judged {
+            Ok(db) => (db, None),
+            Err(reason) => {
+                set_aside(folder).map_err(fail)?;
+                (anew(folder, identity)?, Some(reason))
+            }
+        };
         drop(std::fs::remove_file(folder.join("clean")));
         let watchdog = Watchdog::start(folder.join("rebuild"));
         Ok((Self { db, folder: folder.to_owned(), watchdog }, reason))
@@ -233,6 +229,26 @@ fn survives(folder: &Path, mut prober: Command) -> bool {
     }
 }
 
+/// The database, if its rows are those of this ledger.
+fn sound(folder: &Path, identity: &Identity, entries: u64) -> Result<sled::Db, Reason> {
+    let db = open_db(folder).map_err(|_| Reason::Damaged)?;
+    match judge_rows(&db, identity, entries) {
+        Ok(None) => Ok(db),
+        Ok(Some(reason)) => Err(reason),
+        Err(_) => Err(Reason::Damaged),
+    }
+}
+
+/// A new, empty database.
+fn anew(folder: &Path, identity: &Identity) -> Result<sled::Db, Error> {
+    let db = open_db(folder)?;
+    let text =
+        serde_json::to_vec(identity).map_err(|source| Error::Row { tree: META.into(), source })?;
+    put_meta(&db, IDENTITY, &text)?;
+    put_meta(&db, APPLIED, &0_u64.to_be_bytes())?;
+    Ok(db)
+}
+
 fn judge_rows(db: &sled::Db, identity: &Identity, entries: u64) -> Result<Option<Reason>, Error> {
     let meta = db.open_tree(META).map_err(|source| Error::Sled { act: "read", source })?;
     let found = meta.get(IDENTITY).map_err(|source| Error::Sled { act: "read", source })?;
@@ -259,7 +275,19 @@ fn put_meta(db: &sled::Db, key: &[u8], value: &[u8]) -> Result<(), Error> {
 
 fn open_db(folder: &Path) -> Result<sled::Db, Error> {
     let config = sled::Config::new().path(folder.join("db")).cache_capacity(64 << 20);
-    config.open().map_err(|source| Error::Sled { act: "open", source })
+    let begun = Instant::now();
+    loop {
+        match config.open() {
+            // sled lets go of its lock a moment after a database was dropped.
+            Err(sled::Error::Io(e))
+                if e.to_string().contains("acquire lock")
+                    && begun.elapsed() < Duration::from_secs(LOCK_SECS_MAX) =>
+            {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            opened => return opened.map_err(|source| Error::Sled { act: "open", source }),
+        }
+    }
 }
 
 /// Keeps the damaged database under another name, at most one of them.
