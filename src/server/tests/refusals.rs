@@ -74,7 +74,8 @@ fn only_clients_of_this_site_get_anything() {
         let said = s_client(&site, &[&keys, *more].concat());
         assert_eq!(said.starts_with("HTTP/1.1 200"), reason.is_none(), "{name}: {said:.100}");
         assert_eq!(said.contains("index 1"), reason.is_none(), "{name}");
-        assert_eq!(site.reasons().first(), reason.as_ref(), "{name}");
+        let told = site.reasons_after(usize::from(reason.is_some()));
+        assert_eq!(told.first(), reason.as_ref(), "{name}");
     }
 }
 
@@ -85,7 +86,7 @@ fn old_tls_is_spoken_only_where_the_site_says_so() {
     assert_eq!((got.status, got.body), (200, index(1)));
     let plain = format!("http://{}/", site.address());
     assert_eq!(site.bare_curl(&plain, &[]).status, 0);
-    assert_eq!(site.reasons(), [Reason::NotTls]);
+    assert_eq!(site.reasons_after(1), [Reason::NotTls]);
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn a_certificate_that_is_revoked_meanwhile_is_refused_on_its_open_connection() {
         assert_eq!(get(&mut connection, &target).await.unwrap().0, 403);
         assert!(get(&mut connection, &target).await.is_err(), "the connection stayed open");
     });
-    assert_eq!(site.reasons(), [Reason::RevokedCertificate]);
+    assert_eq!(site.reasons_after(1), [Reason::RevokedCertificate]);
 }
 
 #[test]
@@ -182,7 +183,7 @@ fn slow_clients_hold_up_nobody_and_lose_their_place() {
         .runtime
         .block_on(async { tokio::time::timeout(Duration::from_secs(60), all_free).await });
     assert!(waited.is_ok(), "slow clients kept their places");
-    assert!(site.reasons().contains(&Reason::SlowHandshake));
+    assert!(site.reasons_after(1).contains(&Reason::SlowHandshake));
     drop(held);
 }
 
@@ -198,12 +199,14 @@ fn heads_without_end_are_refused() {
         ] {
             let mut connection = site.connect(&client).await.unwrap();
             connection.write_all(head.as_bytes()).await.unwrap();
+            // The server may have refused and gone before all of it was taken.
+            let _ = connection.flush().await;
             let mut said = Vec::new();
             let _ = connection.read_to_end(&mut said).await;
             assert!(said.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&said));
         }
     });
-    assert_eq!(site.reasons(), [Reason::BadRequest; 3]);
+    assert_eq!(site.reasons_after(3), [Reason::BadRequest; 3]);
 }
 
 #[test]

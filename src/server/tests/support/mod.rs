@@ -145,6 +145,18 @@ impl Site {
         self.serving.as_ref().unwrap().people().unwrap()
     }
 
+    /// The reasons, once there are `count` of them: the server tells of a refusal when it has ended
+    /// the connection, which the client may notice first. Bounded; a test that gets fewer fails.
+    pub fn reasons_after(&self, count: usize) -> Vec<Reason> {
+        for _ in 0..500 {
+            if self.reasons().len() >= count {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        self.reasons()
+    }
+
     pub fn reasons(&self) -> Vec<Reason> {
         self.refusals.lock().unwrap().iter().map(|refusal| refusal.reason).collect()
     }
@@ -251,6 +263,8 @@ pub async fn get(
 ) -> io::Result<(u16, Vec<u8>)> {
     let request = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     connection.write_all(request.as_bytes()).await?;
+    // TLS may still hold what was written; reading alone would wait for an answer for ever.
+    connection.flush().await?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(connection.read_u8().await?);
