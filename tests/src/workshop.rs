@@ -87,12 +87,21 @@ impl Workshop {
     /// whose place, version and length are those of another edition has the same bytes.
     #[must_use]
     pub fn draft(&self, edition: u32, packages: &[(u32, usize)]) -> Draft {
+        let packages = packages.iter().enumerate().map(|(number, (version, length))| {
+            (*version, noise(number as u64 * 1_000 + u64::from(*version), *length))
+        });
+        self.draft_of(edition, packages.collect())
+    }
+
+    /// The vendor's release number `edition` with these packages: version and bytes of each.
+    #[must_use]
+    pub fn draft_of(&self, edition: u32, packages: Vec<(u32, Vec<u8>)>) -> Draft {
         let mut draft = Draft { catalogue: Value::Null, files: Vec::new() };
         let (mut index, mut updates) = (String::new(), Vec::new());
         let seconds = self.begun.as_second() - 7_200 + 60 * i64::from(edition);
         let date = Timestamp::from_second(seconds).unwrap();
-        for (number, (version, length)) in packages.iter().enumerate() {
-            let bytes = noise(number as u64 * 1_000 + u64::from(*version), *length);
+        for (number, (version, bytes)) in packages.into_iter().enumerate() {
+            let length = bytes.len();
             let sha256 = Digest::of(&bytes);
             let name = format!("package-{number}");
             let path = format!("pool/main/p/{name}/{name}_{version}_amd64.deb");

@@ -25,8 +25,9 @@ pub(crate) struct Collect {
     /// The collection's folder; the same one every time.
     #[arg(long)]
     into: PathBuf,
-    /// A machine's dpkg status file: what its upgrade needs. May be given more than once.
-    #[arg(long = "for", value_name = "STATUS")]
+    /// A machine's inventory (`patchkeep endpoint inventory`) or dpkg status file: what its upgrade
+    /// needs. May be given more than once.
+    #[arg(long = "for", value_name = "FILE")]
     machines: Vec<PathBuf>,
     /// A list of packages, one a line: they and what they need.
     #[arg(long, value_name = "FILE")]

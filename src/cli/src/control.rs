@@ -9,7 +9,8 @@ use fleet::{Custody, Role};
 use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{
-    AptConfig, Folder, ImportOrder, ImportOutcome, Progress, Receipt, RingPointer, Site, Status,
+    AptConfig, Folder, ImportOrder, ImportOutcome, Progress, Receipt, RingPointer, ScannerStatus,
+    Site, Status,
     audit::{Exported, Filter, Line, Scope},
 };
 use std::{
@@ -31,6 +32,8 @@ pub(crate) enum Request {
     Rings,
     CreateRing { ring: RingName, follows: bool, person: PersonId },
     PointRing { ring: RingName, source: SourceId, sequence: Option<u64>, person: PersonId },
+    Scanner,
+    SetScanner { socket: Option<String>, person: PersonId },
     AptConfig { name: EndpointName, ring: RingName, address: String, person: PersonId },
     Status,
     Receipt,
@@ -46,6 +49,7 @@ pub(crate) enum Reply {
     Import(Box<ImportOutcome>),
     Rings(Vec<RingPointer>),
     Done(bool),
+    Scanner(ScannerStatus),
     AptConfig(AptConfig),
     Status(Box<Status>),
     Receipt(Receipt),
@@ -196,6 +200,10 @@ fn perform(
         Request::PointRing { ring, source, sequence, person } => {
             let actor = by(&person, Role::Operator);
             Reply::Done(site.point_ring(actor, ring, source, sequence)?)
+        }
+        Request::Scanner => Reply::Scanner(site.scanner()),
+        Request::SetScanner { socket, person } => {
+            Reply::Scanner(site.set_scanner(by(&person, Role::Administrator), socket)?)
         }
         Request::AptConfig { name, ring, address, person } => {
             let actor = by(&person, Role::Operator);

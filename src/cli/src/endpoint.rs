@@ -1,4 +1,4 @@
-//! `patchkeep endpoint apt-config`: what a stock Debian endpoint needs to patch itself from here.
+//! `patchkeep endpoint`: what a stock Debian endpoint needs to patch itself from here, and what it has.
 
 use crate::{
     control::{Reply, Request, ask, unexpected},
@@ -21,6 +21,19 @@ use std::{
 pub(crate) enum Endpoint {
     /// Print a script that sets up apt on an endpoint, with a fresh client certificate in it.
     AptConfig(AptConfigWords),
+    /// Print what a Debian machine has installed, with its pins and holds, for `collect --for`. Needs
+    /// no appliance and changes nothing.
+    Inventory(InventoryWords),
+}
+
+#[derive(Args)]
+pub(crate) struct InventoryWords {
+    /// The machine's root directory.
+    #[arg(long, default_value = "/")]
+    root: PathBuf,
+    /// Its host name; what its /etc/hostname says unless given.
+    #[arg(long)]
+    name: Option<EndpointName>,
 }
 
 #[derive(Args)]
@@ -45,7 +58,26 @@ pub(crate) struct AptConfigWords {
 
 impl Endpoint {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let Self::AptConfig(words) = self;
+        match self {
+            Self::AptConfig(words) => words.run(screen),
+            Self::Inventory(words) => words.run(screen),
+        }
+    }
+}
+
+impl InventoryWords {
+    fn run(self, screen: &Screen) -> Result<(), Failure> {
+        let name = self.name.map(|name| name.to_string());
+        let taken = client::take_inventory(&self.root, name, site::now())?;
+        // A file for the collector, so people and scripts get the same.
+        screen.result(&taken, serde_json::to_string(&taken)?);
+        Ok(())
+    }
+}
+
+impl AptConfigWords {
+    fn run(self, screen: &Screen) -> Result<(), Failure> {
+        let words = self;
         let person = words.person.id()?;
         let (name, ring, address) = (words.name, words.ring, words.address);
         let request = Request::AptConfig { name, ring, address, person };

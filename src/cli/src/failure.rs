@@ -48,6 +48,12 @@ impl From<collect::Error> for Failure {
     }
 }
 
+impl From<client::Error> for Failure {
+    fn from(error: client::Error) -> Self {
+        Self::new(error.fault(), &error)
+    }
+}
+
 impl From<server::Error> for Failure {
     fn from(error: server::Error) -> Self {
         Self::new(error.fault(), &error)

@@ -15,6 +15,7 @@ mod init;
 mod keys;
 mod person;
 mod ring;
+mod scanner;
 mod screen;
 mod serve;
 mod status;
@@ -52,6 +53,9 @@ enum Verb {
     /// Rings: list them, make one, point one at a view.
     #[command(subcommand)]
     Ring(ring::Ring),
+    /// The malware scanner (clamd) that imports ask: show it, name it, turn it off.
+    #[command(subcommand)]
+    Scanner(scanner::Scanner),
     /// Serve endpoints and people over HTTPS.
     Serve(serve::Serve),
     /// What an endpoint needs to patch itself from here.
@@ -101,6 +105,7 @@ fn run(verb: Verb, screen: &Screen) -> Result<(), Failure> {
         Verb::Init(verb) => verb.run(screen),
         Verb::Import(verb) => verb.run(screen),
         Verb::Ring(verb) => verb.run(screen),
+        Verb::Scanner(verb) => verb.run(screen),
         Verb::Serve(verb) => verb.run(screen),
         Verb::Endpoint(verb) => verb.run(screen),
         Verb::Status(verb) => verb.run(screen),

@@ -3,7 +3,7 @@
 use crate::{
     control::{Reply, Request, ask, unexpected},
     failure::Failure,
-    ring,
+    ring, scanner,
     screen::{Screen, bytes},
 };
 use clap::Args;
@@ -39,6 +39,7 @@ impl Status {
             );
         }
         let _ = write!(text, "\n{}", ring::lines(&status.rings));
+        let _ = write!(text, "\n{}", scanner::line(&status.scanner));
         for sequence in &status.unfinished {
             let _ =
                 write!(text, "\nbundle {sequence} was begun and is not finished: import it again");

@@ -1,4 +1,4 @@
-//! "What will these machines need": status files, package lists or everything, as packages.
+//! "What will these machines need": inventories, status files, package lists or everything, as packages.
 
 use crate::{
     Error,
@@ -12,7 +12,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use vendor_apt::{Installed, Package, compare_versions, parse_status};
+use vendor_apt::{Installed, Inventory, Package, compare_versions, parse_status};
 
 /// Most names of a package list.
 const NAMES_MAX: usize = 50_000;
@@ -20,7 +20,7 @@ const NAMES_MAX: usize = 50_000;
 /// Which payloads are taken. Parts add up.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// dpkg status files of machines: what their upgrade needs.
+    /// Machines, as inventories or dpkg status files: what their upgrade needs.
     pub machines: Vec<PathBuf>,
     /// A file of package names, one a line, `name` or `name=version`: they and what they need.
     pub packages: Option<PathBuf>,
@@ -74,16 +74,24 @@ pub(crate) fn choose(
     let mut chosen = Chosen::default();
     let mut subjects = Vec::new();
     for path in &selection.machines {
-        let status = fs::read(path).map_err(Error::file("read", path))?;
+        let bytes = fs::read(path).map_err(Error::file("read", path))?;
         let name = path.display().to_string();
         let told = |source| Error::Format { path: name.clone(), source };
-        let installed = parse_status(&status).map_err(told)?;
+        let (installed, subject) = if bytes.starts_with(b"{") {
+            let inventory = Inventory::parse(&bytes).map_err(told)?;
+            let installed = inventory.installed().map_err(told)?;
+            (installed, Subject::of(name.clone(), inventory))
+        } else {
+            let installed = parse_status(&bytes).map_err(told)?;
+            let subject = Subject::new(name.clone(), bytes, &installed, native);
+            (installed, subject)
+        };
         if installed.is_empty() {
             let reason = "it names no installed package".into();
             return Err(Error::Settings { path: path.clone(), reason });
         }
         remember_oldest(&mut chosen.installed, &installed);
-        subjects.push(Subject::new(name, status, &installed, native));
+        subjects.push(subject);
     }
     let names = match &selection.packages {
         Some(path) => {

@@ -13,7 +13,7 @@ use std::{
     process::Command,
 };
 use tempfile::TempDir;
-use vendor_apt::Installed;
+use vendor_apt::{Installed, Inventory};
 
 /// A source as the solver sees it.
 pub(crate) struct Offer {
@@ -45,6 +45,8 @@ pub(crate) struct Subject {
     pub(crate) status: Vec<u8>,
     /// Its architectures, the native one first.
     pub(crate) architectures: Vec<String>,
+    /// Its pins, in apt's order.
+    pub(crate) preferences: Vec<String>,
 }
 
 impl Subject {
@@ -61,7 +63,13 @@ impl Subject {
                 architectures.push(package.architecture.clone());
             }
         }
-        Self { name, status, architectures }
+        Self { name, status, architectures, preferences: Vec::new() }
+    }
+
+    /// A machine as its inventory shows it: with its foreign architectures and its pins.
+    pub(crate) fn of(name: String, inventory: Inventory) -> Self {
+        let Inventory { architectures, preferences, status, .. } = inventory;
+        Self { name, status: status.into_bytes(), architectures, preferences }
     }
 }
 
@@ -101,6 +109,7 @@ impl Root {
             name: "the lists".into(),
             status: Vec::new(),
             architectures: architectures.iter().cloned().collect(),
+            preferences: Vec::new(),
         };
         root.apt(&subject, &["update", "-eany"])?;
         Ok(root)
@@ -167,6 +176,12 @@ impl Root {
 
     fn simulate(&self, subject: &Subject, arguments: &[&str]) -> Result<String, Error> {
         self.write("status", &subject.status)?;
+        let folder = self.path("etc/preferences.d");
+        fs::remove_dir_all(&folder).map_err(Error::file("empty", &folder))?;
+        make(&folder)?;
+        for (number, text) in subject.preferences.iter().enumerate() {
+            self.write(&format!("etc/preferences.d/{number:04}"), text.as_bytes())?;
+        }
         self.apt(subject, arguments)
     }
 

@@ -10,7 +10,7 @@ use ids::Fault;
 use sandbox::Compression;
 use std::{fs, io::Write, process::Command};
 use support::{Mirror, Own, Real, reader, run, told};
-use vendor_apt::{Release, Vouching};
+use vendor_apt::{Inventory, Release, Vouching};
 
 const TOP: &str = "dists/bookworm-security/InRelease";
 
@@ -39,6 +39,37 @@ fn collects_genuine_updates_and_asks_for_nothing_twice() {
     assert_eq!(mirror.asked(), [(TOP.to_owned(), 304)]);
     assert!(!second.sources[0].changed, "{:?}", second.summary);
     assert_eq!(second.summary.fetched_files, 0);
+}
+
+#[test]
+fn an_inventory_brings_its_holds_and_pins_along() {
+    let real = Real::load();
+    let mirror = Mirror::serve(real.files.clone());
+    let status = fs::read_to_string(&real.status).unwrap();
+    let held = status.replace(
+        "Package: libpcre2-8-0\nStatus: install ok",
+        "Package: libpcre2-8-0\nStatus: hold ok",
+    );
+    assert_ne!(held, status);
+    let pin = "Package: liblzma5\nPin: release *\nPin-Priority: -1\n".to_owned();
+    let cases = [
+        (&status, vec![], vec!["pcre2", "xz-utils"]),
+        (&held, vec![], vec!["xz-utils"]),
+        (&status, vec![pin], vec!["pcre2"]),
+    ];
+    for (status, pins, wanted) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let mut request = real.request(&mirror, folder.path());
+        let inventory =
+            Inventory::take("m".into(), real.now, status.as_bytes(), &[], pins).unwrap();
+        let path = folder.path().join("m.inventory.json");
+        fs::write(&path, serde_json::to_vec(&inventory).unwrap()).unwrap();
+        request.selection.machines = vec![path];
+        let done = run(&request).unwrap();
+        let updates = done.sources[0].catalogue.updates.iter();
+        let ids: Vec<&str> = updates.map(|u| u.source_package.as_str()).collect();
+        assert_eq!(ids, wanted, "{:?}", done.summary.notes);
+    }
 }
 
 #[test]

@@ -125,6 +125,7 @@ pub const KINDS: &[&str] = &[
     "ring-created",
     "ring-pointed",
     "endpoint-certificate-issued",
+    "scanner-set",
     "refusals-counted",
     "log-viewed",
     "audit-exported",

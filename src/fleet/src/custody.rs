@@ -126,7 +126,46 @@ pub struct CustodyOutcome {
     pub bytes_total: u64,
     /// Name, length and what was wrong with each file that the bundle does not list.
     pub unlisted_files: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub av_engines: Vec<AvEngine>,
     pub verdict: Verdict,
     pub verdict_reason_code: String,
     pub finished_at: Timestamp,
+}
+
+/// What a malware scanner said of a medium's payloads. Advisory: signatures decide, but a hit blocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AvEngine {
+    /// The engine, e.g. `ClamAV`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Version of its signatures; empty where it does not say.
+    pub db_version: String,
+    /// When its signatures were made, as it says.
+    pub db_date: Option<String>,
+    /// The whole days between then and the scan: offline, signatures age.
+    pub db_age_days: Option<i64>,
+    /// What came of it.
+    pub result: ScanResult,
+    /// Files that it looked at; those inside packages count one by one.
+    pub files: u64,
+    /// Their lengths together, in bytes.
+    pub bytes: u64,
+    /// What it found: payload, file in it, name of the signature.
+    pub hits: Vec<String>,
+    /// What it could not look at, and why.
+    pub unscanned: Vec<String>,
+}
+
+/// What came of a scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScanResult {
+    /// Everything was looked at and nothing was found.
+    Clean,
+    /// Something was found.
+    Found,
+    /// Nothing was found, but not everything could be looked at.
+    Incomplete,
 }

@@ -52,6 +52,8 @@ pub enum Command {
     PointRing { ring: RingName, source: SourceId, sequence: Option<u64> },
     /// Record a client certificate.
     IssueCertificate { endpoint: Digest, certificate: Digest, not_after: Timestamp },
+    /// Name the malware scanner, or ask none.
+    SetScanner { socket: Option<String> },
     /// Record counted refusals.
     CountRefusals {
         source: RefusalKind,
@@ -236,6 +238,8 @@ fn follow(state: &State, command: Command) -> Result<Vec<Fact>, Refused> {
         Command::IssueCertificate { endpoint, certificate, not_after } => {
             Fact::EndpointCertificateIssued { endpoint, certificate, not_after }
         }
+        Command::SetScanner { socket } if socket == state.scanner => return Ok(Vec::new()),
+        Command::SetScanner { socket } => Fact::ScannerSet { socket },
         Command::CountRefusals { source, reason, count, since, until } => {
             Fact::RefusalsCounted { source, reason, count, since, until }
         }

@@ -193,6 +193,8 @@ pub enum Fact {
     RingPointed { ring: RingName, source: SourceId, sequence: u64, generation: u64 },
     /// An endpoint got a client certificate; `endpoint` is the commitment to its name.
     EndpointCertificateIssued { endpoint: Digest, certificate: Digest, not_after: Timestamp },
+    /// Which malware scanner imports ask from here on: clamd's socket; `None` asks none.
+    ScannerSet { socket: Option<String> },
     /// Unauthenticated refusals, counted: at most one per kind and reason in ten minutes.
     RefusalsCounted {
         source: RefusalKind,

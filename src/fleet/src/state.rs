@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const VIEWS_KEPT: usize = 3;
 
 /// What the appliance knows and decides by.
+///
+/// A field that was added later is left out of the JSON while it is empty, so that the digests that
+/// older ledgers hold of it stay true.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Entries evolved so far.
@@ -44,6 +47,9 @@ pub struct State {
     pub signed_floor: Option<Timestamp>,
     /// When the newest entry was made.
     pub last_at: Option<Timestamp>,
+    /// clamd's socket, where imports are scanned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scanner: Option<String>,
 }
 
 /// A view that is kept: one source at one sequence.
@@ -120,6 +126,7 @@ impl State {
                 self.pointers.insert(key, (*sequence, *generation));
                 self.drop_old_views(source);
             }
+            Fact::ScannerSet { socket } => self.scanner.clone_from(socket),
             Fact::KeyMade { .. }
             | Fact::ServiceStarted { .. }
             | Fact::LedgerRepaired { .. }

@@ -1,4 +1,4 @@
-//! Debian binary packages (deb(5)): the control file and the changelog, nothing else.
+//! Debian binary packages (deb(5)): the control file and the changelog, or every file for a scanner.
 //!
 //! Hostile archives: members are read in order, in one pass, never by a position or name that the
 //! archive chooses; links are not followed; everything is cut at a limit.
@@ -11,7 +11,7 @@ use std::io::Read;
 const CONTROL_BYTES_MAX: u64 = 1 << 20;
 /// How much of a changelog is taken: the newest entries come first.
 const CHANGELOG_BYTES_MAX: u64 = 8 << 20;
-/// Most files that are passed over in search of the changelog.
+/// Most files of an archive.
 const FILES_MAX: usize = 1_000_000;
 
 /// What was found in a package.
@@ -28,9 +28,69 @@ pub struct DebText {
 /// # Errors
 /// Why it is not a Debian package.
 pub fn read_deb(from: &mut dyn Read) -> Result<DebText, String> {
+    let mut found = None;
+    let mut control = None;
+    each_part(from, &mut |part, content| match part {
+        Part::Control => {
+            control = Some(control_file(content)?);
+            Ok(true)
+        }
+        Part::Data => {
+            let control = control.take().ok_or("its data come before its control file")?;
+            let package = field(&control, "Package").unwrap_or_default().to_owned();
+            let changelog = changelog(content, &package)?;
+            found = Some(DebText { control, changelog });
+            Ok(false)
+        }
+    })?;
+    found.ok_or_else(|| "it has no data".into())
+}
+
+/// Takes a file: its name and its bytes.
+pub type TakeFile<'a> = dyn FnMut(&[u8], &mut dyn Read) -> Result<(), String> + 'a;
+
+/// Hands every file of a package to `take`, the scripts of its control part too; returns how many.
+///
+/// # Errors
+/// Why it is not a Debian package, or what `take` answers.
+pub fn deb_files(from: &mut dyn Read, take: &mut TakeFile<'_>) -> Result<u64, String> {
+    let said = |e: std::io::Error| e.to_string();
+    let (mut files, mut data) = (0, false);
+    each_part(from, &mut |part, content| {
+        let folder: &[u8] = if part == Part::Control { b"DEBIAN/" } else { b"" };
+        data |= part == Part::Data;
+        for file in tar::Archive::new(content).entries().map_err(said)? {
+            if files >= FILES_MAX as u64 {
+                return Err("it holds absurdly many files".into());
+            }
+            let mut file = file.map_err(said)?;
+            if file.header().entry_type().is_file() {
+                let path = file.path_bytes();
+                let path = path.strip_prefix(b"./").unwrap_or(&path);
+                let name = [folder, path].concat();
+                take(&name, &mut file)?;
+                files += 1;
+            }
+        }
+        Ok(true)
+    })?;
+    if data { Ok(files) } else { Err("it has no data".into()) }
+}
+
+/// The parts of a package that are archives themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Control,
+    Data,
+}
+
+/// Unpacks the parts in order, until `take` answers with false.
+fn each_part(
+    from: &mut dyn Read,
+    take: &mut dyn FnMut(Part, &mut dyn Read) -> Result<bool, String>,
+) -> Result<(), String> {
     let said = |e: std::io::Error| e.to_string();
     let mut archive = ar::Archive::new(from);
-    let mut control = None;
     for position in 0..16 {
         let Some(member) = archive.next_entry() else { break };
         let mut member = member.map_err(said)?;
@@ -42,16 +102,17 @@ pub fn read_deb(from: &mut dyn Read) -> Result<DebText, String> {
             if name != "debian-binary" || !version.starts_with(b"2.") {
                 return Err("it does not begin as a Debian package of format 2".into());
             }
-        } else if let Some(ending) = name.strip_prefix("control.tar") {
-            control = Some(control_file(&mut unpack(ending, &mut member)?)?);
-        } else if let Some(ending) = name.strip_prefix("data.tar") {
-            let control = control.ok_or("its data come before its control file")?;
-            let package = field(&control, "Package").unwrap_or_default().to_owned();
-            let changelog = changelog(&mut unpack(ending, &mut member)?, &package)?;
-            return Ok(DebText { control, changelog });
+            continue;
+        }
+        let part = (name.strip_prefix("control.tar").map(|ending| (Part::Control, ending)))
+            .or_else(|| name.strip_prefix("data.tar").map(|ending| (Part::Data, ending)));
+        if let Some((part, ending)) = part
+            && !take(part, &mut unpack(ending, &mut member)?)?
+        {
+            return Ok(());
         }
     }
-    Err("it has no data".into())
+    Ok(())
 }
 
 fn unpack<'a>(ending: &str, member: &'a mut dyn Read) -> Result<Box<dyn Read + 'a>, String> {

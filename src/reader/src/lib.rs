@@ -14,7 +14,7 @@ mod inflate;
 mod openpgp;
 mod selftest;
 
-pub use deb::{DebText, read_deb};
+pub use deb::{DebText, TakeFile, deb_files, read_deb};
 pub use inflate::{Inflated, inflate};
 pub use openpgp::{SignedText, list, verify};
 
@@ -47,6 +47,7 @@ pub fn answer(operation: Operation, mut exchange: Exchange<'_>) -> Answer {
             })
         }
         Operation::Deb => package(&mut exchange),
+        Operation::DebFiles => files(&mut exchange),
         Operation::Selftest { attempt } => selftest::attempt(&attempt, &mut exchange.body),
     };
     answered.unwrap_or_else(|reason| Answer::Refused { reason })
@@ -76,4 +77,20 @@ fn package(exchange: &mut Exchange<'_>) -> Result<Answer, String> {
     let text = changelog.as_deref().unwrap_or_default();
     exchange.body.write_all(text).map_err(|e| e.to_string())?;
     Ok(Answer::Deb { control, changelog: changelog.is_some() })
+}
+
+fn files(exchange: &mut Exchange<'_>) -> Result<Answer, String> {
+    let said = |e: std::io::Error| e.to_string();
+    let body = &mut exchange.body;
+    let mut piece = vec![0; 1 << 18];
+    let files = deb_files(exchange.second, &mut |name, file| {
+        body.begin_file(name).map_err(said)?;
+        loop {
+            match file.read(&mut piece).map_err(said)? {
+                0 => return Ok(()),
+                length => body.write_all(&piece[..length]).map_err(said)?,
+            }
+        }
+    })?;
+    Ok(Answer::Files { files })
 }

@@ -8,7 +8,8 @@
 pub use crate::wire::Answer;
 
 use crate::wire::{
-    Ask, BODY, HEAD, HEAD_BYTES_MAX, Operation, PIECE_BYTES_MAX, read_bytes, read_u32, write_frame,
+    Ask, BODY, FILE, HEAD, HEAD_BYTES_MAX, NAME_BYTES_MAX, Operation, PIECE_BYTES_MAX, read_bytes,
+    read_u32, write_frame,
 };
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus,
@@ -123,6 +124,17 @@ pub struct Exchange<'a> {
 
 /// Sends a body in pieces.
 pub struct Body<'a>(&'a mut dyn Write);
+
+impl Body<'_> {
+    /// Says that what is written from here on is another file, of this name; a long one is cut.
+    ///
+    /// # Errors
+    /// When the parent has gone.
+    pub fn begin_file(&mut self, name: &[u8]) -> io::Result<()> {
+        let name = &name[..name.len().min(NAME_BYTES_MAX as usize)];
+        write_frame(&mut self.0, FILE, name)
+    }
+}
 
 impl Write for Body<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -21,5 +21,5 @@ mod wire;
 pub use child::Limits;
 pub use cleartext::cleartext;
 pub use error::Error;
-pub use parent::{Clearsigned, DebFacts, Reader};
+pub use parent::{Clearsigned, DebFacts, Part, Reader};
 pub use wire::{CertificateClaim, Compression, Operation, SignatureClaim};

@@ -3,14 +3,15 @@
 use crate::{
     Error, cleartext,
     wire::{
-        Answer, Ask, BODY, CertificateClaim, Compression, HEAD, HEAD_BYTES_MAX, Operation,
-        PIECE_BYTES_MAX, SignatureClaim, read_bytes, read_u32,
+        Answer, Ask, BODY, CertificateClaim, Compression, FILE, HEAD, HEAD_BYTES_MAX,
+        NAME_BYTES_MAX, Operation, PIECE_BYTES_MAX, SignatureClaim, read_bytes, read_u32,
     },
 };
 use ids::Timestamp;
 use std::{
     env, fmt,
     io::{self, Read, Write},
+    ops::ControlFlow,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -23,6 +24,8 @@ use std::{
 const DOCUMENT_BYTES_MAX: u64 = 16 << 20;
 /// Longest changelog that is taken; what is beyond it is old.
 const CHANGELOG_BYTES_MAX: u64 = 8 << 20;
+/// Most bytes of a package's files together: what is above it is a bomb.
+const FILES_BYTES_MAX: u64 = 64 << 30;
 /// How much of a child's complaint is kept.
 const STDERR_BYTES_MAX: u64 = 4096;
 
@@ -174,6 +177,28 @@ impl Reader {
         }
     }
 
+    /// Hands over every file of a Debian binary package, those of its control part too, in order.
+    /// `take` gets a file's name, made harmless for messages, before its bytes come in pieces;
+    /// answering with a break ends it all.
+    ///
+    /// # Errors
+    /// Why it is not such a package; some files may have been handed over by then.
+    pub fn deb_files(
+        &self,
+        mut file: impl Read + Send,
+        take: &mut (dyn FnMut(Part<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<(), Error> {
+        let what = "a Debian package";
+        let body_max = FILES_BYTES_MAX;
+        // Whoever looks at the files takes time too; the child's own time is limited by itself.
+        let operation = Operation::DebFiles;
+        let request = Request { what, seconds_max: 4 * 3600, body_max, operation };
+        match self.ask_in_parts(request, &[], &mut file, take)? {
+            None | Some(Answer::Files { .. }) => Ok(()),
+            Some(_) => Err(Error::Claim { what, claim: "an answer to another question" }),
+        }
+    }
+
     /// Asks a child to try something forbidden; an `Ok` means that the sandbox does not hold.
     ///
     /// # Errors
@@ -186,12 +211,33 @@ impl Reader {
         self.ask(request, &[], &mut io::empty()).map(drop)
     }
 
+    /// One request whose whole body is kept.
     fn ask(
         &self,
         request: Request,
         first: &[u8],
         second: &mut (dyn Read + Send),
     ) -> Result<(Answer, Vec<u8>), Error> {
+        let what = request.what;
+        let mut body = Vec::new();
+        let answer = self.ask_in_parts(request, first, second, &mut |part| {
+            if let Part::Bytes(bytes) = part {
+                body.extend_from_slice(bytes);
+            }
+            ControlFlow::Continue(())
+        })?;
+        let claim = "that it ended before it began";
+        answer.map(|answer| (answer, body)).ok_or(Error::Claim { what, claim })
+    }
+
+    /// One request whose body goes to `sink` as it comes; `None` when that broke it off.
+    fn ask_in_parts(
+        &self,
+        request: Request,
+        first: &[u8],
+        second: &mut (dyn Read + Send),
+        sink: &mut (dyn FnMut(Part<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<Option<Answer>, Error> {
         let what = request.what;
         let seconds = self.seconds_max.map_or(request.seconds_max, |s| s.min(request.seconds_max));
         let deadline = Instant::now() + Duration::from_secs(seconds);
@@ -213,7 +259,7 @@ impl Reader {
                 text
             });
             let (send, receive) = mpsc::channel();
-            scope.spawn(move || send.send(take(output, body_max)));
+            scope.spawn(move || send.send(take(output, body_max, sink)));
             let reply = receive.recv_timeout(deadline.saturating_duration_since(Instant::now()));
             // An answer is complete with its last frame. Only a broken one makes us wait for how
             // the child died; any other child that lingers is cut short.
@@ -223,7 +269,8 @@ impl Reader {
             let said = said.join().unwrap_or_default();
             match reply {
                 Err(_) => Err(Error::TimedOut { what, seconds }),
-                Ok(Ok(Reply::Whole(answer, body))) => fed.map_err(talk).and(Ok((answer, body))),
+                Ok(Ok(Reply::Whole(answer))) => fed.map_err(talk).and(Ok(Some(answer))),
+                Ok(Ok(Reply::BrokenOff)) => Ok(None),
                 Ok(Ok(Reply::TooLarge)) => Err(Error::TooLarge { what, bytes_max: body_max }),
                 Ok(Err(_)) => match status.map_err(talk)? {
                     Some(status) => Err(Error::Crashed {
@@ -235,7 +282,7 @@ impl Reader {
                 },
             }
         })
-        .and_then(|(answer, body)| sort(what, answer, body))
+        .and_then(|answer| answer.map(|answer| sort(what, answer)).transpose())
     }
 
     fn start(&self) -> Result<Child, Error> {
@@ -258,19 +305,29 @@ struct Request {
 }
 
 enum Reply {
-    Whole(Answer, Vec<u8>),
+    Whole(Answer),
+    BrokenOff,
     TooLarge,
 }
 
+/// A part of a body as it comes.
+#[derive(Debug, Clone, Copy)]
+pub enum Part<'a> {
+    /// Another file begins: its name, in which nothing is left that could confuse a terminal.
+    File(&'a str),
+    /// The next bytes.
+    Bytes(&'a [u8]),
+}
+
 /// Answers that are errors become errors.
-fn sort(what: &'static str, answer: Answer, body: Vec<u8>) -> Result<(Answer, Vec<u8>), Error> {
+fn sort(what: &'static str, answer: Answer) -> Result<Answer, Error> {
     match answer {
         Answer::Refused { reason } => {
             Err(Error::Refused { what, reason: reason.chars().take(400).collect() })
         }
         Answer::TooLarge { bytes_max } => Err(Error::TooLarge { what, bytes_max }),
         Answer::Unconfined { reason } => Err(Error::Unconfined { reason }),
-        answer => Ok((answer, body)),
+        answer => Ok(answer),
     }
 }
 
@@ -296,22 +353,42 @@ fn feed(
     }
 }
 
-fn take(mut output: impl Read, body_max: u64) -> io::Result<Reply> {
-    let mut body = Vec::new();
+fn take(
+    mut output: impl Read,
+    body_max: u64,
+    sink: &mut dyn FnMut(Part<'_>) -> ControlFlow<()>,
+) -> io::Result<Reply> {
+    let mut sent = 0;
     loop {
         let mut kind = [0];
         output.read_exact(&mut kind)?;
         let length = read_u32(&mut output)?;
-        match kind[0] {
-            BODY if body.len() as u64 + u64::from(length) > body_max => return Ok(Reply::TooLarge),
-            BODY => body.append(&mut read_bytes(&mut output, length, PIECE_BYTES_MAX)?),
+        let flow = match kind[0] {
+            BODY if sent + u64::from(length) > body_max => return Ok(Reply::TooLarge),
+            BODY => {
+                sent += u64::from(length);
+                sink(Part::Bytes(&read_bytes(&mut output, length, PIECE_BYTES_MAX)?))
+            }
+            FILE => {
+                let name = read_bytes(&mut output, length, NAME_BYTES_MAX)?;
+                sink(Part::File(&harmless(&name)))
+            }
             HEAD => {
                 let head = read_bytes(&mut output, length, HEAD_BYTES_MAX)?;
-                return Ok(Reply::Whole(serde_json::from_slice(&head)?, body));
+                return Ok(Reply::Whole(serde_json::from_slice(&head)?));
             }
             _ => return Err(io::ErrorKind::InvalidData.into()),
+        };
+        if flow.is_break() {
+            return Ok(Reply::BrokenOff);
         }
     }
+}
+
+/// A name as it may stand in a message.
+fn harmless(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(name);
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// Waits until the deadline, then kills. `None`: it had to be killed.

@@ -3,7 +3,7 @@
 //! Request, on the child's standard input: a length (u32, little endian), that many bytes of JSON
 //! ([`Ask`]), the first part (`Ask::first_part` bytes), then the second part up to the end.
 //! Reply, on standard output: frames of a kind (one byte), a length (u32, little endian) and bytes.
-//! Frames `b'D'` are pieces of the body, and one frame `b'H'` with JSON ([`Answer`]) ends the reply.
+//! Frames `b'F'` begin a file of the body and carry its name, `b'D'` are pieces of the body, and one frame `b'H'` with JSON ([`Answer`]) ends the reply.
 
 use ids::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,9 +11,12 @@ use std::io::{self, Read, Write};
 
 /// Longest head, in either direction.
 pub(crate) const HEAD_BYTES_MAX: u32 = 4 << 20;
+/// Longest name of a file in a body.
+pub(crate) const NAME_BYTES_MAX: u32 = 1024;
 /// Longest piece of a body.
 pub(crate) const PIECE_BYTES_MAX: u32 = 1 << 20;
 pub(crate) const BODY: u8 = b'D';
+pub(crate) const FILE: u8 = b'F';
 pub(crate) const HEAD: u8 = b'H';
 
 /// How bytes are compressed.
@@ -48,6 +51,8 @@ pub enum Operation {
     },
     /// Second part: a Debian binary package.
     Deb,
+    /// Second part: a Debian binary package, of which every file is wanted.
+    DebFiles,
     /// Tries something that must not work. For tests of the sandbox itself.
     Selftest {
         /// What to try.
@@ -105,6 +110,11 @@ pub enum Answer {
         control: String,
         /// Whether a changelog was found.
         changelog: bool,
+    },
+    /// Done; the body was all files, one after the other.
+    Files {
+        /// How many.
+        files: u64,
     },
     /// A selftest came through: the sandbox does not hold.
     Escaped,

@@ -1,7 +1,7 @@
 //! Importing a bundle: custody record, publisher's signatures, payloads, vendors' signatures, and the
 //! one commit event that makes it visible.
 //!
-//! `detect -> custody -> follow (trust) -> preflight -> stream -> vouch (vendor) -> promote -> commit`
+//! `detect -> custody -> follow (trust) -> preflight -> stream -> scan -> vouch (vendor) -> promote -> commit`
 //!
 //! **Invariant:** until the commit event is durable, state and what is served are as before.
 //! **Invariant:** every end of an import is an event, and one sentence for the person who waits.
@@ -17,9 +17,10 @@ use crate::{
     heart::Done,
     keys,
     progress::{Progress, Report},
+    scanner::{self, NotScanned},
     vendor::{self, Anchor},
 };
-use fleet::{Actor, AnchorKind, Command, Custody, CustodyOutcome, ImportedSource};
+use fleet::{Actor, AnchorKind, Command, Custody, CustodyOutcome, ImportedSource, ScanResult};
 use ids::{Digest, PersonId, RecordId};
 use media::Medium;
 use outcome::Stop;
@@ -133,6 +134,7 @@ impl Run<'_> {
         let metadata = stream::keep_metadata(offered, plan, &incoming)?;
         stream::run(medium, plan, &incoming, None, &mut self.figures, report)?;
         self.all_come(medium, plan, &incoming)?;
+        self.scan(plan, &incoming, report)?;
         let sources = self.vouch(plan, &incoming, report)?;
         let promoted = incoming.promote().map_err(Stop::store)?;
         self.figures.payloads_new = promoted.payloads;
@@ -170,6 +172,7 @@ impl Run<'_> {
         }
         let incoming = self.begin(plan, plan.bytes_new(self.site.store(), Some(&wanted)))?;
         stream::run(medium, plan, &incoming, Some(&wanted), &mut self.figures, report)?;
+        self.scan(plan, &incoming, report)?;
         let promoted = incoming.promote().map_err(Stop::store)?;
         self.figures.payloads_new = promoted.payloads;
         self.figures.bytes_new = promoted.bytes;
@@ -233,6 +236,19 @@ impl Run<'_> {
         let mut missing = medium.missing_volumes();
         missing.retain(|volume| before.as_ref().is_none_or(|before| before.contains(volume)));
         Err(if missing.is_empty() { Stop::packs(payloads) } else { Stop::volumes(missing) })
+    }
+
+    /// What the site's malware scanner says of what came, where the site has one: a hit blocks.
+    fn scan(&mut self, plan: &Plan, incoming: &Incoming, report: Report<'_>) -> Result<(), Stop> {
+        let scanned = scanner::scan(self.site, incoming, &plan.paths(), clock::now(), report);
+        self.figures.scan = scanned.map_err(|not| match not {
+            NotScanned::Away(why) => Stop::scanner_away(&why),
+            NotScanned::Store(error) => Stop::store(error),
+        })?;
+        match &self.figures.scan {
+            Some(scan) if scan.result == ScanResult::Found => Err(Stop::malware(scan)),
+            _ => Ok(()),
+        }
     }
 
     /// Every source's own signature, on the appliance.
@@ -355,6 +371,7 @@ impl Run<'_> {
             files_count: self.figures.files_read,
             bytes_total: self.figures.bytes_read,
             unlisted_files: self.figures.unlisted.clone(),
+            av_engines: self.figures.scan.iter().cloned().collect(),
             verdict,
             verdict_reason_code: outcome.code().to_owned(),
             finished_at: clock::now(),

@@ -1,6 +1,6 @@
 //! What the appliance says of itself: for people in a hurry, and for the site's receipt.
 
-use crate::{Error, RingPointer, Site};
+use crate::{Error, RingPointer, ScannerStatus, Site};
 use ids::{Digest, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,8 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     /// Where rings point.
     pub rings: Vec<RingPointer>,
+    /// The malware scanner of imports.
+    pub scanner: ScannerStatus,
     /// Bundles begun and not committed.
     pub unfinished: Vec<u64>,
     /// Payloads held.
@@ -85,6 +87,7 @@ impl Site {
             sequence: state.newest.map(|(sequence, _)| sequence),
             sources,
             rings: self.rings(),
+            scanner: self.scanner(),
             unfinished: self.unfinished_imports(),
             payloads: total.payloads,
             payload_bytes: total.bytes,

@@ -9,6 +9,7 @@ use durable::WriteFile;
 use ids::{Digest, Hasher, RecordId};
 use std::{
     collections::{HashMap, HashSet},
+    fs::File,
     io::{self, Read, Write},
     ops::Range,
     path::{Path, PathBuf},
@@ -68,6 +69,26 @@ impl Incoming {
     #[must_use]
     pub fn already(&self, digest: &Digest) -> bool {
         self.state().whole.contains_key(digest) || self.store.has(digest)
+    }
+
+    /// The payloads that have come whole in this import and were not in the store, sorted.
+    #[must_use]
+    pub fn come(&self) -> Vec<Digest> {
+        let mut come: Vec<Digest> = self.state().whole.keys().copied().collect();
+        come.retain(|digest| !self.store.has(digest));
+        come.sort_unstable();
+        come
+    }
+
+    /// Opens a payload of [`come`](Self::come) for reading, with its length in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn open_come(&self, digest: &Digest) -> Result<(File, u64), Error> {
+        let path = self.dir.join(digest.to_hex());
+        let file = File::open(&path).map_err(Error::read(&path))?;
+        let length = file.metadata().map_err(Error::read(path))?.len();
+        Ok((file, length))
     }
 
     /// A payload that has come whole or is in the store, of at most `max` bytes, hashed again.

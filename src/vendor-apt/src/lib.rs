@@ -12,6 +12,7 @@
 
 mod changelog;
 mod error;
+mod inventory;
 mod packages;
 mod release;
 mod sources;
@@ -22,6 +23,7 @@ mod vouch;
 
 pub use changelog::{Changelog, Entry};
 pub use error::Error;
+pub use inventory::Inventory;
 pub use packages::{Package, parse_packages};
 pub use release::{IndexForm, Release};
 pub use sources::{AptSource, SignedBy, parse_one_line_sources, parse_sources};

@@ -11,6 +11,7 @@ mod doors;
 mod full;
 mod kill;
 mod ledger;
+mod malware;
 mod odd;
 mod order;
 mod vendor;

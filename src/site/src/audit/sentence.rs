@@ -52,6 +52,12 @@ pub fn sentence(event: &Event) -> String {
             endpoint.short(),
             day(*not_after)
         ),
+        Fact::ScannerSet { socket: Some(socket) } => {
+            format!("{who} set the malware scanner of imports: clamd at {socket}")
+        }
+        Fact::ScannerSet { socket: None } => {
+            format!("{who} turned the malware scan of imports off")
+        }
         Fact::RefusalsCounted { source, reason, count: n, since, until } => {
             let refused = count(*n, "request");
             let door = door(*source);

@@ -2,7 +2,7 @@
 
 use super::{keys, rows, sentence};
 use catalogue::{Catalogue, ReleaseBasis};
-use fleet::{AnchorKind, Custody, Event, Fact, RefusalKind, State};
+use fleet::{AnchorKind, Custody, Event, Fact, RefusalKind, ScanResult, State};
 use ids::{Digest, RecordId, SourceId, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -89,6 +89,13 @@ pub(super) fn gather(
                     }
                 }
             }
+            Fact::CustodyClosed { custody: id, record, .. } => {
+                let closed = custody(record).and_then(|value| serde_json::from_value(value).ok());
+                let scan = closed.map(|record| describe_scan(&record));
+                if let Some(row) = told.imports.iter_mut().rfind(|row| row.custody == *id) {
+                    row.malware_scan = scan;
+                }
+            }
             other => told.refusals.extend(refusal(entry, event.at, other)),
         }
     }
@@ -173,6 +180,7 @@ fn import(entry: u64, event: &Event, medium: Option<String>) -> Option<rows::Imp
         imported_at: event.at,
         imported_by: sentence::actor(&event.actor),
         medium,
+        malware_scan: None,
         custody: custody.clone(),
         bundle: *bundle,
         previous_sequence: *previous,
@@ -241,4 +249,29 @@ fn describe(custody: &Custody) -> String {
     ];
     let labels = labels.into_iter().filter_map(|(name, text)| Some(format!(", {name} {}", text?)));
     labels.fold(kind, |all, label| all + &label)
+}
+
+/// What the malware scanner said, in a few words.
+fn describe_scan(custody: &Custody) -> String {
+    let scans = custody.outcome.iter().flat_map(|outcome| &outcome.av_engines);
+    let scans: Vec<String> = scans
+        .map(|scan| {
+            let age = match scan.db_age_days {
+                Some(days) => {
+                    format!("signatures {} old", sentence::count(days.unsigned_abs(), "day"))
+                }
+                None => "signatures of unknown age".to_owned(),
+            };
+            let result = match scan.result {
+                ScanResult::Clean => "nothing found".to_owned(),
+                ScanResult::Found => "malware found".to_owned(),
+                ScanResult::Incomplete => {
+                    format!("nothing found, {} not looked at", scan.unscanned.len())
+                }
+            };
+            let files = sentence::count(scan.files, "file");
+            format!("{} {}, {age}, {files}: {result}", scan.name, scan.version)
+        })
+        .collect();
+    if scans.is_empty() { "not scanned".to_owned() } else { scans.join("; ") }
 }

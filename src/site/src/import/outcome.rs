@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use crate::{Error, heart::Done, vendor::chain};
-use fleet::{Fact, ImportedSource, Verdict};
+use fleet::{AvEngine, Fact, ImportedSource, ScanResult, Verdict};
 use ids::Fault;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,9 @@ pub struct Figures {
     pub bytes_read: u64,
     /// Names on the medium that the bundle does not list; they were not read.
     pub unlisted: Vec<String>,
+    /// What the malware scanner said, where the site has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<AvEngine>,
 }
 
 /// How an import ended.
@@ -89,7 +92,7 @@ impl ImportOutcome {
         let sources = sources.unwrap_or_default();
         let missing: u64 = sources.iter().map(|s| s.missing).sum();
         let sequence = plan.info.sequence;
-        let notes = plan.skipped_note();
+        let notes = format!("{}{}", scan_note(&figures), plan.skipped_note());
         let message = if missing == 0 {
             format!("Bundle {sequence} was imported and is complete.{notes}")
         } else {
@@ -116,8 +119,9 @@ impl ImportOutcome {
             .unwrap_or(0);
         let message = format!(
             "Bundle {sequence} is not newer than what is trusted, so its metadata was left alone; \
-             {} payloads that were missing were taken from it, {left} are still missing.",
-            figures.payloads_new
+             {} payloads that were missing were taken from it, {left} are still missing.{}",
+            figures.payloads_new,
+            scan_note(&figures)
         );
         let mut this = Self::new("payloads-carried", message, Verdict::Accepted, figures);
         this.sequence = Some(sequence);
@@ -161,6 +165,24 @@ impl ImportOutcome {
         );
         Self::new("storage-full", message, Verdict::Paused, figures)
     }
+}
+
+/// What the scanner saw, as a sentence to append.
+fn scan_note(figures: &Figures) -> String {
+    let Some(scan) = &figures.scan else { return String::new() };
+    let AvEngine { name, version, files, unscanned, .. } = scan;
+    let age = match scan.db_age_days {
+        Some(days) => format!("signatures {days} days old"),
+        None => "signatures of an unknown age".to_owned(),
+    };
+    let rest = match (scan.result, unscanned.len()) {
+        (ScanResult::Incomplete, 1) => "; 1 could not be looked at (see the custody record)".into(),
+        (ScanResult::Incomplete, n) => {
+            format!("; {n} could not be looked at (see the custody record)")
+        }
+        _ => String::new(),
+    };
+    format!(" {name} {version} ({age}) looked at {files} files and found nothing{rest}.")
 }
 
 fn rings(done: &Done) -> Vec<String> {
@@ -246,6 +268,21 @@ impl Stop {
              What was read is kept; import again from a whole copy."
         );
         Self::Paused { code: "packs-missing", message, missing: Vec::new() }
+    }
+
+    pub(super) fn scanner_away(why: &str) -> Self {
+        let message = format!(
+            "The malware scanner does not answer ({why}). What was read is kept; start it, or name \
+             another with `patchkeep scanner`, and import again."
+        );
+        Self::Paused { code: "scanner-away", message, missing: Vec::new() }
+    }
+
+    pub(super) fn malware(scan: &AvEngine) -> Self {
+        let found = scan.hits.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
+        let more = scan.hits.len().saturating_sub(3);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        Self::refused("malware-found", format!("{} found {found}{more}", scan.name))
     }
 
     pub(super) fn full(needed_bytes: u64, available_bytes: u64) -> Self {

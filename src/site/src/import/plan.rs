@@ -87,6 +87,12 @@ impl Plan {
         new.map(|(_, length)| length).sum::<u64>() + small
     }
 
+    /// Where each payload stands with its vendor, for people.
+    pub(super) fn paths(&self) -> HashMap<Digest, String> {
+        let files = self.sources.iter().flat_map(|source| &source.catalogue.files);
+        files.map(|file| (file.sha256, file.path.clone())).collect()
+    }
+
     /// What was skipped because a newer publisher wrote it, as a sentence to append.
     pub(super) fn skipped_note(&self) -> String {
         if self.skipped.is_empty() {
