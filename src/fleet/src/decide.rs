@@ -38,14 +38,7 @@ pub enum Command {
     /// Commit an import.
     CommitImport(Box<Commit>),
     /// Commit the payloads of an older bundle.
-    CommitCarried {
-        custody: RecordId,
-        bundle: Digest,
-        sequence: u64,
-        payloads_new: u64,
-        bytes_new: u64,
-        missing: Vec<(SourceId, u64)>,
-    },
+    CommitCarried(CarriedCommit),
     /// Make a ring.
     CreateRing { ring: RingName, follows: bool },
     /// Point a ring at a view; `None` is the newest complete one.
@@ -85,6 +78,18 @@ pub struct Commit {
     pub signed_time: Timestamp,
     /// The sequence that this bundle says the site should have had before it.
     pub previous: Option<u64>,
+}
+
+/// What an older bundle's payloads want to commit.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "fields repeat the words of the fact")]
+pub struct CarriedCommit {
+    pub custody: RecordId,
+    pub bundle: Digest,
+    pub sequence: u64,
+    pub payloads_new: u64,
+    pub bytes_new: u64,
+    pub missing: Vec<(SourceId, u64)>,
 }
 
 /// Why a command changes nothing.
@@ -208,27 +213,7 @@ fn follow(state: &State, command: Command) -> Result<Vec<Fact>, Refused> {
             custody_is_open(state, &custody)?;
             Fact::BundleQuarantined { custody, reason, message, bundle }
         }
-        Command::CommitCarried { custody, bundle, sequence, payloads_new, bytes_new, missing } => {
-            let import = open_import(state, &bundle)?;
-            let completed: Vec<SourceId> =
-                missing.iter().filter(|(_, n)| *n == 0).map(|(s, _)| s.clone()).collect();
-            let carried = Fact::PayloadsCarried {
-                import,
-                custody,
-                bundle,
-                sequence,
-                payloads_new,
-                bytes_new,
-                missing,
-            };
-            let mut after = state.clone();
-            let mut facts = vec![carried];
-            after.evolve(&silent(&facts[0]));
-            for source in completed {
-                facts.extend(point_followers(&after, &source));
-            }
-            return Ok(facts);
-        }
+        Command::CommitCarried(carried) => return commit_carried(state, carried),
         Command::CreateRing { ring, follows } => {
             if state.rings.contains_key(&ring) {
                 return Err(Refused::RingExists { ring });
@@ -310,6 +295,30 @@ fn commit_import(state: &State, commit: Commit) -> Result<Vec<Fact>, Refused> {
     let mut after = state.clone();
     after.evolve(&silent(&facts[0]));
     for source in sources {
+        facts.extend(point_followers(&after, &source));
+    }
+    Ok(facts)
+}
+
+fn commit_carried(
+    state: &State,
+    CarriedCommit { custody, bundle, sequence, payloads_new, bytes_new, missing }: CarriedCommit,
+) -> Result<Vec<Fact>, Refused> {
+    let import = open_import(state, &bundle)?;
+    let completed: Vec<SourceId> =
+        missing.iter().filter(|(_, n)| *n == 0).map(|(s, _)| s.clone()).collect();
+    let mut facts = vec![Fact::PayloadsCarried {
+        import,
+        custody,
+        bundle,
+        sequence,
+        payloads_new,
+        bytes_new,
+        missing,
+    }];
+    let mut after = state.clone();
+    after.evolve(&silent(&facts[0]));
+    for source in completed {
         facts.extend(point_followers(&after, &source));
     }
     Ok(facts)

@@ -20,7 +20,9 @@ use crate::{
     scanner::{self, NotScanned},
     vendor::{self, Anchor},
 };
-use fleet::{Actor, AnchorKind, Command, Custody, CustodyOutcome, ImportedSource, ScanResult};
+use fleet::{
+    Actor, AnchorKind, CarriedCommit, Command, Custody, CustodyOutcome, ImportedSource, ScanResult,
+};
 use ids::{Digest, PersonId, RecordId};
 use media::Medium;
 use outcome::Stop;
@@ -177,14 +179,14 @@ impl Run<'_> {
         self.figures.payloads_new = promoted.payloads;
         self.figures.bytes_new = promoted.bytes;
         let missing = plan::still_missing(self.site)?;
-        let done = self.ask(Command::CommitCarried {
+        let done = self.ask(Command::CommitCarried(CarriedCommit {
             custody: self.custody.clone(),
             bundle: plan.bundle,
             sequence: plan.info.sequence,
             payloads_new: promoted.payloads,
             bytes_new: promoted.bytes,
             missing,
-        })?;
+        }))?;
         self.site.fill_shelf()?;
         Ok(ImportOutcome::carried(plan, &done, self.figures.clone()))
     }
@@ -197,14 +199,14 @@ impl Run<'_> {
         };
         let left = self.site.store().begin(&open.import, 0);
         left.and_then(Incoming::abandon).map_err(Stop::store)?;
-        self.ask(Command::CommitCarried {
+        self.ask(Command::CommitCarried(CarriedCommit {
             custody: self.custody.clone(),
             bundle: plan.bundle,
             sequence: plan.info.sequence,
             payloads_new: 0,
             bytes_new: 0,
             missing: plan::still_missing(self.site)?,
-        })
+        }))
         .map(drop)
     }
 

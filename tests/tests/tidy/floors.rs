@@ -61,6 +61,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("store", &["rustix", "aws-lc-rs"]),
     ("ledger", &[]),
     ("views", &["sled", "rustix"]),
+    ("client", &[]),
     ("sandbox", &["landlock", "libc", "rustix", "seccompiler"]),
     ("media", &["aws-lc-rs", "rustix"]),
     (

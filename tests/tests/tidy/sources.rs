@@ -13,7 +13,6 @@ const LONG_FILES: &[(&str, usize)] = &[];
 /// Functions that are longer: file, name, lines. They may only shrink.
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[
     ("src/collect/src/publish/build.rs", "build", 71),
-    ("src/fleet/src/decide.rs", "follow", 83),
     ("src/site/src/audit/index.rs", "pointers", 79),
 ];
 

@@ -52,12 +52,6 @@ pub fn sentence(event: &Event) -> String {
             endpoint.short(),
             day(*not_after)
         ),
-        Fact::ScannerSet { socket: Some(socket) } => {
-            format!("{who} set the malware scanner of imports: clamd at {socket}")
-        }
-        Fact::ScannerSet { socket: None } => {
-            format!("{who} turned the malware scan of imports off")
-        }
         Fact::RefusalsCounted { source, reason, count: n, since, until } => {
             let refused = count(*n, "request");
             let door = door(*source);
@@ -130,6 +124,12 @@ fn import(fact: &Fact, who: &str) -> String {
             count(*payloads_new, "payload"),
             bytes(*bytes_new)
         ),
+        Fact::ScannerSet { socket: Some(socket) } => {
+            format!("{who} set the malware scanner of imports: clamd at {socket}")
+        }
+        Fact::ScannerSet { socket: None } => {
+            format!("{who} turned the malware scan of imports off")
+        }
         other => {
             format!("{who} did something that this version has no words for: {}", other.kind())
         }
