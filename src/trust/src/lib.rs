@@ -1,8 +1,12 @@
-//! The only judge of publishers' signatures: what it has checked, it wraps in [`Verified`].
+//! The only judge of publishers', sites' and approvers' signatures: what it has checked, it wraps in
+//! [`Verified`].
 //!
 //! [`follow`] is the client workflow of The Update Framework 1.0 (specification 1.0.34, section 5)
 //! as a pure function: what the ledger remembers of a publisher, the metadata that a bundle offers
 //! and the time go in; an [`Outcome`] or a [`Refusal`] comes out. A refusal changes nothing.
+//!
+//! [`SiteRoot`] and [`Approval`] are the same for a site's own people: DSSE envelopes with SSH
+//! signatures, judged by whoever has to obey, the agent on an endpoint first of all.
 //!
 //! **Invariant:** no clock, disk, network, randomness or async; `now` is a parameter.
 //! **Invariant:** a [`Verified`] value is made nowhere else, and one function counts signatures.
@@ -13,6 +17,7 @@
 //! one level of terminating delegations, role `<source>` owning the flat names `<source>.*`.
 
 mod clock;
+mod dsse;
 mod envelope;
 mod follow;
 mod offered;
@@ -20,10 +25,12 @@ mod publisher;
 mod refusal;
 mod repository;
 mod roles;
+mod site;
 mod threshold;
 mod verified;
 
 pub use clock::{PLAUSIBLE_AHEAD, clock_floor, is_plausible};
+pub use dsse::{ENVELOPE_BYTES_MAX, Envelope, Purpose, parse_public_key};
 pub use envelope::{SIGNED_AT, canonical_json, parse_metadata};
 pub use follow::{Outcome, follow, unsafe_follow_expired};
 pub use offered::{
@@ -34,4 +41,8 @@ pub use publisher::{Listed, Publisher, Seen};
 pub use refusal::{Attack, Reason, Refusal};
 pub use repository::{Repository, Role, TargetFile};
 pub use roles::is_reserved_role;
+pub use site::{
+    APPROVAL, Administrator, Administrators, Approval, ApprovedPackage, Approver, Asked, Decision,
+    Denial, Denied, Interval, LogIdentity, SITE_ROOT, SitePolicy, SiteRoot,
+};
 pub use verified::Verified;
