@@ -219,16 +219,36 @@ impl Workshop {
     /// Changes what the metadata claims of a target, and signs it with the publisher's own keys.
     pub fn forge_claim(&self, bundle: &Path, target: &str, change: impl FnOnce(&mut Value)) {
         let role = if target.starts_with(SOURCE) { SOURCE } else { "targets" };
-        let key = if role == SOURCE { format!("source.{SOURCE}") } else { "targets".to_owned() };
+        self.forge_role(bundle, role, |signed| change(&mut signed["targets"][target]));
+    }
+
+    /// Changes what a role says, and has the publisher's own keys sign it and the lists above it.
+    pub fn forge_role(&self, bundle: &Path, role: &str, change: impl FnOnce(&mut Value)) {
         let metadata = bundle.join("metadata");
+        let timestamp = metadata.join("timestamp.json");
+        if role == "timestamp" {
+            self.sign_again(&timestamp, role, change);
+            return;
+        }
+        let key = if role == SOURCE { format!("source.{SOURCE}") } else { role.to_owned() };
         let file = find(&metadata, |name| name.ends_with(&format!(".{role}.json")));
-        let claims = self.sign_again(&file, &key, |signed| change(&mut signed["targets"][target]));
-        let file = find(&metadata, |name| name.ends_with(".snapshot.json"));
-        let meta = format!("{role}.json");
-        let snapshot = self.sign_again(&file, "snapshot", |s| s["meta"][&meta] = claims);
-        self.sign_again(&metadata.join("timestamp.json"), "timestamp", |signed| {
-            signed["meta"]["snapshot.json"] = snapshot;
+        let mut claims = self.sign_again(&file, &key, change);
+        if role != "snapshot" {
+            let file = find(&metadata, |name| name.ends_with(".snapshot.json"));
+            let meta = format!("{role}.json");
+            claims = self.sign_again(&file, "snapshot", |signed| signed["meta"][&meta] = claims);
+        }
+        self.sign_again(&timestamp, "timestamp", |signed| {
+            signed["meta"]["snapshot.json"] = claims;
         });
+    }
+
+    /// Lets the publisher's next bundle have the number after this one.
+    pub fn set_sequence(&self, sequence: u64) {
+        let path = self.path("publisher").join("state.json");
+        let mut state: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        state["sequence"] = sequence.into();
+        fs::write(&path, state.to_string()).unwrap();
     }
 
     /// Changes a metadata file and signs it again; gives what a list of files says of it.

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 use tests::{SOURCE, Said, Workshop, copy_tree, find, patchkeep, patchkeep_on, run};
 
-fn edit(file: &Path, change: impl FnOnce(&mut Value)) {
+/// Changes a metadata file without signing it again.
+pub(crate) fn edit(file: &Path, change: impl FnOnce(&mut Value)) {
     let mut whole: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     change(&mut whole);
     fs::write(file, trust::canonical_json(&whole).unwrap()).unwrap();

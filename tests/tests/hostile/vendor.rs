@@ -4,7 +4,7 @@ use crate::common::{Attacked, PACKAGES};
 use tests::{Draft, Workshop, noise};
 
 /// The text of a document signed in the clear.
-fn text_of(signed: &[u8]) -> String {
+pub(crate) fn text_of(signed: &[u8]) -> String {
     let text = String::from_utf8(signed.to_vec()).unwrap();
     let (_, rest) = text.split_once("\n\n").unwrap();
     rest.split_once("-----BEGIN PGP SIGNATURE").unwrap().0.to_owned()
