@@ -26,6 +26,7 @@ need xxd xxd "to read bytes as hex in verify.sh"
 need zip zip "to cut and join zip files in tests"
 need unzip unzip "to open an audit bundle as any desk can"
 need ip iproute2 "for networks with no way out"
+need tinyproxy tinyproxy "a real proxy for the collector to go through in a test"
 need curl curl "to speak HTTPS to the appliance as a stranger would"
 need unshare util-linux "for namespaces of a test's own"
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || {

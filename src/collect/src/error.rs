@@ -70,7 +70,7 @@ pub enum Error {
         reason: String,
     },
     /// The mirror refuses.
-    #[error("the mirror or proxy refuses {path} (status {status})")]
+    #[error("the mirror or proxy refuses {path} (status {status}){}", hint(*.status))]
     Denied {
         /// Path on the mirror.
         path: String,
@@ -213,5 +213,13 @@ impl Error {
     pub(crate) fn file(act: &'static str, path: &std::path::Path) -> impl Fn(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { act, path: path.clone(), source }
+    }
+}
+
+/// What to look at after a refusal.
+fn hint(status: u16) -> &'static str {
+    match status {
+        401 | 407 => ": name and password in the settings are wrong, or missing",
+        _ => "",
     }
 }

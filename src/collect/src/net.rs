@@ -8,8 +8,8 @@ use futures::StreamExt;
 use reqwest::{
     Client, Proxy, RequestBuilder, Response, StatusCode, Url,
     header::{
-        CONTENT_RANGE, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED,
-        RANGE,
+        AUTHORIZATION, CONTENT_RANGE, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+        LAST_MODIFIED, LOCATION, RANGE,
     },
     redirect::Policy,
 };
@@ -31,6 +31,8 @@ use tokio::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest silence on a connection.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// Most redirects on the way to one file.
+const REDIRECTS_MAX: usize = 5;
 
 /// What a server said to recognise a document by.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,16 +75,7 @@ impl Net {
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
             .pool_max_idle_per_host(settings.connections)
-            .redirect(Policy::custom(|attempt| {
-                let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
-                if attempt.previous().len() > 5 {
-                    attempt.error("too many redirects")
-                } else if secure && attempt.url().scheme() != "https" {
-                    attempt.error("a redirect away from HTTPS")
-                } else {
-                    attempt.follow()
-                }
-            }));
+            .redirect(Policy::none());
         if let Some(proxy) = &settings.proxy {
             builder = builder.proxy(Proxy::all(proxy).map_err(told)?);
         }
@@ -260,9 +253,9 @@ impl Net {
     }
 
     async fn send(&self, path: &str, request: RequestBuilder) -> Result<Attempt<Response>, Error> {
-        let response = match request.send().await {
+        let response = match self.follow(request).await {
             Ok(response) => response,
-            Err(error) => return Ok(Attempt::Broken(reason(&error))),
+            Err(reason) => return Ok(Attempt::Broken(reason)),
         };
         let status = response.status();
         Ok(match status {
@@ -281,6 +274,26 @@ impl Net {
                 return Err(Error::Denied { path: path.to_owned(), status: status.as_u16() });
             }
         })
+    }
+
+    /// Sends a request, and another one to wherever the answer points. The client would follow by
+    /// itself, but without the proxy's password, which it gives to no second host.
+    async fn follow(&self, request: RequestBuilder) -> Result<Response, String> {
+        let told = |error: reqwest::Error| reason(&error);
+        let mut request = request.build().map_err(told)?;
+        for _ in 0..=REDIRECTS_MAX {
+            let (from, mut headers) = (request.url().clone(), request.headers().clone());
+            let response = self.client.execute(request).await.map_err(told)?;
+            let Some(to) = points_to(&response) else { return Ok(response) };
+            if from.scheme() == "https" && to.scheme() != "https" {
+                return Err("a redirect away from HTTPS".into());
+            }
+            if from.origin() != to.origin() {
+                headers.remove(AUTHORIZATION);
+            }
+            request = self.client.get(to).headers(headers).build().map_err(told)?;
+        }
+        Err("too many redirects".into())
     }
 
     /// Tries until it is done, with growing pauses; one permit at a time.
@@ -361,6 +374,13 @@ fn parse_credentials(text: &str) -> Result<Vec<Credential>, String> {
         }
     }
     Ok(known)
+}
+
+/// Where a redirect leads.
+fn points_to(response: &Response) -> Option<Url> {
+    let redirects = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let to = response.headers().get(LOCATION).filter(|_| redirects)?;
+    response.url().join(to.to_str().ok()?).ok()
 }
 
 fn validators(headers: &HeaderMap) -> Validators {

@@ -12,7 +12,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fs,
     io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{IpAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -34,6 +34,8 @@ pub(crate) struct Faults {
     pub(crate) cut: HashMap<String, (usize, usize)>,
     /// Paths that answer with other bytes.
     pub(crate) replaced: HashMap<String, Vec<u8>>,
+    /// Paths that send the asker to another address.
+    pub(crate) moved: HashMap<String, String>,
 }
 
 #[derive(Default)]
@@ -42,18 +44,25 @@ struct Shared {
     faults: Mutex<Faults>,
     log: Mutex<Vec<(String, u16)>>,
     seen: Mutex<Vec<String>>,
+    peers: Mutex<HashSet<IpAddr>>,
     stop: AtomicBool,
 }
 
 /// Stops by itself when it is dropped.
 pub(crate) struct Mirror {
     shared: Arc<Shared>,
+    host: &'static str,
     port: u16,
 }
 
 impl Mirror {
     pub(crate) fn serve(files: HashMap<String, Vec<u8>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::serve_at("127.0.0.1", files)
+    }
+
+    /// Another address of the loopback is another host.
+    pub(crate) fn serve_at(host: &'static str, files: HashMap<String, Vec<u8>>) -> Self {
+        let listener = TcpListener::bind((host, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared { files: Mutex::new(files), ..Shared::default() });
         let server = shared.clone();
@@ -66,11 +75,11 @@ impl Mirror {
                 thread::spawn(move || while answer(&server, &stream).is_some() {});
             }
         });
-        Self { shared, port }
+        Self { shared, host, port }
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("http://127.0.0.1:{}/debian", self.port)
+        format!("http://{}:{}/debian", self.host, self.port)
     }
 
     pub(crate) fn faults(&self, change: impl FnOnce(&mut Faults)) {
@@ -86,16 +95,21 @@ impl Mirror {
         std::mem::take(&mut self.shared.log.lock().unwrap())
     }
 
-    /// `Authorization` headers that came.
+    /// Headers with credentials that came, meant for a mirror or for a proxy.
     pub(crate) fn authorised(&self) -> Vec<String> {
         self.shared.seen.lock().unwrap().clone()
+    }
+
+    /// Addresses from which it was asked.
+    pub(crate) fn peers(&self) -> HashSet<IpAddr> {
+        self.shared.peers.lock().unwrap().clone()
     }
 }
 
 impl Drop for Mirror {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        let _ = TcpStream::connect((self.host, self.port));
     }
 }
 
@@ -108,11 +122,12 @@ fn answer(server: &Shared, mut stream: &TcpStream) -> Option<()> {
         let (name, value) = line.split_once(": ")?;
         headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
-    if let Some(value) = headers.get("authorization") {
-        server.seen.lock().unwrap().push(value.clone());
+    server.peers.lock().unwrap().insert(stream.peer_addr().ok()?.ip());
+    for name in ["authorization", "proxy-authorization"] {
+        server.seen.lock().unwrap().extend(headers.get(name).cloned());
     }
     let path = target.strip_prefix("/debian/").unwrap_or(&target).to_owned();
-    let (bytes, fault, cut) = {
+    let (bytes, fault, cut, moved) = {
         let mut faults = server.faults.lock().unwrap();
         let replaced = faults.replaced.get(&path).cloned();
         let held = server.files.lock().unwrap().get(&path).cloned();
@@ -125,7 +140,7 @@ fn answer(server: &Shared, mut stream: &TcpStream) -> Option<()> {
             cut.1 -= 1;
             cut.0
         });
-        (bytes, fault, cut)
+        (bytes, fault, cut, faults.moved.get(&path).cloned())
     };
     let tag = format!("\"{}\"", Digest::of(bytes.as_deref().unwrap_or_default()).short());
     let unchanged = headers.get("if-none-match") == Some(&tag);
@@ -133,6 +148,7 @@ fn answer(server: &Shared, mut stream: &TcpStream) -> Option<()> {
     let start = range.and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
     let (status, body) = match (fault, bytes, start) {
         (Some(status), ..) => (status, Vec::new()),
+        _ if moved.is_some() => (302, Vec::new()),
         (_, None, _) => (404, Vec::new()),
         (_, Some(_), _) if unchanged => (304, Vec::new()),
         (_, Some(bytes), Some(start)) => (206, bytes.get(start..).unwrap_or_default().to_vec()),
@@ -140,25 +156,32 @@ fn answer(server: &Shared, mut stream: &TcpStream) -> Option<()> {
     };
     server.log.lock().unwrap().push((path, status));
     let start: usize = start.unwrap_or(0);
-    let range = match status {
+    let more = match status {
         206 => {
             let whole = start + body.len();
             format!("Content-Range: bytes {start}-{}/{whole}\r\n", whole - 1)
         }
+        302 => format!("Location: {}\r\n", moved.unwrap_or_default()),
         _ => String::new(),
     };
+    // tinyproxy asks for one answer, waits for its end, and ends the collector's connection with it.
+    // Of what says so it hands on only the version.
+    let last = headers.get("connection").is_some_and(|value| value == "close");
+    let version = if last { "1.0" } else { "1.1" };
     let length = body.len();
-    let head =
-        format!("HTTP/1.1 {status} X\r\nETag: {tag}\r\n{range}Content-Length: {length}\r\n\r\n");
+    let head = format!(
+        "HTTP/{version} {status} X\r\nETag: {tag}\r\n{more}Content-Length: {length}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).ok()?;
     match cut {
         Some(most) if most < body.len() => {
             stream.write_all(&body[..most]).ok()?;
             let _ = stream.shutdown(std::net::Shutdown::Both);
-            None
+            return None;
         }
-        _ => stream.write_all(&body).ok(),
+        _ => stream.write_all(&body).ok()?,
     }
+    (!last).then_some(())
 }
 
 /// The reader that was built beside the tests.
