@@ -35,6 +35,7 @@ pub use keys::{
     rotate_root,
 };
 pub use machine::Machine;
+pub use net::read_credentials;
 pub use progress::{Progress, Quiet};
 pub use publish::{
     Build, Built, Checked, CheckedSource, Cut, Held, PublishError, SiteRecord, State,
@@ -42,3 +43,4 @@ pub use publish::{
 };
 pub use select::{Receipt, Selection, parse_package_list};
 pub use settings::{Network, Settings, SourceSettings, VendorKind};
+pub use solve::read_simulation;

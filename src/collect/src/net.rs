@@ -376,6 +376,14 @@ fn parse_credentials(text: &str) -> Result<Vec<Credential>, String> {
     Ok(known)
 }
 
+/// Reads a netrc-like file and tells how many machines it names: the door for fuzzing.
+///
+/// # Errors
+/// What is wrong with it, in one phrase.
+pub fn read_credentials(text: &str) -> Result<usize, String> {
+    parse_credentials(text).map(|known| known.len())
+}
+
 /// Where a redirect leads.
 fn points_to(response: &Response) -> Option<Url> {
     let redirects = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);

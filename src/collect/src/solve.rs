@@ -250,6 +250,13 @@ pub(crate) fn parse_simulation(text: &str) -> Solved {
     solved
 }
 
+/// Reads what `apt-get -s` says and tells how many packages it speaks of: the door for fuzzing.
+#[must_use]
+pub fn read_simulation(text: &str) -> usize {
+    let solved = parse_simulation(text);
+    solved.installs.len() + solved.kept_back.len() + solved.removals.len()
+}
+
 /// `(version origin [architecture])`
 fn inside(line: &str) -> Option<(&str, &str)> {
     let (_, rest) = line.split_once(" (")?;
