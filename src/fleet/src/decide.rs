@@ -111,6 +111,12 @@ pub enum Refused {
     /// Something newer was committed meanwhile.
     #[error("bundle {sequence} is not newer than bundle {newest}, which was imported meanwhile")]
     Overtaken { sequence: u64, newest: u64 },
+    /// The number is another bundle's, from before the publisher's root replaced keys.
+    #[error(
+        "a view with the number {sequence} is kept from before the publisher's keys were replaced: \
+         build the bundle once more, which gives it the next number"
+    )]
+    NumberTaken { sequence: u64 },
     /// No such ring.
     #[error("there is no ring {ring}")]
     NoRing { ring: RingName },
@@ -135,9 +141,10 @@ impl Refused {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::SiteExists { .. } | Self::RingExists { .. } | Self::Overtaken { .. } => {
-                Fault::Conflict
-            }
+            Self::SiteExists { .. }
+            | Self::RingExists { .. }
+            | Self::Overtaken { .. }
+            | Self::NumberTaken { .. } => Fault::Conflict,
             Self::NoSite
             | Self::NoRing { .. }
             | Self::NoView { .. }
@@ -271,10 +278,14 @@ fn start_import(
 fn commit_import(state: &State, commit: Commit) -> Result<Vec<Fact>, Refused> {
     let import = open_import(state, &commit.bundle)?;
     let newest = state.newest.map(|(sequence, _)| sequence);
+    let sequence = commit.sequence;
     if let Some(newest) = newest
-        && commit.sequence <= newest
+        && !state.may_follow(sequence, &commit.publisher)
     {
-        return Err(Refused::Overtaken { sequence: commit.sequence, newest });
+        return Err(Refused::Overtaken { sequence, newest });
+    }
+    if state.views.keys().any(|(_, kept)| *kept == sequence) {
+        return Err(Refused::NumberTaken { sequence });
     }
     let skipped = commit.previous != newest && commit.previous.is_some();
     let sources: Vec<SourceId> = commit.sources.iter().map(|s| s.source.clone()).collect();
@@ -282,7 +293,7 @@ fn commit_import(state: &State, commit: Commit) -> Result<Vec<Fact>, Refused> {
         import,
         custody: commit.custody,
         bundle: commit.bundle,
-        sequence: commit.sequence,
+        sequence,
         previous: newest,
         skipped,
         metadata: commit.metadata,
@@ -343,12 +354,11 @@ fn point_ring(
     if !state.rings.contains_key(ring) {
         return Err(Refused::NoRing { ring: ring.clone() });
     }
-    let complete = |(key, view): (&(SourceId, u64), &crate::KeptView)| {
-        (key.0 == *source && view.missing == 0).then_some(key.1)
-    };
+    let complete =
+        |(sequence, view): (u64, &crate::KeptView)| (view.missing == 0).then_some(sequence);
     let sequence = match sequence {
         Some(sequence) => sequence,
-        None => (state.views.iter().rev().find_map(complete))
+        None => (state.views_of(source).into_iter().rev().find_map(complete))
             .ok_or_else(|| Refused::NoCompleteView { source_id: source.clone() })?,
     };
     let key = (source.clone(), sequence);

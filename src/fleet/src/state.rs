@@ -144,11 +144,29 @@ impl State {
         }
     }
 
+    /// Whether a bundle that the publisher's signatures call newer may be the next: its number is
+    /// higher than the newest one's, or a new root has replaced keys that had pushed the numbers up.
+    #[must_use]
+    pub fn may_follow(&self, sequence: u64, publisher: &trust::Publisher) -> bool {
+        let known = self.publisher.as_ref().map_or(0, |publisher| publisher.roots.len());
+        self.newest.is_none_or(|(newest, _)| sequence > newest) || publisher.roots.len() > known
+    }
+
+    /// The kept views of a source with their sequences, oldest first. A number above the newest
+    /// bundle's is of keys that were replaced since, so it is older than all others.
+    #[must_use]
+    pub fn views_of(&self, source: &SourceId) -> Vec<(u64, &KeptView)> {
+        let newest = self.newest.map_or(u64::MAX, |(newest, _)| newest);
+        let views = self.views.iter().filter(|((s, _), _)| s == source);
+        let mut views: Vec<_> = views.map(|((_, sequence), view)| (*sequence, view)).collect();
+        views.sort_by_key(|(sequence, _)| (*sequence <= newest, *sequence));
+        views
+    }
+
     /// The newest kept view of a source, with its sequence.
     #[must_use]
     pub fn newest_view(&self, source: &SourceId) -> Option<(u64, &KeptView)> {
-        let mut views = self.views.iter().filter(|((s, _), _)| s == source);
-        views.next_back().map(|((_, sequence), view)| (*sequence, view))
+        self.views_of(source).pop()
     }
 
     /// Digest of the state: SHA-256 of its JSON, whose maps are sorted.
@@ -181,8 +199,7 @@ impl State {
             .filter(|((_, s), _)| s == source)
             .map(|(_, (sequence, _))| *sequence)
             .collect();
-        let sequences: Vec<u64> =
-            self.views.keys().filter(|(s, _)| s == source).map(|(_, n)| *n).collect();
+        let sequences: Vec<u64> = self.views_of(source).into_iter().map(|(n, _)| n).collect();
         let newest = sequences.len().saturating_sub(VIEWS_KEPT);
         for sequence in sequences.into_iter().take(newest) {
             if !pointed.contains(&sequence) {

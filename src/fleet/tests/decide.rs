@@ -171,6 +171,40 @@ fn an_older_bundle_cannot_be_committed_over_a_newer_one() {
 }
 
 #[test]
+fn numbers_that_stolen_keys_pushed_up_are_left_behind_by_a_new_root() {
+    let mut site = Site::founded();
+    site.imports(1, 0);
+    site.imports(90_000, 0);
+    assert_eq!(site.points_at(), Some(90_000));
+    let recovered = |sequence, missing| {
+        let mut commit = commit(sequence, missing);
+        commit.publisher.roots.insert(2, Digest::of(b"second root"));
+        Command::CommitImport(Box::new(commit))
+    };
+    site.begins(2);
+    assert!(matches!(site.commits(2, 0), Err(Refused::Overtaken { .. })), "by the old root");
+    site.does(recovered(2, 4));
+    assert_eq!(site.state.newest_view(&source()).unwrap().0, 2);
+    assert_eq!(site.points_at(), Some(90_000), "view 2 lacks files");
+    site.begins(3);
+    site.does(recovered(3, 0));
+    assert_eq!(site.points_at(), Some(3));
+    // What is left of the pushed-up number is the oldest view, and the first to go.
+    site.begins(4);
+    site.does(recovered(4, 0));
+    let kept: Vec<u64> = site.state.views.keys().map(|(_, sequence)| *sequence).collect();
+    assert_eq!(kept, [2, 3, 4]);
+    // The old root's word is an older one again; a number that is in use is not used twice.
+    site.begins(5);
+    site.does(recovered(5, 0));
+    let mut third = commit(3, 0);
+    third.publisher.roots.extend([(2, Digest::of(b"second root")), (3, Digest::of(b"third"))]);
+    site.begins(3);
+    let taken = site.asks(Command::CommitImport(Box::new(third)));
+    assert_eq!(taken, Err(Refused::NumberTaken { sequence: 3 }));
+}
+
+#[test]
 fn nothing_is_committed_that_was_not_begun() {
     let mut site = Site::founded();
     assert!(matches!(site.commits(1, 0), Err(Refused::NoImport { .. })));

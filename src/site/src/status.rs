@@ -66,14 +66,14 @@ impl Site {
         let state = self.state();
         let mut sources = Vec::new();
         let mut last = None;
-        for ((source, sequence), view) in state.views.iter().rev() {
-            if last == Some(source) {
+        for (source, _) in state.views.keys().rev() {
+            if last.replace(source) == Some(source) {
                 continue;
             }
-            last = Some(source);
+            let Some((sequence, view)) = state.newest_view(source) else { continue };
             sources.push(SourceStatus {
                 source: source.clone(),
-                sequence: *sequence,
+                sequence,
                 release_date: view.source.vendor.release_date,
                 updates: view.source.updates,
                 missing: view.missing,

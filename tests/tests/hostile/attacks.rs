@@ -1,7 +1,7 @@
 //! The ten attacks that TUF names, each by name, against the whole appliance. What each means in every
 //! detail stands in `trust`'s own tests; here the real programs meet one of each.
 
-use crate::common::{Attacked, PACKAGES, told};
+use crate::common::{Attacked, PACKAGES, stand, told};
 use crate::order::edit;
 use crate::vendor::text_of;
 use ids::Digest;
@@ -112,12 +112,32 @@ fn attack_3_extraneous_dependencies() {
 fn attack_4_fast_forward() {
     let workshop = Workshop::new();
     let attacked = Attacked::new(&workshop, &[&workshop.bundle("first", 1, PACKAGES)]);
-    // The timestamp key alone: the number does not fit what the bundle says of itself.
-    let good = workshop.bundle("good", 2, CHANGED);
-    let bad = copy(&good);
-    workshop.forge_role(&bad, "timestamp", |role| role["version"] = 4_000_000_000_u64.into());
+    let far = 4_000_000_000;
+    // With the timestamp key alone, the number no longer fits what the bundle says of itself.
+    let bad = copy(&workshop.bundle("second", 2, CHANGED));
+    workshop.forge_role(&bad, "timestamp", |role| role["version"] = far.into());
     attacked.refuses(&[&bad], "contents-format");
-    attacked.still_imports(&good);
+    // With all keys but the root's it is trusted, and no honest number is newer ...
+    let appliance = &attacked.appliance;
+    workshop.set_sequence(far - 1);
+    appliance.import(&[&workshop.bundle("far", 3, PACKAGES)]).ok().says("imported");
+    assert_eq!(stand(appliance)["sequence"], far);
+    workshop.set_sequence(2);
+    let honest = workshop.bundle("honest", 4, CHANGED);
+    let before = stand(appliance);
+    appliance.import(&[&honest]).ok().says("nothing was changed");
+    assert_eq!(stand(appliance), before);
+    // ... until the root's threshold replaces the keys.
+    replace_keys(&workshop, &["timestamp", "snapshot"]);
+    let next = workshop.bundle("next", 5, &[(5, 9_000)]);
+    attacked.still_imports(&next);
+    let after = stand(appliance);
+    assert_eq!((&after["sequence"], &after["rings"][0]["sequence"]), (&json!(4), &json!(4)));
+    // What was signed with the stolen keys counts for nothing from here.
+    appliance.import(&[&workshop.path("far")]).ok().says("nothing was changed");
+    assert_eq!(stand(appliance), after);
+    attacked.still_imports(&workshop.bundle("last", 6, &[(6, 9_000)]));
+    assert_eq!(stand(appliance)["rings"][0]["sequence"], 5);
 }
 
 #[test]

@@ -125,9 +125,11 @@ fn is_indexed(catalogue: &Catalogue, index: &PayloadIndex) -> Result<(), Stop> {
 pub(super) fn wanted(site: &Site) -> Result<HashSet<Digest>, Error> {
     let state = site.state();
     let mut wanted = HashSet::new();
-    let newest: HashMap<&SourceId, &fleet::KeptView> =
-        state.views.iter().map(|((source, _), view)| (source, view)).collect();
-    for (source, view) in newest.into_iter().filter(|(_, view)| view.missing > 0) {
+    let sources: HashSet<&SourceId> = state.views.keys().map(|(source, _)| source).collect();
+    for source in sources {
+        let Some((_, view)) = state.newest_view(source).filter(|(_, view)| view.missing > 0) else {
+            continue;
+        };
         let catalogue = site.catalogue(source, &view.source.catalogue)?;
         let files = catalogue.files.iter().map(|file| file.sha256);
         wanted.extend(files.filter(|digest| !site.store().has(digest)));

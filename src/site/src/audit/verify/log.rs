@@ -230,9 +230,9 @@ fn replay(events: &[Event], checkpoint: &Checkpoint) -> Result<String, String> {
 /// What must be so before a fact can be.
 fn follows(state: &State, fact: &Fact) -> Result<(), String> {
     match fact {
-        Fact::BundleImported { sequence, previous, bundle, .. } => {
+        Fact::BundleImported { sequence, previous, bundle, publisher, .. } => {
             let newest = state.newest.map(|(newest, _)| newest);
-            if *previous != newest || newest.is_some_and(|newest| *sequence <= newest) {
+            if *previous != newest || !state.may_follow(*sequence, publisher) {
                 return Err(format!("bundle {sequence} does not follow bundle {newest:?}"));
             }
             let open = state.open_imports.contains_key(bundle);
