@@ -108,7 +108,7 @@ impl Settings {
     /// # Errors
     /// What is wrong with them, in one phrase.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let settings: Self = toml::from_str(text).map_err(|e| e.to_string())?;
+        let settings: Self = toml::from_str(text).map_err(|error| told(text, &error))?;
         settings.check()?;
         Ok(settings)
     }
@@ -188,6 +188,13 @@ impl SourceSettings {
     }
 }
 
+/// What is wrong, and in which line: in one line, without the file's own, which may hold a password.
+fn told(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let message: Vec<&str> = error.message().lines().collect();
+    format!("line {}: {}", before.matches('\n').count() + 1, message.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -217,6 +224,17 @@ mod tests {
             let text = if why.is_empty() { String::new() } else { text };
             let error = Settings::parse(&text).unwrap_err();
             assert!(error.contains(why), "{why}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_beside_a_password_does_not_show_it() {
+        let source = "[[source]]\nvendor = \"debian\"\nsuite = \"bookworm\"\n[network]\n";
+        for line in ["proxxy = \"http://u:secret@h:1\"", "proxy = \"http://u:secret@h:1", "secret"]
+        {
+            let error = Settings::parse(&format!("{source}{line}\n")).unwrap_err();
+            assert!(error.starts_with("line 5: "), "{error}");
+            assert!(!error.contains("secret") && !error.contains('\n'), "{error}");
         }
     }
 }
