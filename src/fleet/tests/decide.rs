@@ -1,8 +1,8 @@
 //! What may happen: each rule as a user would meet it, and replay that never diverges.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fleet::{Actor, AnchorKind, Command, Commit, Event, Fact, Refused, State, VIEWS_KEPT, decide};
-use fleet::{ImportedSource, SourceFacts, Verdict};
+use fleet::{Actor, AnchorKind, CarriedCommit, Command, Commit, Event, Fact, Refused, State};
+use fleet::{ImportedSource, SourceFacts, VIEWS_KEPT, Verdict, decide};
 use ids::{Digest, RecordId, RingName, SourceId, Timestamp};
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
@@ -149,13 +149,15 @@ fn a_carrier_that_completes_a_view_moves_the_ring() {
     site.imports(2, 5);
     assert_eq!(site.points_at(), None);
     site.begins(1);
-    let carried = |missing| Command::CommitCarried {
-        custody: record(1),
-        bundle: bundle(1),
-        sequence: 1,
-        payloads_new: 5,
-        bytes_new: 50,
-        missing: vec![(source(), missing)],
+    let carried = |missing| {
+        Command::CommitCarried(CarriedCommit {
+            custody: record(1),
+            bundle: bundle(1),
+            sequence: 1,
+            payloads_new: 5,
+            bytes_new: 50,
+            missing: vec![(source(), missing)],
+        })
     };
     site.does(carried(0));
     assert_eq!(site.points_at(), Some(2));
