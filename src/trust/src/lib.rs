@@ -43,6 +43,6 @@ pub use repository::{Repository, Role, TargetFile};
 pub use roles::is_reserved_role;
 pub use site::{
     APPROVAL, Administrator, Administrators, Approval, ApprovedPackage, Approver, Asked, Decision,
-    Denial, Denied, Interval, LogIdentity, SITE_ROOT, SitePolicy, SiteRoot,
+    Denial, Denied, Interval, LogIdentity, SITE_ROOT, SitePolicy, SiteRoot, WAIVER, Waiver,
 };
 pub use verified::Verified;

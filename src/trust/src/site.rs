@@ -7,12 +7,14 @@
 mod approval;
 mod denial;
 mod root;
+mod waiver;
 
 pub use approval::{APPROVAL, Approval, ApprovedPackage, Asked, Decision, Interval};
 pub use denial::{Denial, Denied};
 pub use root::{
     Administrator, Administrators, Approver, LogIdentity, SITE_ROOT, SitePolicy, SiteRoot,
 };
+pub use waiver::{WAIVER, Waiver};
 
 /// Text from outside, cut for a sentence.
 pub(crate) fn short(text: &str) -> String {

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 use trust::{
     APPROVAL, Administrator, Administrators, Approval, ApprovedPackage, Approver, Asked, Decision,
     Denied, Envelope, Interval, LogIdentity, Purpose, SITE_ROOT, SitePolicy, SiteRoot, Verified,
+    WAIVER, Waiver,
 };
 
 /// Keys made by the stock program, and signatures made with it.
@@ -329,6 +330,32 @@ fn what_is_shown_names_everything_that_is_signed() {
     let mut hidden = approval();
     hidden.packages[0].version = "3.0.22\u{1b}[2K".into();
     assert_eq!(hidden.to_payload().unwrap_err().reason(), Denied::Malformed);
+}
+
+#[test]
+fn a_waiver_has_a_reason_an_end_and_its_own_endpoints() {
+    let keys = Keys::new(PEOPLE);
+    let root = found(&keys);
+    let waiver = Waiver {
+        schema: 1,
+        site: "lab".parse().unwrap(),
+        endpoints: vec!["web1".parse().unwrap()],
+        reason: "bare metal".into(),
+        approver: "kim".parse().unwrap(),
+        issued_at: now(),
+        not_after: at("2026-12-01T00:00:00Z"),
+    };
+    let signed = keys.sign(WAIVER, &waiver.to_payload().unwrap(), &["kim"]);
+    let good = Waiver::verify(&root, &signed, now()).unwrap();
+    let (web1, web2) = ("web1".parse().unwrap(), "web2".parse().unwrap());
+    good.covers(&web1, now()).unwrap();
+    assert_eq!(good.covers(&web2, now()).unwrap_err().reason(), Denied::OtherHost);
+    let late = good.covers(&web1, at("2026-12-01T00:00:00Z")).unwrap_err();
+    assert_eq!(late.reason(), Denied::Expired);
+    // What was signed as something else is no waiver.
+    let other = keys.approval(&approval(), &["kim"]);
+    assert!(Waiver::verify(&root, &other, now()).is_err());
+    assert!(Waiver { reason: " ".into(), ..waiver }.to_payload().is_err());
 }
 
 #[test]

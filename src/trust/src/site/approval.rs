@@ -19,8 +19,6 @@ pub const APPROVAL: Purpose = Purpose {
 };
 
 const SCHEMA: u32 = 1;
-/// How far ahead of the clock a statement may claim to be, in seconds.
-const AHEAD_MAX_SECS: i64 = 24 * 60 * 60;
 /// Most entries of any list.
 const LIST_MAX: usize = 100_000;
 
@@ -151,33 +149,7 @@ impl Approval {
             let sentence = format!("it is about site {}, not {}", approval.site, root.site);
             return Err(Denial::new(Denied::OtherSite, sentence));
         }
-        let approvers = root.approvers_by_key()?;
-        let keys = approvers.iter().map(|(print, (_, key))| (print.clone(), key.clone())).collect();
-        let signers = envelope.signers(APPROVAL, &keys)?;
-        let [signer] = signers.as_slice() else {
-            let sentence = format!("it has {} signatures; exactly one is needed", signers.len());
-            return Err(Denial::new(Denied::SignatureThreshold, sentence));
-        };
-        let Some((approver, _)) = approvers.get(signer) else {
-            return Err(Denial::new(Denied::UnknownKey, "its signer is not listed"));
-        };
-        if approver.person != approval.approver {
-            let sentence = format!(
-                "it names {} as approver, but {}'s key signed it",
-                approval.approver, approver.person
-            );
-            return Err(Denial::new(Denied::UnknownKey, sentence));
-        }
-        let until = approver.not_after.map_or(root.not_after, |end| end.min(root.not_after));
-        if now >= until {
-            let sentence =
-                format!("the site root lists {}'s key until {until} only", approver.person);
-            return Err(Denial::new(Denied::RootExpired, sentence));
-        }
-        if approval.issued_at.duration_since(now).as_secs() > AHEAD_MAX_SECS {
-            let sentence = format!("it claims to be of {}, ahead of the clock", approval.issued_at);
-            return Err(Denial::new(Denied::FromTheFuture, sentence));
-        }
+        root.hears(envelope, APPROVAL, &approval.approver, approval.issued_at, now)?;
         Ok(Verified::new(approval))
     }
 

@@ -17,6 +17,8 @@ pub const SITE_ROOT: Purpose = Purpose {
 };
 
 const SCHEMA: u32 = 1;
+/// How far ahead of the clock a statement may claim to be, in seconds.
+const AHEAD_MAX_SECS: i64 = 24 * 60 * 60;
 /// Most people of each kind.
 const PEOPLE_MAX: usize = 500;
 
@@ -219,6 +221,43 @@ impl Verified<SiteRoot> {
         }
         signed_by(envelope, &[&**self, &next])?;
         Ok(Self::new(next))
+    }
+
+    /// Checks that an envelope is signed by exactly one approver whom this root lists and obeys at
+    /// `now`, and who is the one that the statement itself names.
+    pub(crate) fn hears(
+        &self,
+        envelope: &Envelope,
+        purpose: Purpose,
+        named: &PersonId,
+        issued_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Denial> {
+        let approvers = self.approvers_by_key()?;
+        let keys = approvers.iter().map(|(print, (_, key))| (print.clone(), key.clone())).collect();
+        let signers = envelope.signers(purpose, &keys)?;
+        let [signer] = signers.as_slice() else {
+            let sentence = format!("it has {} signatures; exactly one is needed", signers.len());
+            return Err(Denial::new(Denied::SignatureThreshold, sentence));
+        };
+        let Some((approver, _)) = approvers.get(signer) else {
+            return Err(Denial::new(Denied::UnknownKey, "its signer is not listed"));
+        };
+        let Approver { person, not_after, .. } = approver;
+        if person != named {
+            let sentence = format!("it names {named} as approver, but {person}'s key signed it");
+            return Err(Denial::new(Denied::UnknownKey, sentence));
+        }
+        let until = not_after.map_or(self.not_after, |end| end.min(self.not_after));
+        if now >= until {
+            let sentence = format!("the site root lists {person}'s key until {until} only");
+            return Err(Denial::new(Denied::RootExpired, sentence));
+        }
+        if issued_at.duration_since(now).as_secs() > AHEAD_MAX_SECS {
+            let sentence = format!("it claims to be of {issued_at}, ahead of the clock");
+            return Err(Denial::new(Denied::FromTheFuture, sentence));
+        }
+        Ok(())
     }
 }
 
