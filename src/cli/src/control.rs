@@ -9,8 +9,8 @@ use fleet::{Custody, Role};
 use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{
-    AptConfig, Folder, ImportOrder, ImportOutcome, Progress, Receipt, RingPointer, ScannerStatus,
-    Site, Status,
+    AptConfig, Folder, ImportOrder, ImportOutcome, Progress, Receipt, RingPointer, RootDraft,
+    ScannerStatus, Site, SiteRootStatus, Status,
     audit::{Exported, Filter, Line, Scope},
 };
 use std::{
@@ -20,6 +20,7 @@ use std::{
     process::Command,
     sync::Arc,
 };
+use trust::Envelope;
 
 /// Longest request in bytes.
 const REQUEST_BYTES_MAX: u64 = 1 << 20;
@@ -32,6 +33,9 @@ pub(crate) enum Request {
     Rings,
     CreateRing { ring: RingName, follows: bool, person: PersonId },
     PointRing { ring: RingName, source: SourceId, sequence: Option<u64>, person: PersonId },
+    SiteRoot,
+    DraftSiteRoot { draft: Box<RootDraft> },
+    AcceptSiteRoot { envelope: Envelope, pinned: Option<Digest>, person: PersonId },
     Scanner,
     SetScanner { socket: Option<String>, person: PersonId },
     AptConfig { name: EndpointName, ring: RingName, address: String, person: PersonId },
@@ -49,6 +53,8 @@ pub(crate) enum Reply {
     Import(Box<ImportOutcome>),
     Rings(Vec<RingPointer>),
     Done(bool),
+    SiteRoot(Box<Option<SiteRootStatus>>),
+    Draft(Envelope),
     Scanner(ScannerStatus),
     AptConfig(AptConfig),
     Status(Box<Status>),
@@ -200,6 +206,13 @@ fn perform(
         Request::PointRing { ring, source, sequence, person } => {
             let actor = by(&person, Role::Operator);
             Reply::Done(site.point_ring(actor, ring, source, sequence)?)
+        }
+        Request::SiteRoot => Reply::SiteRoot(Box::new(site.site_root()?)),
+        Request::DraftSiteRoot { draft } => Reply::Draft(site.draft_site_root(*draft)?),
+        Request::AcceptSiteRoot { envelope, pinned, person } => {
+            let actor = by(&person, Role::Administrator);
+            let accepted = site.accept_site_root(actor, &envelope, pinned)?;
+            Reply::SiteRoot(Box::new(Some(accepted)))
         }
         Request::Scanner => Reply::Scanner(site.scanner()),
         Request::SetScanner { socket, person } => {

@@ -48,6 +48,12 @@ impl From<collect::Error> for Failure {
     }
 }
 
+impl From<trust::Denial> for Failure {
+    fn from(denial: trust::Denial) -> Self {
+        Self::say(denial.fault(), format!("{denial} ({})", denial.code()))
+    }
+}
+
 impl From<client::Error> for Failure {
     fn from(error: client::Error) -> Self {
         Self::new(error.fault(), &error)

@@ -3,6 +3,7 @@
 //! A verb parses its words, calls one use case, and says in one sentence what came of it. Exit codes:
 //! 0 done, 2 wrong usage, 3 wrong input, 4 refused, 5 conflict, 6 not available now, 7 broken.
 
+mod approver;
 mod audit;
 mod bundle;
 mod collect;
@@ -18,6 +19,8 @@ mod ring;
 mod scanner;
 mod screen;
 mod serve;
+mod site_root;
+mod ssh;
 mod status;
 
 use clap::{Parser, Subcommand};
@@ -48,6 +51,12 @@ enum Verb {
     Bundle(bundle::Bundle),
     /// Found a site in an empty data folder.
     Init(init::Init),
+    /// Whom the site obeys: its root of administrators' and approvers' keys.
+    #[command(subcommand)]
+    Site(site_root::SiteRootVerb),
+    /// Approvers' keys: list them, draw up a site root with one more or fewer.
+    #[command(subcommand)]
+    Approver(approver::ApproverVerb),
     /// Import a bundle from a medium.
     Import(import::Import),
     /// Rings: list them, make one, point one at a view.
@@ -103,6 +112,8 @@ fn run(verb: Verb, screen: &Screen) -> Result<(), Failure> {
         Verb::Keys(verb) => verb.run(screen),
         Verb::Bundle(verb) => verb.run(screen),
         Verb::Init(verb) => verb.run(screen),
+        Verb::Site(verb) => verb.run(screen),
+        Verb::Approver(verb) => verb.run(screen),
         Verb::Import(verb) => verb.run(screen),
         Verb::Ring(verb) => verb.run(screen),
         Verb::Scanner(verb) => verb.run(screen),

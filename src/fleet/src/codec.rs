@@ -125,6 +125,8 @@ pub const KINDS: &[&str] = &[
     "ring-created",
     "ring-pointed",
     "endpoint-certificate-issued",
+    "site-root-accepted",
+    "site-root-refused",
     "scanner-set",
     "refusals-counted",
     "log-viewed",

@@ -45,6 +45,10 @@ pub enum Command {
     PointRing { ring: RingName, source: SourceId, sequence: Option<u64> },
     /// Record a client certificate.
     IssueCertificate { endpoint: Digest, certificate: Digest, not_after: Timestamp },
+    /// Take the next generation of the site root; whoever asks has verified its signatures.
+    AcceptSiteRoot { root: Digest, document: Box<trust::Verified<trust::SiteRoot>> },
+    /// Record that a site root was not accepted.
+    RefuseSiteRoot { reason: String, message: String },
     /// Name the malware scanner, or ask none.
     SetScanner { socket: Option<String> },
     /// Record counted refusals.
@@ -117,6 +121,12 @@ pub enum Refused {
          build the bundle once more, which gives it the next number"
     )]
     NumberTaken { sequence: u64 },
+    /// A document about another site.
+    #[error("it is about site {other}, not this one")]
+    OtherSite { other: SiteName },
+    /// The site root is not the next one.
+    #[error("site root {generation} does not follow root {newest}, which is the newest here")]
+    RootOvertaken { generation: u64, newest: u64 },
     /// No such ring.
     #[error("there is no ring {ring}")]
     NoRing { ring: RingName },
@@ -144,12 +154,13 @@ impl Refused {
             Self::SiteExists { .. }
             | Self::RingExists { .. }
             | Self::Overtaken { .. }
-            | Self::NumberTaken { .. } => Fault::Conflict,
+            | Self::NumberTaken { .. }
+            | Self::RootOvertaken { .. } => Fault::Conflict,
             Self::NoSite
             | Self::NoRing { .. }
             | Self::NoView { .. }
             | Self::NoCompleteView { .. } => Fault::Input,
-            Self::Incomplete { .. } => Fault::Refused,
+            Self::Incomplete { .. } | Self::OtherSite { .. } => Fault::Refused,
             Self::NoCustody { .. } | Self::NoImport { .. } => Fault::Broken,
         }
     }
@@ -230,6 +241,8 @@ fn follow(state: &State, command: Command) -> Result<Vec<Fact>, Refused> {
         Command::IssueCertificate { endpoint, certificate, not_after } => {
             Fact::EndpointCertificateIssued { endpoint, certificate, not_after }
         }
+        Command::AcceptSiteRoot { root, document } => accept_site_root(state, root, &document)?,
+        Command::RefuseSiteRoot { reason, message } => Fact::SiteRootRefused { reason, message },
         Command::SetScanner { socket } if socket == state.scanner => return Ok(Vec::new()),
         Command::SetScanner { socket } => Fact::ScannerSet { socket },
         Command::CountRefusals { source, reason, count, since, until } => {
@@ -333,6 +346,32 @@ fn commit_carried(
         facts.extend(point_followers(&after, &source));
     }
     Ok(facts)
+}
+
+/// Generations come one after the other, and are about this site.
+fn accept_site_root(
+    state: &State,
+    root: Digest,
+    document: &trust::SiteRoot,
+) -> Result<Fact, Refused> {
+    let newest = state.site_roots.len() as u64;
+    let generation = document.generation;
+    if state.site.as_ref() != Some(&document.site) {
+        return Err(Refused::OtherSite { other: document.site.clone() });
+    }
+    if generation != newest + 1 {
+        return Err(Refused::RootOvertaken { generation, newest });
+    }
+    Ok(Fact::SiteRootAccepted {
+        generation,
+        root,
+        administrators: document.administrators.keys.len() as u64,
+        threshold: document.administrators.threshold as u64,
+        approvers: document.approvers.len() as u64,
+        four_eyes: document.policy.four_eyes,
+        attested_approvals: document.policy.attested_approvals,
+        not_after: document.not_after,
+    })
 }
 
 /// Rings that follow go to the newest view of `source` when it is complete.

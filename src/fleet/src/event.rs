@@ -193,6 +193,20 @@ pub enum Fact {
     RingPointed { ring: RingName, source: SourceId, sequence: u64, generation: u64 },
     /// An endpoint got a client certificate; `endpoint` is the commitment to its name.
     EndpointCertificateIssued { endpoint: Digest, certificate: Digest, not_after: Timestamp },
+    /// A generation of the site root was accepted: whom the site obeys from here on. `root` is the
+    /// digest of its envelope, which is kept.
+    SiteRootAccepted {
+        generation: u64,
+        root: Digest,
+        administrators: u64,
+        threshold: u64,
+        approvers: u64,
+        four_eyes: bool,
+        attested_approvals: bool,
+        not_after: Timestamp,
+    },
+    /// A site root was offered and not accepted; whom the site obeys is as before.
+    SiteRootRefused { reason: String, message: String },
     /// Which malware scanner imports ask from here on: clamd's socket; `None` asks none.
     ScannerSet { socket: Option<String> },
     /// Unauthenticated refusals, counted: at most one per kind and reason in ten minutes.

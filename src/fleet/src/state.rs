@@ -50,6 +50,10 @@ pub struct State {
     /// clamd's socket, where imports are scanned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scanner: Option<String>,
+    /// Digests of the envelopes of the site root's generations, from the first to the newest; empty
+    /// where the site has no root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub site_roots: Vec<Digest>,
 }
 
 /// A view that is kept: one source at one sequence.
@@ -97,10 +101,7 @@ impl State {
                 self.open_imports.insert(*bundle, open);
             }
             Fact::ImportPaused { import, missing_volumes, .. } => {
-                let open = self.open_imports.values_mut().find(|open| open.import == *import);
-                if let Some(open) = open.filter(|_| !missing_volumes.is_empty()) {
-                    open.missing_volumes = Some(missing_volumes.clone());
-                }
+                self.note_missing_volumes(import, missing_volumes);
             }
             Fact::BundleRefused { bundle: Some(bundle), .. } => {
                 self.open_imports.remove(bundle);
@@ -126,8 +127,10 @@ impl State {
                 self.pointers.insert(key, (*sequence, *generation));
                 self.drop_old_views(source);
             }
+            Fact::SiteRootAccepted { root, .. } => self.site_roots.push(*root),
             Fact::ScannerSet { socket } => self.scanner.clone_from(socket),
-            Fact::KeyMade { .. }
+            Fact::SiteRootRefused { .. }
+            | Fact::KeyMade { .. }
             | Fact::ServiceStarted { .. }
             | Fact::LedgerRepaired { .. }
             | Fact::ViewsRebuilt { .. }
@@ -175,6 +178,13 @@ impl State {
     /// Only if the state cannot be written as JSON, which would be our own mistake.
     pub fn digest(&self) -> Result<Digest, serde_json::Error> {
         Ok(Digest::of(&serde_json::to_vec(self)?))
+    }
+
+    fn note_missing_volumes(&mut self, import: &RecordId, missing: &[u32]) {
+        let open = self.open_imports.values_mut().find(|open| open.import == *import);
+        if let Some(open) = open.filter(|_| !missing.is_empty()) {
+            open.missing_volumes = Some(missing.to_vec());
+        }
     }
 
     fn keep_views(&mut self, sequence: u64, sources: &[ImportedSource]) {

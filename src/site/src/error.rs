@@ -35,6 +35,9 @@ pub enum Error {
     /// The rules say no.
     #[error("the site refuses this")]
     Refused(#[source] fleet::Refused),
+    /// A document that people signed is not obeyed.
+    #[error("the document is not taken ({}), and nothing was changed", .0.code())]
+    Denied(#[source] trust::Denial),
     /// The ledger failed; nothing more is written until a restart.
     #[error("the ledger cannot be written; stop, look at the disk, and start again")]
     Ledger(#[source] ledger::Error),
@@ -87,6 +90,7 @@ impl Error {
             Self::Founded { .. } => Fault::Conflict,
             Self::Folder { .. } | Self::Random(_) => Fault::Unavailable,
             Self::Refused(source) => source.fault(),
+            Self::Denied(source) => source.fault(),
             Self::OpenLedger(source) => source.fault(),
             Self::Entry { source, .. } => source.fault(),
             Self::Store(source) => source.fault(),

@@ -147,6 +147,12 @@ impl Export<'_> {
                         files.put(format!("vendor/keyrings/{}.{kind}", plain_name(name)), bytes);
                     }
                 }
+                Fact::SiteRootAccepted { generation, root, .. } => {
+                    let what = format!("site root {generation}");
+                    if let Some(bytes) = files.take(self.blob, root, what) {
+                        files.put(format!("site/root-{generation}.json"), bytes);
+                    }
+                }
                 Fact::BundleImported { sources, sequence, metadata, .. } => {
                     newest = Some(metadata);
                     for source in sources {

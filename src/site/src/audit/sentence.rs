@@ -124,6 +124,14 @@ fn import(fact: &Fact, who: &str) -> String {
             count(*payloads_new, "payload"),
             bytes(*bytes_new)
         ),
+        Fact::SiteRootAccepted { generation, threshold, administrators, approvers, .. } => format!(
+            "{who} accepted site root {generation}: {threshold} of {} sign the next, {} of approvers",
+            count(*administrators, "administrator"),
+            count(*approvers, "key")
+        ),
+        Fact::SiteRootRefused { reason, message } => {
+            format!("a site root that {who} offered was refused ({reason}): {message}")
+        }
         Fact::ScannerSet { socket: Some(socket) } => {
             format!("{who} set the malware scanner of imports: clamd at {socket}")
         }
@@ -176,7 +184,10 @@ fn fingerprint_list(fingerprints: &[String]) -> String {
 
 /// `1 update`, `2 updates`, `1,234 entries`.
 pub(super) fn count(n: u64, noun: &str) -> String {
-    let many = noun.strip_suffix('y').map_or(format!("{noun}s"), |stem| format!("{stem}ies"));
+    let many = noun
+        .strip_suffix('y')
+        .filter(|stem| !stem.ends_with('e'))
+        .map_or(format!("{noun}s"), |stem| format!("{stem}ies"));
     format!("{} {}", thousands(n), if n == 1 { noun } else { &many })
 }
 

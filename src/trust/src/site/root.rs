@@ -8,7 +8,10 @@ use crate::{
 use ids::{Digest, PersonId, SiteName, Timestamp};
 use serde::{Deserialize, Serialize};
 use ssh_key::PublicKey;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 /// What a site root is signed as.
 pub const SITE_ROOT: Purpose = Purpose {
@@ -151,6 +154,41 @@ impl SiteRoot {
         }
         signed_by(envelope, &[&root])?;
         Ok(Verified::new(root))
+    }
+
+    /// The document in words: what an administrator reads before signing.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Self { site, generation, issued_at, not_after, policy, log, .. } = self;
+        let print = |key: &str| parse_public_key(key).map(|key| fingerprint(&key));
+        let print = |key: &str| print(key).unwrap_or_else(|_| "no key".to_owned());
+        let mut text = format!("SITE ROOT {generation} of site {site}\n");
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "drawn up {issued_at}, ends {not_after}");
+        let Administrators { threshold, keys } = &self.administrators;
+        let _ =
+            writeln!(text, "Administrators ({threshold} of {} sign the next root):", keys.len());
+        for Administrator { person, key } in keys {
+            let _ = writeln!(text, "  {person}  {}", print(key));
+        }
+        let _ = writeln!(text, "Approvers' keys ({}):", self.approvers.len());
+        for Approver { person, key, not_after } in &self.approvers {
+            let end = not_after.map(|end| format!(", until {end}")).unwrap_or_default();
+            let _ = writeln!(text, "  {person}  {}{end}", print(key));
+        }
+        let four_eyes = if policy.four_eyes {
+            "nobody approves what they imported"
+        } else {
+            "OFF: importers may approve what they imported"
+        };
+        let attested = if policy.attested_approvals {
+            "RECORDED: approvals that only the appliance attests to"
+        } else {
+            "none: only signed approvals are recorded"
+        };
+        let _ = writeln!(text, "Four eyes: {four_eyes}\nAttested approvals: {attested}");
+        let _ = writeln!(text, "Log: epoch {}, {}", log.epoch, super::short(&log.key));
+        text
     }
 
     /// Who has to sign for the administrators, by fingerprint.
