@@ -5,7 +5,13 @@ use durable::Disk;
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
+
+/// How often a lock is tried, and how long to wait in between.
+const LOCK_TRIES: u32 = 40;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where everything is.
 #[derive(Debug, Clone)]
@@ -100,11 +106,17 @@ impl Folder {
         let mut options = File::options();
         let options = options.create(true).truncate(false).write(true).mode(0o600);
         let file = options.open(path).map_err(fail)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
-            Err(fs::TryLockError::WouldBlock) => Err(Error::InUse { path: self.0.clone() }),
-            Err(fs::TryLockError::Error(source)) => Err(fail(source)),
+        // A process that was killed a moment ago can hold it a little longer through a child that was
+        // forked and not yet executed: only a lock that stays is somebody's.
+        for patience in (0..LOCK_TRIES).rev() {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock { _file: file }),
+                Err(fs::TryLockError::WouldBlock) if patience == 0 => break,
+                Err(fs::TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+                Err(fs::TryLockError::Error(source)) => return Err(fail(source)),
+            }
         }
+        Err(Error::InUse { path: self.0.clone() })
     }
 }
 
