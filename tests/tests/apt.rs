@@ -101,6 +101,21 @@ fn what_a_courier_brought_is_good_for_40_days_and_refused_after_60() {
 }
 
 #[test]
+fn what_ends_before_the_next_courier_is_said_beforehand() {
+    let story = Story::shared();
+    let appliance = filled(&story);
+    let status = |day: &str| {
+        let mut command = tests::patchkeep_on(day);
+        tests::run(command.args(["status", "--data"]).arg(appliance.data())).ok()
+    };
+    // Debian's security archive vouches for a week; endpoints hold on for 45 days after its date.
+    status("+44d").says("soon: the vendor's release of").says("endpoints refuse it");
+    let words = ["db-2", "--address", "https://appliance.example:8443"];
+    appliance.verb(&["endpoint", "apt-config"], &words).ok();
+    status("+70d").says("soon: an endpoint's certificate ends").says("unless it got a newer one");
+}
+
+#[test]
 fn apt_refuses_whatever_is_altered_in_the_store() {
     let story = Story::shared();
     let appliance = filled(&story);

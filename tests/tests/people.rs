@@ -263,9 +263,10 @@ fn an_assessor_finds_every_root_in_the_evidence() {
     site.sign("second", "ann").ok();
     site.sign("second", "ben").ok();
     site.accept("second", &[]).ok().says("draw up the next one");
+    site.appliance.verb(&["status"], &[]).ok().says("soon: site root 2 ends");
     let zip = site.path("audit.zip");
     site.appliance.verb(&["audit", "export"], &["--into", &zip]).ok();
-    patchkeep(["audit", "verify", &zip]).ok();
+    patchkeep(["audit", "verify", &zip]).ok().says("site roots 1 to 2 follow each other");
     for name in ["site/root-1.json", "site/root-2.json"] {
         let kept = run(Command::new("unzip").args(["-p", &zip, name])).ok();
         assert!(kept.has("vnd.patchkeep.site-root+json"), "{name}\n{kept}");

@@ -79,6 +79,9 @@ pub(crate) fn text(outcome: &ImportOutcome) -> String {
     for ring in &outcome.rings {
         let _ = write!(text, "\n  ring now points here: {ring}");
     }
+    for ending in &outcome.radar {
+        let _ = write!(text, "\n  soon: {ending}");
+    }
     text
 }
 

@@ -14,6 +14,8 @@ use std::{
     time::Duration,
 };
 
+/// How often what will end soon is written to the log of the program.
+const RADAR_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often counted refusals are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
@@ -153,6 +155,7 @@ impl Open {
 async fn until_told(open: &Open) {
     use tokio::signal::unix::{SignalKind, signal};
     let mut looks = tokio::time::interval(LOOK_EVERY);
+    let mut days = tokio::time::interval(RADAR_EVERY);
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -162,6 +165,13 @@ async fn until_told(open: &Open) {
         tokio::select! {
             _ = interrupt.recv() => return,
             _ = terminate.recv() => return,
+            _ = days.tick() => {
+                let site = Arc::clone(&open.site);
+                let looked = tokio::task::spawn_blocking(move || site.radar());
+                for ending in looked.await.ok().and_then(Result::ok).unwrap_or_default() {
+                    tracing::warn!("{ending}");
+                }
+            }
             _ = looks.tick() => {
                 let (site, refusals) = (Arc::clone(&open.site), Arc::clone(&open.refusals));
                 let flushed = tokio::task::spawn_blocking(move || {

@@ -40,6 +40,9 @@ impl Status {
         }
         let _ = write!(text, "\n{}", ring::lines(&status.rings));
         let _ = write!(text, "\n{}", scanner::line(&status.scanner));
+        for ending in &status.radar {
+            let _ = write!(text, "\nsoon: {ending}");
+        }
         for sequence in &status.unfinished {
             let _ =
                 write!(text, "\nbundle {sequence} was begun and is not finished: import it again");

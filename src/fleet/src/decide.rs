@@ -362,8 +362,14 @@ fn accept_site_root(
     if generation != newest + 1 {
         return Err(Refused::RootOvertaken { generation, newest });
     }
-    Ok(Fact::SiteRootAccepted {
-        generation,
+    Ok(site_root_accepted(root, document))
+}
+
+/// What the ledger says of an accepted site root whose envelope has the digest `root`.
+#[must_use]
+pub fn site_root_accepted(root: Digest, document: &trust::SiteRoot) -> Fact {
+    Fact::SiteRootAccepted {
+        generation: document.generation,
         root,
         administrators: document.administrators.keys.len() as u64,
         threshold: document.administrators.threshold as u64,
@@ -371,7 +377,7 @@ fn accept_site_root(
         four_eyes: document.policy.four_eyes,
         attested_approvals: document.policy.attested_approvals,
         not_after: document.not_after,
-    })
+    }
 }
 
 /// Rings that follow go to the newest view of `source` when it is complete.

@@ -15,7 +15,9 @@ mod state;
 
 pub use codec::{CodecError, ENTRY_BYTES_MAX, KINDS, decode, encode};
 pub use custody::{AvEngine, Custody, CustodyOutcome, MediaType, ScanResult, Verdict};
-pub use decide::{CarriedCommit, Command, Commit, Refused, decide, effective_now};
+pub use decide::{
+    CarriedCommit, Command, Commit, Refused, decide, effective_now, site_root_accepted,
+};
 pub use event::{
     Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, SourceFacts,
 };

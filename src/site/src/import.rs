@@ -94,11 +94,14 @@ impl Run<'_> {
         let record = self.put_record()?;
         self.command(Command::OpenCustody { custody: self.custody.clone(), record })?;
         let ended = self.read(report);
-        let outcome = match ended {
+        let mut outcome = match ended {
             Ok(outcome) => outcome,
             Err(stop) => self.stop(stop)?,
         };
         self.close(&outcome)?;
+        if outcome.code() == "imported" {
+            outcome.radar = self.site.radar()?;
+        }
         Ok(outcome)
     }
 

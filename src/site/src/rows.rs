@@ -1,7 +1,7 @@
 //! Which rows of the views an event makes.
 //!
-//! Trees: `imports` by sequence, `refusals` by entry, `kinds` by type and entry. Raise
-//! [`views::FORMAT`] with every change here.
+//! Trees: `imports` by sequence, `refusals` by entry, `kinds` by type and entry, `certificates` by digest.
+//! Raise [`views::FORMAT`] with every change here.
 
 use fleet::{Event, Fact};
 use serde_json::json;
@@ -13,6 +13,9 @@ pub const IMPORTS: &str = "imports";
 pub const REFUSALS: &str = "refusals";
 /// Entries by type: key is the type, a zero byte and the index.
 pub const KINDS: &str = "kinds";
+
+/// Endpoints' certificates, by digest: when each ends.
+pub(crate) const CERTIFICATES: &str = "certificates";
 
 /// The rows of the event with this index.
 pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
@@ -37,6 +40,11 @@ pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
             });
             let key = index.to_be_bytes().to_vec();
             rows.push(Row { tree: REFUSALS, key, value: Some(value) });
+        }
+        Fact::EndpointCertificateIssued { certificate, not_after, .. } => {
+            let value = json!({ "entry": index, "not_after": not_after });
+            let key = certificate.as_bytes().to_vec();
+            rows.push(Row { tree: CERTIFICATES, key, value: Some(value) });
         }
         _ => {}
     }

@@ -1,6 +1,6 @@
 //! What the appliance says of itself: for people in a hurry, and for the site's receipt.
 
-use crate::{Error, RingPointer, ScannerStatus, Site};
+use crate::{Ending, Error, RingPointer, ScannerStatus, Site};
 use ids::{Digest, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,8 @@ pub struct Status {
     pub rings: Vec<RingPointer>,
     /// The malware scanner of imports.
     pub scanner: ScannerStatus,
+    /// What ends before the next courier.
+    pub radar: Vec<Ending>,
     /// Bundles begun and not committed.
     pub unfinished: Vec<u64>,
     /// Payloads held.
@@ -88,6 +90,7 @@ impl Site {
             sources,
             rings: self.rings(),
             scanner: self.scanner(),
+            radar: self.radar()?,
             unfinished: self.unfinished_imports(),
             payloads: total.payloads,
             payload_bytes: total.bytes,

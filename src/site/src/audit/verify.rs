@@ -2,6 +2,7 @@
 
 mod log;
 mod origins;
+mod people;
 
 use super::{
     Manifest,

@@ -1,7 +1,7 @@
 //! How an import ends: one code, one sentence, figures.
 
 use super::plan::Plan;
-use crate::{Error, heart::Done, vendor::chain};
+use crate::{Ending, Error, heart::Done, vendor::chain};
 use fleet::{AvEngine, Fact, ImportedSource, ScanResult, Verdict};
 use ids::Fault;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,9 @@ pub struct ImportOutcome {
     pub missing_volumes: Vec<u32>,
     /// Rings that were pointed at the new view, as `ring/source`.
     pub rings: Vec<String>,
+    /// What ends before the next courier, after a committed bundle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub radar: Vec<Ending>,
 }
 
 impl ImportOutcome {
@@ -81,6 +84,7 @@ impl ImportOutcome {
             sources: Vec::new(),
             missing_volumes: Vec::new(),
             rings: Vec::new(),
+            radar: Vec::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use super::super::{
     html, index, rows,
     told::{self, Told, read_catalogue},
 };
-use super::{Checks, Findings, log::Log};
+use super::{Checks, Findings, log::Log, people};
 use fleet::{AnchorKind, Event, Fact, ImportedSource};
 use ids::{Digest, Hasher, Timestamp};
 use sandbox::Reader;
@@ -33,6 +33,7 @@ pub(super) fn check(
         files.values().map(|bytes| (Digest::of(bytes), bytes.as_slice())).collect();
     vendors(&blobs, events, checks.reader, findings);
     publisher(files, &blobs, events, findings);
+    people::check(&blobs, events, findings);
     let records = records(files, manifest, events, findings);
     let show = |digest: &Digest| blobs.get(digest).map(|bytes| bytes.to_vec());
     let told = told::gather(events, &show, &|record| records.get(record).cloned());
