@@ -15,7 +15,7 @@ use std::{
     io::{self, Read},
     ops::ControlFlow,
     os::unix::net::UnixStream,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -31,6 +31,8 @@ const FILE_BYTES_MAX: usize = 128 << 20;
 const PIECE_BYTES: usize = 1 << 18;
 /// How long clamd may be silent over one file.
 const SILENCE_MAX: Duration = Duration::from_secs(300);
+/// How long it may be silent when it is only asked who it is.
+const HELLO_MAX: Duration = Duration::from_secs(10);
 /// How many payloads are looked at at the same time.
 const WORKERS: usize = 2;
 /// How many names a record keeps of what was found or could not be looked at.
@@ -312,13 +314,14 @@ enum Verdict {
 impl Scanner {
     /// The scanner at `socket`, or why there is none.
     fn find(socket: &str) -> Result<Self, String> {
-        let socket = Socket(PathBuf::from(socket));
-        let said = clamav_client::get_version(&socket).map_err(|e| e.to_string())?;
+        let path = PathBuf::from(socket);
+        let hello = Socket { path: path.clone(), silence_max: HELLO_MAX };
+        let said = clamav_client::get_version(&hello).map_err(|e| e.to_string())?;
         let version = plain(&said);
         if version.is_empty() {
             return Err("it says nothing of itself".to_owned());
         }
-        Ok(Self { socket, version })
+        Ok(Self { socket: Socket { path, silence_max: SILENCE_MAX }, version })
     }
 
     fn look(&self, bytes: &[u8]) -> Result<Verdict, String> {
@@ -355,15 +358,18 @@ fn hung_up(error: &io::Error) -> bool {
 }
 
 /// clamd's socket, with a limit to its silence.
-struct Socket(PathBuf);
+struct Socket {
+    path: PathBuf,
+    silence_max: Duration,
+}
 
 impl TransportProtocol for Socket {
     type Stream = UnixStream;
 
     fn connect(&self) -> io::Result<UnixStream> {
-        let stream = UnixStream::connect(AsRef::<Path>::as_ref(&self.0))?;
-        stream.set_read_timeout(Some(SILENCE_MAX))?;
-        stream.set_write_timeout(Some(SILENCE_MAX))?;
+        let stream = UnixStream::connect(&self.path)?;
+        stream.set_read_timeout(Some(self.silence_max))?;
+        stream.set_write_timeout(Some(self.silence_max))?;
         Ok(stream)
     }
 }
