@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("trust", 1),
     ("bundle", 2),
     ("vendor-apt", 2),
+    ("api", 2),
     ("fleet", 2),
     ("store", 3),
     ("ledger", 3),
@@ -31,7 +32,7 @@ const ROOF: u8 = 7;
 
 /// No clock, disk, network, randomness or async: the same input gives the same answer for ever.
 pub(super) const PURE: &[&str] =
-    &["ids", "catalogue", "merkle", "trust", "bundle", "vendor-apt", "fleet"];
+    &["ids", "catalogue", "merkle", "trust", "bundle", "vendor-apt", "api", "fleet"];
 
 /// What a pure crate may name.
 const PURE_OUTSIDE: &[&str] = &[
