@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("collect", 4),
     ("site", 4),
     ("server", 5),
+    ("agent", 5),
     ("reader", 5),
     ("cli", 6),
     ("tests", ROOF),
@@ -136,6 +137,10 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "x509-parser",
             "rustix",
         ],
+    ),
+    (
+        "agent",
+        &["clap", "rcgen", "reqwest", "rustix", "rustls", "tempfile", "tokio", "x509-parser"],
     ),
     // OpenPGP (LGPL) is named here and nowhere else: the reader is a program of its own.
     ("reader", &["ar", "flate2", "liblzma", "sequoia-openpgp", "rustix"]),

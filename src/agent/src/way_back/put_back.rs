@@ -1,0 +1,187 @@
+//! Putting back what packages own from an archive: what was added goes, what changed since is replaced.
+//!
+//! A file that has not changed since the copy was begun (its change time says so, which nobody can set)
+//! is left alone, so that as little as possible is touched on a machine that runs.
+
+use super::{COPY_SECONDS_MAX, NOT_OWNED, OWNED};
+use crate::{Error, Machine};
+use ids::Timestamp;
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    fs::{self, File, Metadata},
+    io::Write as _,
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{FileTypeExt as _, MetadataExt as _},
+    },
+    path::{Path, PathBuf},
+};
+use tar::EntryType;
+
+/// A member of the archive, as far as it is compared.
+struct Member {
+    /// As the archive spells it.
+    name: Vec<u8>,
+    /// Below the root.
+    path: PathBuf,
+    kind: EntryType,
+    size: u64,
+    mtime: u64,
+    link: Option<PathBuf>,
+}
+
+pub(super) fn put_back(machine: &Machine, archive: &Path, since: Timestamp) -> Result<(), Error> {
+    let members = members(archive)?;
+    let known: BTreeSet<&Path> = members.iter().map(|member| member.path.as_path()).collect();
+    for folder in OWNED {
+        remove_what_was_added(machine, Path::new(folder), &known)?;
+    }
+    let changed: Vec<&Member> =
+        members.iter().filter(|member| differs(machine, member, Some(since))).collect();
+    extract(machine, archive, &changed)?;
+    match members.iter().find(|member| differs(machine, member, None)) {
+        None => Ok(()),
+        Some(member) => {
+            let path = member.path.display();
+            Err(Error::WayBack(format!("/{path} is not as it was before")))
+        }
+    }
+}
+
+/// Whether a path below the root is a package's to own.
+fn is_owned(path: &Path) -> bool {
+    OWNED.iter().any(|folder| path.starts_with(folder))
+        && !NOT_OWNED.iter().any(|folder| path.starts_with(folder))
+}
+
+fn members(archive: &Path) -> Result<Vec<Member>, Error> {
+    let failed = Error::file("read", archive);
+    let file = File::open(archive).map_err(&failed)?;
+    let mut members = Vec::new();
+    for entry in tar::Archive::new(file).entries().map_err(&failed)? {
+        let entry = entry.map_err(&failed)?;
+        let name = entry.path_bytes().into_owned();
+        let bare = name.strip_prefix(b"./").unwrap_or(&name);
+        let path = PathBuf::from(OsStr::from_bytes(bare.strip_suffix(b"/").unwrap_or(bare)));
+        if !is_owned(&path) {
+            continue;
+        }
+        let link = entry.link_name_bytes().map(|bytes| PathBuf::from(OsStr::from_bytes(&bytes)));
+        let header = entry.header();
+        members.push(Member {
+            kind: header.entry_type(),
+            size: entry.size(),
+            mtime: header.mtime().map_err(&failed)?,
+            name,
+            path,
+            link,
+        });
+    }
+    Ok(members)
+}
+
+/// Removes what is in a folder and not in the archive, deepest first.
+fn remove_what_was_added(
+    machine: &Machine,
+    folder: &Path,
+    known: &BTreeSet<&Path>,
+) -> Result<(), Error> {
+    let place = machine.root().join(folder);
+    if !fs::symlink_metadata(&place).is_ok_and(|meta| meta.is_dir()) {
+        return Ok(());
+    }
+    for entry in fs::read_dir(&place).map_err(Error::file("list", &place))? {
+        let entry = entry.map_err(Error::file("list", &place))?;
+        let path = folder.join(entry.file_name());
+        let kept = NOT_OWNED.iter().any(|own| Path::new(own) == path);
+        if kept {
+            continue;
+        }
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder {
+            remove_what_was_added(machine, &path, known)?;
+        }
+        if known.contains(path.as_path()) {
+            continue;
+        }
+        let removed =
+            if is_folder { fs::remove_dir(entry.path()) } else { fs::remove_file(entry.path()) };
+        match removed {
+            // Something of nobody's package lives in it, or is mounted there.
+            Err(error) if is_folder && error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {}
+            Err(error) if is_folder && error.kind() == std::io::ErrorKind::ResourceBusy => {}
+            other => other.map_err(Error::file("remove", &entry.path()))?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether the live file is another than the member, or was changed at or after `since`.
+fn differs(machine: &Machine, member: &Member, since: Option<Timestamp>) -> bool {
+    let place = machine.root().join(&member.path);
+    let Ok(live) = fs::symlink_metadata(&place) else { return true };
+    // A second of grace: file systems keep coarser time than clocks.
+    if since.is_some_and(|since| live.ctime() >= since.as_second() - 1) {
+        return true;
+    }
+    let same_time = u64::try_from(live.mtime()).is_ok_and(|time| time == member.mtime);
+    let same = match member.kind {
+        // What a folder holds was compared by itself; its time changes with each name in it.
+        EntryType::Directory => live.is_dir(),
+        EntryType::Symlink => {
+            live.is_symlink() && fs::read_link(&place).ok().as_ref() == member.link.as_ref()
+        }
+        EntryType::Link => is_linked(machine, &live, member),
+        EntryType::Char => live.file_type().is_char_device(),
+        EntryType::Block => live.file_type().is_block_device(),
+        EntryType::Fifo => live.file_type().is_fifo(),
+        // A sparse file's length in the archive is not its own.
+        EntryType::GNUSparse => live.is_file() && same_time,
+        _ => live.is_file() && same_time && live.len() == member.size,
+    };
+    !same
+}
+
+fn is_linked(machine: &Machine, live: &Metadata, member: &Member) -> bool {
+    let Some(target) = &member.link else { return false };
+    let target = target.strip_prefix(".").unwrap_or(target);
+    let target = fs::symlink_metadata(machine.root().join(target));
+    target.is_ok_and(|target| target.ino() == live.ino() && target.dev() == live.dev())
+}
+
+fn extract(machine: &Machine, archive: &Path, members: &[&Member]) -> Result<(), Error> {
+    if members.is_empty() {
+        return Ok(());
+    }
+    let list = archive.with_extension("list");
+    let failed = Error::file("write", &list);
+    let mut file = File::create(&list).map_err(&failed)?;
+    for member in members {
+        file.write_all(&member.name).and_then(|()| file.write_all(b"\0")).map_err(&failed)?;
+    }
+    drop(file);
+    let (list_name, archive) = (list.display().to_string(), archive.display().to_string());
+    let root = machine.root().display().to_string();
+    let words = [
+        "--extract",
+        "--file",
+        &archive,
+        "--directory",
+        &root,
+        "--acls",
+        "--xattrs",
+        "--xattrs-include=*",
+        "--numeric-owner",
+        "--same-owner",
+        "--preserve-permissions",
+        "--no-recursion",
+        "--null",
+        "--verbatim-files-from",
+        "--files-from",
+        &list_name,
+    ];
+    let done = machine.tool("tar", words).within(COPY_SECONDS_MAX).run();
+    drop(fs::remove_file(&list));
+    done.map(drop)
+}
