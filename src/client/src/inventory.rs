@@ -39,14 +39,14 @@ pub fn take_inventory(
         .map_err(|source| Error::Format { path: status_file, source })
 }
 
-/// apt's preference files in apt's order: the folder's by name, then the single file.
+/// apt's preference files in apt's order: the single file, then the folder's by name. The first record
+/// that matches wins, so the order counts.
 fn pins(apt: &Path) -> Result<Vec<PathBuf>, Error> {
     let folder = apt.join("preferences.d");
+    let single = apt.join("preferences");
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
-        Err(source) if source.kind() == io::ErrorKind::NotFound => {
-            return Ok(vec![apt.join("preferences")]);
-        }
+        Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(vec![single]),
         Err(source) => return Err(Error::Read { path: folder, source }),
     };
     let mut files = Vec::new();
@@ -61,7 +61,7 @@ fn pins(apt: &Path) -> Result<Vec<PathBuf>, Error> {
         }
     }
     files.sort();
-    files.push(apt.join("preferences"));
+    files.insert(0, single);
     Ok(files)
 }
 
@@ -96,12 +96,12 @@ mod tests {
         );
         put("var/lib/dpkg/arch", "amd64\ni386\n");
         put("etc/hostname", "web1\n");
-        put("etc/apt/preferences", "last");
-        put("etc/apt/preferences.d/20b.pref", "second");
-        put("etc/apt/preferences.d/10a", "first");
+        put("etc/apt/preferences", "first");
+        put("etc/apt/preferences.d/20b.pref", "third");
+        put("etc/apt/preferences.d/10a", "second");
         put("etc/apt/preferences.d/30c.dpkg-old", "not taken");
         let taken = take_inventory(root.path(), None, Timestamp::UNIX_EPOCH).unwrap();
-        assert_eq!(taken.preferences, ["first", "second", "last"]);
+        assert_eq!(taken.preferences, ["first", "second", "third"]);
         assert_eq!(taken.architectures, ["amd64", "i386"]);
         assert_eq!(taken.host, "web1");
     }

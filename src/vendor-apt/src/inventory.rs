@@ -22,7 +22,9 @@ const BYTES_MAX: usize = 64 << 20;
 const PREFERENCES_MAX: usize = 200;
 const PREFERENCE_BYTES_MAX: usize = 1 << 20;
 
-/// The fields of a status stanza that a solver asks.
+/// The fields of a status stanza that a solver asks. By the installed size and the relations apt tells
+/// two builds of one version apart: without one of them it takes every package for another build than
+/// the one that is offered, and upgrades it.
 const FIELDS: &[&str] = &[
     "Package",
     "Status",
@@ -31,6 +33,7 @@ const FIELDS: &[&str] = &[
     "Essential",
     "Protected",
     "Important",
+    "Installed-Size",
     "Architecture",
     "Multi-Arch",
     "Source",
@@ -173,7 +176,7 @@ mod tests {
     use super::*;
 
     const STATUS: &[u8] = b"Package: dpkg\nStatus: install ok installed\nVersion: 1.21\n\
-        Architecture: amd64\nMaintainer: x\nDepends: tar,\n  libc6\nDescription: long\n text\n\n\
+        Installed-Size: 6000\nArchitecture: amd64\nMaintainer: x\nDepends: tar,\n  libc6\nDescription: long\n text\n\n\
         Package: held\nStatus: hold ok installed\nVersion: 2\nArchitecture: i386\n\n\
         Package: gone\nStatus: deinstall ok not-installed\nArchitecture: all\nVersion: 1\n";
 
@@ -183,7 +186,9 @@ mod tests {
         let foreign = ["amd64".to_owned(), "i386".to_owned()];
         let taken = Inventory::take("web1".into(), at, STATUS, &foreign, vec![]).unwrap();
         assert_eq!(taken.architectures, ["amd64", "i386"]);
-        for kept in ["Depends: tar,\n libc6\n", "Status: hold ok installed"] {
+        for kept in
+            ["Depends: tar,\n libc6\n", "Installed-Size: 6000\n", "Status: hold ok installed"]
+        {
             assert!(taken.status.contains(kept), "{}", taken.status);
         }
         for left in ["Maintainer", "Description", "gone"] {
