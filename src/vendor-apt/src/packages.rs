@@ -2,6 +2,7 @@
 
 use crate::{
     Error,
+    applicable::Likeness,
     stanza::{Stanza, is_name, short, stanzas},
     version::is_version,
 };
@@ -32,6 +33,8 @@ pub struct Package {
     pub sha256: Digest,
     /// Length in bytes.
     pub length: u64,
+    /// By what apt tells it from other builds of its version.
+    pub(crate) likeness: Likeness,
 }
 
 /// Parses a plain package index. At most 1 GiB and a million packages.
@@ -71,6 +74,7 @@ fn package(stanza: &Stanza<'_>) -> Result<Package, Error> {
         path: path.to_owned(),
         sha256: digest.parse().map_err(|_| stanza.bad("SHA256"))?,
         length: length.ok_or_else(|| stanza.bad("Size"))?,
+        likeness: Likeness::of(stanza),
     })
 }
 

@@ -23,11 +23,32 @@ pub struct IndexForm {
     pub length: u64,
 }
 
+/// What a machine's pins can match in a release file, as the file says it; empty where it says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReleaseFacts {
+    /// `Origin`: who publishes it.
+    pub origin: String,
+    /// `Label`.
+    pub label: String,
+    /// `Suite`: what pins call the archive.
+    pub suite: String,
+    /// `Codename`.
+    pub codename: String,
+    /// `Version` of the release.
+    pub version: String,
+    /// `NotAutomatic`: machines take nothing from it by themselves.
+    pub not_automatic: bool,
+    /// `ButAutomaticUpgrades`: they upgrade what they have from it.
+    pub but_automatic_upgrades: bool,
+}
+
 /// What a release file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
     /// Who publishes it.
     pub origin: String,
+    /// What pins can match.
+    pub facts: ReleaseFacts,
     /// Suite, e.g. `oldstable-security`.
     pub suite: String,
     /// Codename, e.g. `bookworm-security`.
@@ -71,6 +92,7 @@ impl Release {
         let codename = named("Codename").or_else(|_| named("Suite"))?;
         Ok(Self {
             origin: short(stanza.line("Origin").unwrap_or(""), 200),
+            facts: facts(&stanza),
             suite: named("Suite").unwrap_or_else(|_| codename.clone()),
             codename,
             date: stanza.line("Date").and_then(date).ok_or_else(|| stanza.bad("Date"))?,
@@ -80,6 +102,23 @@ impl Release {
             by_hash: stanza.line("Acquire-By-Hash") == Some("yes"),
             indexes: indexes(&stanza)?,
         })
+    }
+}
+
+fn facts(stanza: &Stanza<'_>) -> ReleaseFacts {
+    let text = |field| short(stanza.line(field).unwrap_or(""), 200);
+    let yes = |field| {
+        let word = stanza.line(field).unwrap_or("").to_ascii_lowercase();
+        ["yes", "true", "with", "on", "enable", "1"].contains(&word.as_str())
+    };
+    ReleaseFacts {
+        origin: text("Origin"),
+        label: text("Label"),
+        suite: text("Suite"),
+        codename: text("Codename"),
+        version: text("Version"),
+        not_automatic: yes("NotAutomatic"),
+        but_automatic_upgrades: yes("ButAutomaticUpgrades"),
     }
 }
 
@@ -132,7 +171,7 @@ mod tests {
         let digest = "a".repeat(64);
         format!(
             "Origin: Debian\nSuite: oldstable-security\nCodename: bookworm-security\n\
-             Date: Sat, 21 Nov 2026 10:11:12 UTC\nValid-Until: Sat, 28 Nov 2026 10:11:12 UTC\n\
+             NotAutomatic: yes\nVersion: 12\nDate: Sat, 21 Nov 2026 10:11:12 UTC\nValid-Until: Sat, 28 Nov 2026 10:11:12 UTC\n\
              Acquire-By-Hash: yes\nArchitectures: all amd64\nComponents: updates/main\n\
              MD5Sum:\n {} 12 main/binary-amd64/Packages\nSHA256:\n {digest} 12 \
              main/binary-amd64/Packages\n {digest} 9 main/binary-amd64/Packages.xz\n",
@@ -148,6 +187,9 @@ mod tests {
         assert_eq!(release.date.to_string(), "2026-11-21T10:11:12Z");
         assert_eq!(release.valid_until.unwrap().to_string(), "2026-11-28T10:11:12Z");
         assert!(release.by_hash);
+        let facts = release.facts;
+        assert_eq!((&*facts.origin, &*facts.label, &*facts.version), ("Debian", "", "12"));
+        assert!(facts.not_automatic && !facts.but_automatic_upgrades);
         assert_eq!(release.indexes["main/binary-amd64/Packages.xz"].length, 9);
     }
 

@@ -1,0 +1,363 @@
+//! What applies: for a machine's inventory, the packages that its own apt would list as upgradable from
+//! what a ring's sources offer.
+//!
+//! [`Offers`] are indexed once and asked for thousands of machines. The answer is the set that
+//! `apt list --upgradable` prints on the machine, held packages among them: installed packages whose
+//! candidate, after the machine's pins, is listed before what is installed. Two things surprise: a
+//! package whose build differs from the offered one of the *same* version is upgradable to it, and a
+//! downgrade that a priority of 1000 or more brings is never listed, although it hides the upgrades.
+//!
+//! Not followed, because an inventory does not hold them: `APT::Default-Release`, phased updates (which
+//! Debian does not make), and sources that the ring does not have. Expressions that cannot be matched
+//! as apt would are an error, never a guess.
+
+mod expression;
+mod file;
+mod likeness;
+mod machine;
+mod pins;
+
+use crate::{Error, Inventory, Package, ReleaseFacts, version::parse};
+use debversion::Version;
+use file::File;
+use ids::Digest;
+pub(crate) use likeness::Likeness;
+use machine::Current;
+pub use machine::Machine;
+use pins::{NEVER, Pins};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeSet, HashMap},
+};
+
+/// What apt takes even if it is older than what is installed.
+const DOWNGRADES: i32 = 1000;
+
+/// One package index of a source.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// What its release file says.
+    pub facts: ReleaseFacts,
+    /// Its component, as the machines' sources name it.
+    pub component: String,
+    /// The architecture whose index it is, or `all`; machines that have it not do not read it. Empty for
+    /// a repository without such folders, which all read.
+    pub architecture: String,
+    /// The host that machines fetch it from, which `Pin: origin` names; empty for files.
+    pub site: String,
+    /// What it offers.
+    pub packages: Vec<Package>,
+}
+
+/// An update that applies to a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applicable {
+    /// Binary package.
+    pub name: String,
+    /// The candidate's architecture, or `all`.
+    pub architecture: String,
+    /// The version that is installed.
+    pub installed: String,
+    /// The version that apt would install; the same text if only the build is another.
+    pub candidate: String,
+    /// Source package of the candidate.
+    pub source_package: String,
+    /// Whether the machine holds it: apt lists it and does not upgrade it.
+    pub held: bool,
+    /// Where the candidate is, below the root of the first source that offers it.
+    pub path: String,
+    /// Digest of that file.
+    pub sha256: Digest,
+    /// Its length in bytes.
+    pub length: u64,
+}
+
+/// What a ring's sources offer, indexed.
+#[derive(Debug, Clone)]
+pub struct Offers {
+    sources: Vec<Source>,
+    /// By package name: the newest first, and in the order of the sources.
+    packages: HashMap<String, Vec<Entry>>,
+}
+
+/// An offer without its packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Source {
+    facts: ReleaseFacts,
+    component: String,
+    architecture: String,
+    site: String,
+}
+
+/// A package in one index.
+#[derive(Debug, Clone)]
+struct Entry {
+    source: usize,
+    version: Version,
+    package: Package,
+}
+
+/// What apt calls a version of a package: it may come from several indexes and be installed.
+struct Build<'a> {
+    text: &'a str,
+    version: &'a Version,
+    source_package: &'a str,
+    entries: Vec<&'a Entry>,
+    installed: bool,
+}
+
+/// A machine with the priorities that its pins give to files.
+struct Asked<'a> {
+    machine: &'a Machine,
+    /// For each source, nothing if the machine does not read it.
+    sources: Vec<Option<i32>>,
+    /// For each source, when the machine reads it: of one component its native index first, `all` last.
+    ranks: Vec<(usize, usize)>,
+    status: i32,
+}
+
+/// Reads the text of a preference file and tells how many pins it holds.
+///
+/// # Errors
+/// What apt would not take, or cannot be followed as apt would.
+pub fn count_pins(text: &str) -> Result<usize, Error> {
+    Ok(Pins::parse(&[text.to_owned()])?.len())
+}
+
+impl Offers {
+    /// Indexes what is offered, in the order of the machines' sources. In which order a component's
+    /// architectures stand does not count, if they stand together.
+    ///
+    /// # Errors
+    /// A version that is none.
+    pub fn index(offers: Vec<Offer>) -> Result<Self, Error> {
+        let mut sources = Vec::new();
+        let mut packages: HashMap<String, Vec<Entry>> = HashMap::new();
+        for (source, offer) in offers.into_iter().enumerate() {
+            let Offer { facts, component, architecture, site, packages: offered } = offer;
+            sources.push(Source { facts, component, architecture, site });
+            for package in offered {
+                let name = package.name.to_ascii_lowercase();
+                let version = parse(&package.version)?;
+                packages.entry(name).or_default().push(Entry { source, version, package });
+            }
+        }
+        for entries in packages.values_mut() {
+            entries.sort_by(|a, b| b.version.cmp(&a.version));
+        }
+        Ok(Self { sources, packages })
+    }
+
+    /// The updates that apply to the machine of an inventory, by name and architecture.
+    ///
+    /// # Errors
+    /// As [`Machine::of`].
+    pub fn applicable(&self, inventory: &Inventory) -> Result<Vec<Applicable>, Error> {
+        Ok(self.applicable_to(&Machine::of(inventory)?))
+    }
+
+    /// The updates that apply to a machine, by name and architecture.
+    #[must_use]
+    pub fn applicable_to(&self, machine: &Machine) -> Vec<Applicable> {
+        let asked = self.ask(machine);
+        let packages = machine.packages.iter();
+        let mut all: Vec<_> = packages.filter_map(|package| self.judge(package, &asked)).collect();
+        all.sort_by(|a, b| (&a.name, &a.architecture).cmp(&(&b.name, &b.architecture)));
+        all
+    }
+
+    /// The names of the packages that are offered otherwise than before, in any way that may change an
+    /// answer. A machine that has none of them ([`Machine::has_any`]) keeps its answer.
+    #[must_use]
+    pub fn changed(&self, before: &Self) -> BTreeSet<String> {
+        let names = self.packages.keys().chain(before.packages.keys());
+        let differs = |name: &&String| {
+            let (now, then) = (self.offered(name), before.offered(name));
+            let same = |(a, b): (&Entry, &Entry)| {
+                a.package == b.package && self.sources[a.source] == before.sources[b.source]
+            };
+            now.len() != then.len() || !now.iter().zip(then).all(same)
+        };
+        names.filter(differs).cloned().collect()
+    }
+
+    fn offered(&self, name: &str) -> &[Entry] {
+        self.packages.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    fn ask<'a>(&self, machine: &'a Machine) -> Asked<'a> {
+        let reads = |source: &Source| {
+            let own = &source.architecture;
+            own.is_empty() || own == "all" || machine.architectures.contains(own)
+        };
+        let priority =
+            |source: &Source| reads(source).then(|| machine.pins.of_file(&source.file()));
+        let mut component = 0;
+        let rank = |(number, source): (usize, &Source)| {
+            if number > 0 && !source.is_beside(&self.sources[number - 1]) {
+                component += 1;
+            }
+            let own = machine.architectures.iter().position(|a| *a == source.architecture);
+            (component, own.unwrap_or(usize::MAX))
+        };
+        Asked {
+            machine,
+            ranks: self.sources.iter().enumerate().map(rank).collect(),
+            sources: self.sources.iter().map(priority).collect(),
+            status: machine.pins.of_file(&File::Status),
+        }
+    }
+
+    /// Whether a package's candidate is listed before what is installed: apt's own meaning of newer.
+    fn judge(&self, package: &Current, asked: &Asked<'_>) -> Option<Applicable> {
+        let builds = self.builds(package, asked);
+        let installed = builds.iter().position(|build| build.installed)?;
+        if installed == 0 {
+            return None;
+        }
+        let named = asked.machine.pins.named(&package.name);
+        let mut best = 0;
+        let mut candidate = None;
+        for (place, build) in builds.iter().enumerate() {
+            let priority = self.priority(build, package, asked, &named);
+            let older = place > installed && build.version < &package.version;
+            if priority > best && (priority >= DOWNGRADES || !older) {
+                (best, candidate) = (priority, Some(place));
+            }
+        }
+        let candidate = candidate.filter(|place| *place < installed)?;
+        let offered = &builds[candidate].entries.first()?.package;
+        Some(Applicable {
+            name: package.name.clone(),
+            architecture: offered.architecture.clone(),
+            installed: package.text.clone(),
+            candidate: offered.version.clone(),
+            source_package: offered.source.clone(),
+            held: package.held,
+            path: offered.path.clone(),
+            sha256: offered.sha256,
+            length: offered.length,
+        })
+    }
+
+    /// The versions of a package as apt lists them: newest first, and among equals those that are offered
+    /// before the one that is only installed.
+    fn builds<'a>(&'a self, package: &'a Current, asked: &Asked<'_>) -> Vec<Build<'a>> {
+        let native = asked.machine.architectures.first();
+        let fits = |entry: &&Entry| {
+            let own = &entry.package.architecture;
+            let mine = *own == package.architecture
+                || (own == "all" && Some(&package.architecture) == native);
+            mine && asked.sources[entry.source].is_some()
+        };
+        let mut entries: Vec<&Entry> = self.offered(&package.name).iter().filter(fits).collect();
+        if !entries.is_sorted_by_key(|entry| asked.ranks[entry.source]) {
+            let rank = |entry: &Entry| asked.ranks[entry.source];
+            entries.sort_by(|a, b| b.version.cmp(&a.version).then(rank(a).cmp(&rank(b))));
+        }
+        let mut builds: Vec<Build<'a>> = Vec::new();
+        for entry in entries {
+            match builds.iter_mut().find(|build| build.is_of(entry)) {
+                Some(build) => build.entries.push(entry),
+                None => builds.push(Build::of(entry)),
+            }
+        }
+        if builds.is_empty() {
+            return builds;
+        }
+        match builds.iter_mut().find(|build| build.is_what_is(package)) {
+            Some(build) => build.installed = true,
+            None => {
+                let newer = |build: &Build<'_>| compare(build, package) != Ordering::Less;
+                let place = builds.partition_point(newer);
+                builds.insert(place, Build::only_installed(package));
+            }
+        }
+        builds
+    }
+
+    fn priority(
+        &self,
+        build: &Build<'_>,
+        package: &Current,
+        asked: &Asked<'_>,
+        named: &pins::Named<'_>,
+    ) -> i32 {
+        let offered = build.entries.iter().filter_map(|entry| asked.sources[entry.source]);
+        let own = offered.chain(build.installed.then_some(asked.status)).max().unwrap_or(NEVER);
+        if own == NEVER || named.is_empty() {
+            return own;
+        }
+        let files = build.entries.iter().map(|entry| self.sources[entry.source].file());
+        let files: Vec<_> = files.chain(build.installed.then_some(File::Status)).collect();
+        let native = asked.machine.architectures.first().map_or("", String::as_str);
+        let version = pins::Version {
+            architecture: &package.architecture,
+            native,
+            source: build.source_package,
+            version: build.text,
+            files: &files,
+        };
+        named.of_version(&version).unwrap_or(own)
+    }
+}
+
+impl Source {
+    /// Whether it is another architecture's index of the same component.
+    fn is_beside(&self, other: &Self) -> bool {
+        (&self.facts, &self.component, &self.site) == (&other.facts, &other.component, &other.site)
+    }
+
+    fn file(&self) -> File<'_> {
+        let Self { facts, component, architecture, site } = self;
+        File::Index { facts, component, architecture, site }
+    }
+}
+
+impl<'a> Build<'a> {
+    fn of(entry: &'a Entry) -> Self {
+        Self {
+            text: &entry.package.version,
+            version: &entry.version,
+            source_package: &entry.package.source,
+            entries: vec![entry],
+            installed: false,
+        }
+    }
+
+    fn only_installed(package: &'a Current) -> Self {
+        Self {
+            text: &package.text,
+            version: &package.version,
+            source_package: &package.source,
+            entries: Vec::new(),
+            installed: true,
+        }
+    }
+
+    /// Whether another index names the same build.
+    fn is_of(&self, entry: &Entry) -> bool {
+        self.entries.first().is_some_and(|first| {
+            (first.package.version == entry.package.version || first.version == entry.version)
+                && first.package.likeness == entry.package.likeness
+                && first.package.length == entry.package.length
+        })
+    }
+
+    /// Whether it is the build that is installed.
+    fn is_what_is(&self, package: &Current) -> bool {
+        compare(self, package) == Ordering::Equal
+            && self
+                .entries
+                .first()
+                .is_some_and(|first| package.likeness.fits(&first.package.likeness))
+    }
+}
+
+fn compare(build: &Build<'_>, package: &Current) -> Ordering {
+    if build.text == package.text { Ordering::Equal } else { build.version.cmp(&package.version) }
+}
+
+#[cfg(test)]
+#[path = "applicable/tests.rs"]
+mod tests;
