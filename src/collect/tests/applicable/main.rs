@@ -1,0 +1,71 @@
+//! What applies, judged by the machine's own apt: the same set every time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod apt;
+mod made;
+
+use apt::{Case, Listed, Repository, Root, answered};
+use jiff::Timestamp;
+use vendor_apt::{Applicable, Error, Inventory, Offer, Offers, parse_packages};
+
+const CASES: u64 = 300;
+/// The first of them.
+const SEED: &str = "PATCHKEEP_TEST_SEED";
+
+fn offers(repositories: &[Repository]) -> Offers {
+    let mut offers = Vec::new();
+    for Repository { facts, site, indexes, .. } in repositories {
+        for (component, architecture, text) in indexes {
+            offers.push(Offer {
+                facts: facts.clone(),
+                component: component.clone(),
+                architecture: architecture.clone(),
+                site: site.clone(),
+                packages: parse_packages(text.as_bytes()).unwrap(),
+            });
+        }
+    }
+    Offers::index(offers).unwrap()
+}
+
+fn inventory(case: &Case) -> Inventory {
+    let host = "web1".to_owned();
+    let preferences = case.preferences.clone();
+    let foreign = &case.architectures[1..];
+    Inventory::take(host, Timestamp::UNIX_EPOCH, case.status.as_bytes(), foreign, preferences)
+        .unwrap()
+}
+
+fn ours(case: &Case) -> Result<Vec<Applicable>, Error> {
+    offers(&case.repositories).applicable(&inventory(case))
+}
+
+fn compare(seed: u64, case: &Case, apts: Result<Listed, String>) -> usize {
+    match (apts, ours(case)) {
+        (Ok(apts), Ok(ours)) => {
+            let ours = answered(&ours, &case.architectures[0]);
+            let (more, less): (Vec<_>, Vec<_>) =
+                (ours.difference(&apts).collect(), apts.difference(&ours).collect());
+            assert!(
+                more.is_empty() && less.is_empty(),
+                "in case {seed} we list {more:?} and apt {less:?}: {case}"
+            );
+            apts.len()
+        }
+        (Err(_), Err(_)) => 0,
+        (apts, ours) => panic!("case {seed}: apt says {apts:?}, we {ours:?}: {case}"),
+    }
+}
+
+#[test]
+fn made_up_machines_get_the_answer_of_their_own_apt() {
+    let root = Root::new();
+    let first = std::env::var(SEED).map_or(1, |seed| seed.parse().unwrap());
+    let mut listed = 0;
+    for seed in first..first + CASES {
+        let case = made::case(seed);
+        root.lay_out(&case);
+        listed += compare(seed, &case, root.upgradable(&case.architectures[0]));
+    }
+    assert!(listed > CASES as usize, "apt listed only {listed} packages: the cases are too dull");
+}
