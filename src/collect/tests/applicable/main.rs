@@ -3,6 +3,7 @@
 
 mod apt;
 mod made;
+mod real;
 
 use apt::{Case, Listed, Repository, Root, answered};
 use jiff::Timestamp;
@@ -68,4 +69,36 @@ fn made_up_machines_get_the_answer_of_their_own_apt() {
         listed += compare(seed, &case, root.upgradable(&case.architectures[0]));
     }
     assert!(listed > CASES as usize, "apt listed only {listed} packages: the cases are too dull");
+}
+
+#[test]
+fn this_machine_gets_the_answer_of_its_own_apt_from_its_own_sources() {
+    let status = std::fs::read_to_string("/var/lib/dpkg/status").unwrap();
+    let root = Root::new();
+    let told = root.run("dpkg", &["--print-architecture"]).stdout;
+    let native = String::from_utf8(told).unwrap().trim().to_owned();
+    real::fetch(&root, std::slice::from_ref(&native));
+    let offers = Offers::index(real::offers(&root)).unwrap();
+    let pins = [
+        "",
+        "Package: *\nPin: release l=Debian-Security\nPin-Priority: 990\n",
+        "Package: src:g* /^lib[a-m]/ python*\nPin: release n=bookworm*\nPin-Priority: -1\n",
+        "Package: *\nPin: origin *\nPin-Priority: 99\n\nPackage: lib*\nPin: version *deb1?u*\n\
+         Pin-Priority: 600\n",
+    ];
+    for (number, pins) in pins.iter().enumerate() {
+        for nth in [1, 3, usize::MAX] {
+            let case = Case {
+                status: real::aged(&status, nth),
+                preferences: vec![(*pins).to_owned()],
+                architectures: vec![native.clone()],
+                repositories: Vec::new(),
+            };
+            root.machine(&case.status, &case.preferences);
+            let ours = offers.applicable(&inventory(&case)).unwrap();
+            let apts = root.upgradable(&native).unwrap();
+            assert_eq!(answered(&ours, &native), apts, "pins {number}, every {nth}. package older");
+            assert!(number != 0 || nth == usize::MAX || !apts.is_empty(), "nothing is newer");
+        }
+    }
 }
