@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Every figure, one after the other on a machine that does nothing else: tests/bench/run.sh [PART]...
-# Parts: import, serve, ledger; all unless named.
+# Parts: import, serve, ledger, applicable; all unless named.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(import serve ledger)
+[ ${#parts[@]} -gt 0 ] || parts=(import serve ledger applicable)
 
 for part in "${parts[@]}"; do
   printf '\n== %s\n' "$part"
@@ -19,8 +19,12 @@ for part in "${parts[@]}"; do
     # On the disk of the clone: a folder in memory would answer another question.
     target/release/examples/append_rate target
     ;;
+  applicable)
+    cargo build --release --quiet --package vendor-apt --example applicable
+    tests/bench/applicable.sh target/release/examples/applicable
+    ;;
   *)
-    echo "there is no part $part: import, serve, ledger" >&2
+    echo "there is no part $part: import, serve, ledger, applicable" >&2
     exit 2
     ;;
   esac
