@@ -11,7 +11,7 @@ use crate::{
     talk::Talk,
     way_back, witness,
 };
-use api::{CHECK_IN_PATH, CheckIn, Job, JobPhase, Orders, Plan, Report};
+use api::{CHECK_IN_PATH, CheckIn, Job, JobEnd, JobPhase, Orders, Plan, Report};
 use ids::{Digest, Timestamp};
 use rcgen::KeyPair;
 use std::time::Duration;
@@ -150,15 +150,22 @@ fn solve_and_work(
     let Some(statement) = statement else {
         return Ok("there is no approval for this ring".into());
     };
-    let named = statement.approval.endpoints.binary_search(&link.identity.endpoint).is_ok();
     let own = memory.job.as_ref().is_some_and(|job| job.statement == statement.digest);
-    if !named && !own {
+    if !own {
+        let phase = memory.job.as_ref().map_or(JobPhase::Ended, |job| job.phase);
+        if (JobPhase::Applying..JobPhase::Ended).contains(&phase) {
+            // What was begun comes to its end first; the gate judges it by the newer statement.
+            return work(link, memory, Some(statement), &heard.orders.waivers);
+        }
+        let named = statement.approval.endpoints.binary_search(&link.identity.endpoint).is_ok();
         let denied = gate::permits(statement, link.identity, memory, [], Timestamp::now());
-        denied.map_err(Error::denied("the approval"))?;
-    }
-    let under_way = memory.job.as_ref().is_some_and(|job| job.phase != JobPhase::Ended);
-    let begun = under_way && memory.job.as_ref().is_some_and(|j| j.phase >= JobPhase::Applying);
-    if !own && !begun {
+        if phase != JobPhase::Ended {
+            let why = if named { None } else { denied.as_ref().err() };
+            give_up(link, memory, why)?;
+        }
+        if !named {
+            denied.map_err(Error::denied("the approval"))?;
+        }
         memory.job = Some(apply::job(link.machine, statement, &plan)?);
         memory.save(link.machine)?;
     } else if let Some(job) = memory.job.as_mut().filter(|j| j.phase == JobPhase::WaitingForWindow)
@@ -168,6 +175,21 @@ fn solve_and_work(
         job.packages.clone_from(&plan.packages);
     }
     work(link, memory, Some(statement), &heard.orders.waivers)
+}
+
+/// Ends a job that was not begun, because the ring has a newer statement.
+fn give_up(link: &Link<'_>, memory: &mut Memory, why: Option<&trust::Denial>) -> Result<(), Error> {
+    if let Some(job) = &mut memory.job {
+        let why =
+            why.map_or_else(|| "a newer statement took its place".into(), ToString::to_string);
+        job.message = format!("nothing of it was applied: {why}");
+        (job.phase, job.end, job.told) = (JobPhase::Ended, Some(JobEnd::Expired), false);
+        job.at = Timestamp::now();
+    }
+    memory.save(link.machine)?;
+    // What cannot be told now is lost with the job, and the newer statement says as much.
+    drop(link.exchange(memory, None, None));
+    Ok(())
 }
 
 /// Works on the job, under the statement that was heard or else the one that is kept with the job.
