@@ -1,0 +1,207 @@
+//! A site of the test's own: its people, a vendor, a lying appliance, a real Debian machine with an agent.
+
+use crate::log::Log;
+use crate::lying::{Lying, Says};
+use crate::people::{People, draft};
+use crate::vendor::{Package, Vendor};
+use ids::Digest;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tests::{Debian, Said, program, run_within, scratch};
+use trust::{Approval, ApprovedPackage, Envelope, SiteRoot};
+
+pub(crate) const KEYRING: &str = "/usr/share/keyrings/vendor.gpg";
+
+/// What the vendor offers: an upgrade that brings a new dependency with it, and one of a held package.
+pub(crate) const OFFERED: &[Package<'_>] = &[
+    Package { name: "alpha", version: "2", fields: "Depends: gamma\n", script: "", own: "new" },
+    Package { name: "beta", version: "2", fields: "", script: "", own: "new" },
+    Package { name: "gamma", version: "1", fields: "", script: "", own: "" },
+    Package { name: "held", version: "2", fields: "", script: "", own: "" },
+];
+
+pub(crate) struct Lab {
+    pub(crate) people: People,
+    pub(crate) vendor: Vendor,
+    pub(crate) lying: Lying,
+    pub(crate) machine: Debian,
+    pin: Digest,
+    _folder: tempfile::TempDir,
+}
+
+impl Lab {
+    /// A site whose machine `web1` is not enrolled yet.
+    pub(crate) fn new() -> Self {
+        let (people, vendor, folder) = (People::new(), Vendor::new(), scratch());
+        let log = Log::new("lab.example/epoch-1", 1);
+        let root = people.draft_root(1, 1, &log.verifier());
+        let first = people.root(&root);
+        let pin = SiteRoot::fingerprint(&first).unwrap();
+        let sources = format!(
+            "Types: deb\nURIs: /ring/broad/vendor/\nSuites: stable\nComponents: main\n\
+             Architectures: amd64\nSigned-By: {KEYRING}\nValid-Until-Min: 3888000\n"
+        );
+        let lying = Lying::new(Says {
+            log,
+            roots: vec![first],
+            approval: None,
+            waivers: Vec::new(),
+            sources,
+            repository: vendor.repository(),
+            pending: 0,
+            fingerprint: None,
+            problem: None,
+            heard: Vec::new(),
+        });
+        let machine = Debian::fresh();
+        fs::write(machine.path("/etc/hostname"), "web1\n").unwrap();
+        fs::copy(vendor.keyring(), machine.path(KEYRING)).unwrap();
+        let old = folder.path().join("old");
+        for name in ["alpha", "beta", "held"] {
+            let package = Package { name, version: "1", own: "old", ..Package::default() };
+            let file = vendor.build(package, &old);
+            let mut unpack = Command::new("dpkg");
+            unpack.arg("--root").arg(machine.root()).arg("--install").arg(file);
+            tests::run(&mut unpack).ok();
+        }
+        let lab = Self { people, vendor, lying, machine, pin, _folder: folder };
+        lab.inside("echo held hold | dpkg --set-selections; apt-mark auto alpha").ok();
+        lab
+    }
+
+    /// A site whose machine `web1` is enrolled, with nothing offered.
+    pub(crate) fn enrolled() -> Self {
+        let lab = Self::new();
+        lab.vendor.offer(&[]);
+        lab.enrol(&[]).ok();
+        lab
+    }
+
+    /// One that lacks what the vendor offers, and kim has approved exactly that.
+    pub(crate) fn approved() -> Self {
+        let lab = Self::enrolled();
+        let packages = lab.vendor.offer(OFFERED);
+        lab.say_approval(&draft(1, wanted(packages)));
+        lab
+    }
+
+    pub(crate) fn say_approval(&self, approval: &Approval) -> Envelope {
+        let envelope = self.people.approve(approval);
+        self.lying.says().approval = Some(envelope.clone());
+        envelope
+    }
+
+    /// Runs a shell line on the machine.
+    pub(crate) fn inside(&self, line: &str) -> Said {
+        let mut command = Command::new("chroot");
+        command.arg(self.machine.root()).args(["env", "-i", "LC_ALL=C"]);
+        command.arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin").args(["sh", "-c", line]);
+        run_within(Duration::from_secs(120), &mut command)
+    }
+
+    fn agent_command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(program("patchkeep-agent"));
+        command.arg("--root").arg(self.machine.root()).args(words);
+        command
+    }
+
+    /// Runs a verb of the agent on the machine.
+    pub(crate) fn agent(&self, words: &[&str]) -> Said {
+        run_within(Duration::from_secs(300), &mut self.agent_command(words))
+    }
+
+    /// Enrols with the right words; those in `other` come last and count.
+    pub(crate) fn enrol(&self, other: &[&str]) -> Said {
+        let pin = self.pin.to_string();
+        let Lying { people, endpoints, ca_fingerprint, .. } = &self.lying;
+        let right = [
+            ("--address", people.as_str()),
+            ("--endpoints", endpoints),
+            ("--ca-fingerprint", ca_fingerprint),
+            ("--site-root", &pin),
+            ("--token", "once"),
+        ];
+        let mut words = vec!["enrol"];
+        for (name, value) in right {
+            if !other.contains(&name) {
+                words.extend([name, value]);
+            }
+        }
+        words.extend(other);
+        self.agent(&words)
+    }
+
+    /// One check-in.
+    pub(crate) fn run(&self) -> Said {
+        self.agent(&["run", "--once"])
+    }
+
+    /// Runs a check-in and kills the agent, not its children, when the job is in this phase for so long.
+    pub(crate) fn run_and_kill(&self, phase: &str, after: Duration) {
+        self.run_and_kill_when(|job| job["phase"] == phase, after);
+    }
+
+    /// The same, when the job as it is remembered is like this.
+    pub(crate) fn run_and_kill_when(&self, is: impl Fn(&Value) -> bool, after: Duration) {
+        let mut command = self.agent_command(&["run", "--once"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let begun = Instant::now();
+        while !is(&self.memory()["job"]) {
+            let ended = child.try_wait().unwrap();
+            let job = || self.memory()["job"].clone();
+            assert!(ended.is_none(), "it ended before it came to that: {ended:?}\n{:#}", job());
+            assert!(
+                begun.elapsed() < Duration::from_secs(120),
+                "it never came to that\n{:#}",
+                job()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// What the agent remembers.
+    pub(crate) fn memory(&self) -> Value {
+        let text = fs::read_to_string(self.memory_file()).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    pub(crate) fn memory_file(&self) -> PathBuf {
+        self.machine.path("/var/lib/patchkeep/agent.json")
+    }
+
+    /// How the job ended, in the agent's words.
+    pub(crate) fn end(&self) -> String {
+        self.memory()["job"]["end"].as_str().unwrap_or("not at all").to_owned()
+    }
+
+    /// Nothing that the vendor offers is on the machine, and no program of it has run.
+    #[track_caller]
+    pub(crate) fn is_untouched(&self) {
+        for (name, version) in [("alpha", Some("1")), ("beta", Some("1")), ("gamma", None)] {
+            assert_eq!(self.machine.version(name).as_deref(), version, "{name}");
+        }
+        self.inside("dpkg --audit").ok();
+    }
+
+    /// Everything approved is on it.
+    #[track_caller]
+    pub(crate) fn is_patched(&self) {
+        for (name, version) in [("alpha", "2"), ("beta", "2"), ("gamma", "1"), ("held", "1")] {
+            assert_eq!(self.machine.version(name).as_deref(), Some(version), "{name}");
+        }
+        let said = self.inside("dpkg --audit; apt-get check -qq").ok();
+        assert_eq!(said.out, "");
+    }
+}
+
+/// What web1's own solver takes of an offer: not what is held.
+pub(crate) fn wanted(packages: Vec<ApprovedPackage>) -> Vec<ApprovedPackage> {
+    packages.into_iter().filter(|package| package.package != "held").collect()
+}
