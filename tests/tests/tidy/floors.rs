@@ -12,7 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("trust", 1),
     ("bundle", 2),
     ("vendor-apt", 2),
-    ("api", 2),
+    ("api", 3),
     ("fleet", 2),
     ("store", 3),
     ("ledger", 3),
