@@ -29,6 +29,7 @@ need unzip unzip "to open an audit bundle as any desk can"
 need ip iproute2 "for networks with no way out"
 need tinyproxy tinyproxy "a real proxy for the collector to go through in a test"
 need curl curl "to speak HTTPS to the appliance as a stranger would"
+need mkfs.btrfs btrfs-progs "a file system with snapshots, for a machine to go back to one"
 need unshare util-linux "for namespaces of a test's own"
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || {
   missing+=(debian-archive-keyring)

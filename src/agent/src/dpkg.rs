@@ -14,6 +14,13 @@ pub(crate) type Installed = BTreeMap<(String, String), String>;
 
 /// Fails where dpkg was left half way by somebody, or dependencies do not hold.
 pub(crate) fn in_order(machine: &Machine) -> Result<(), Error> {
+    // First of all apt's lock: what somebody else is doing just now is not broken.
+    let words = ["check", "-qq", "-o", "DPkg::Lock::Timeout=300"];
+    let check = machine.program("apt-get", words).within(600).run();
+    if let Err(error) = check {
+        let busy = error.to_string().contains("lock");
+        return Err(if busy { error } else { Error::Dpkg(error.to_string()) });
+    }
     let audit = machine.program("dpkg", ["--audit"]).within(300).hear()?;
     let told = format!("{}{}", audit.out, audit.err);
     let unfinished = match std::fs::read_dir(machine.path("/var/lib/dpkg/updates")) {
@@ -25,8 +32,7 @@ pub(crate) fn in_order(machine: &Machine) -> Result<(), Error> {
         let what = first.unwrap_or("it was stopped half way").trim();
         return Err(Error::Dpkg(what.chars().take(200).collect()));
     }
-    let check = machine.program("apt-get", ["check", "-qq"]).within(300);
-    check.run().map(drop).map_err(|error| Error::Dpkg(error.to_string()))
+    Ok(())
 }
 
 /// Goes on where dpkg was stopped: configures what is unpacked. Waits for a dpkg that is at work.

@@ -11,7 +11,10 @@ mod put_back;
 use crate::{Error, Machine};
 use ids::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 const FOLDER: &str = "/var/lib/patchkeep/way-back";
 const STATUS: &str = "var/lib/dpkg/status";
@@ -51,6 +54,8 @@ pub(crate) struct Made {
     pub(crate) at: Timestamp,
     /// Digest of the archive, where it is one.
     pub(crate) sha256: Option<Digest>,
+    /// What it holds: the root, and the file systems of their own below it, as `./boot`.
+    pub(crate) parts: Vec<String>,
     /// Digest of dpkg's status in it: the package set to which it leads.
     pub(crate) status: Digest,
 }
@@ -94,6 +99,25 @@ fn folder(machine: &Machine) -> Result<PathBuf, Error> {
     let folder = machine.path(FOLDER);
     crate::files::make_folder(&folder, 0o700)?;
     Ok(folder)
+}
+
+/// What has to be copied: the root, and file systems of their own where packages put files.
+fn parts(machine: &Machine) -> Result<Vec<String>, Error> {
+    let table = Path::new("/proc/self/mountinfo");
+    let text = fs::read_to_string(table).map_err(Error::file("read", table))?;
+    let mut parts = vec![".".to_owned()];
+    for line in text.lines() {
+        let Some(at) = line.split(' ').nth(4) else { continue };
+        let Ok(inside) = Path::new(at).strip_prefix(machine.root()) else { continue };
+        let owned = OWNED
+            .iter()
+            .any(|folder| inside.starts_with(folder) || Path::new(folder).starts_with(inside));
+        let part = format!("./{}", inside.display());
+        if owned && inside.components().next().is_some() && !parts.contains(&part) {
+            parts.push(part);
+        }
+    }
+    Ok(parts)
 }
 
 /// Digest of dpkg's status as it is now.

@@ -48,3 +48,26 @@ fn another_key_in_between_is_seen() {
     lab.lying.says().fingerprint = Some("SHA256:AAAA".into());
     lab.enrol(&[]).exits(4).says("somebody stands in between");
 }
+
+#[test]
+fn a_certificate_past_two_thirds_of_its_life_is_renewed_for_the_same_key() {
+    let lab = Lab::new();
+    lab.vendor.offer(&[]);
+    lab.lying.says().aged = true;
+    lab.enrol(&[]).ok();
+    let pem = lab.machine.path("/etc/patchkeep/endpoint.pem");
+    let old = fs::read_to_string(&pem).unwrap();
+    lab.run().ok();
+    assert_ne!(fs::read_to_string(&pem).unwrap(), old);
+    lab.lying.heard();
+    lab.run().ok();
+    assert!(lab.lying.heard().iter().all(|said| said.renewal.is_none()));
+}
+
+#[test]
+fn a_refusal_by_the_appliance_is_told_in_its_words() {
+    let lab = Lab::enrolled();
+    let message = "web1 was struck off; enrol it again".to_owned();
+    lab.lying.says().problem = Some(api::Problem { code: "struck-off".into(), message });
+    lab.run().exits(4).says("(struck-off): web1 was struck off; enrol it again");
+}

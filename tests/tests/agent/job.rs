@@ -1,10 +1,11 @@
 //! The job: applied once, gone on with after kills, put back when it fails.
 
-use crate::lab::{Lab, OFFERED, wanted};
+use crate::lab::{Lab, Mounted, OFFERED, wanted};
 use crate::people::{draft, withdrawal};
 use crate::vendor::Package;
 use api::{JobEnd, JobPhase};
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 /// Packages of which one takes its time, so that a kill falls into it.
@@ -71,7 +72,8 @@ fn what_was_withdrawn_after_a_kill_is_not_gone_on_with() {
 #[test]
 fn an_upgrade_that_fails_is_put_back_and_data_stays() {
     let lab = Lab::enrolled();
-    let script = "echo half > /usr/lib/beta/made; echo new > /var/lib/data; exit 1";
+    let script = "echo half > /usr/lib/beta/made; echo new > /var/lib/data; mkdir -p /opt/later; \
+                  for i in $(seq 200); do [ -e /opt/later/own ] && exit 1; sleep 0.1; done; exit 1";
     let failing: Vec<_> = OFFERED
         .iter()
         .map(|p| if p.name == "beta" { Package { script, ..*p } } else { *p })
@@ -79,18 +81,50 @@ fn an_upgrade_that_fails_is_put_back_and_data_stays() {
     let packages = lab.vendor.offer(&failing);
     fs::write(lab.machine.path("/var/lib/data"), "old").unwrap();
     lab.say_approval(&draft(1, wanted(packages)));
+    // Something is mounted where packages put files, after the copy was made: it is nobody's to clear.
+    let later = lab.machine.path("/opt/later");
+    let mounts = std::thread::spawn(move || {
+        while !later.exists() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        tests::run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&later)).ok();
+        fs::write(later.join("own"), "precious\n").unwrap();
+        Mounted(later)
+    });
     lab.run().says("failed, and put back as it was before");
+    let _mounted = mounts.join().unwrap();
     assert_eq!(lab.end(), "restored");
     lab.is_untouched();
     let text = |path: &str| fs::read_to_string(lab.machine.path(path)).ok();
     assert_eq!(text("/usr/lib/alpha/version").as_deref(), Some("1"));
     assert_eq!(text("/usr/lib/beta/own").as_deref(), Some("old"));
+    assert_eq!(text("/opt/later/own").as_deref(), Some("precious\n"));
     assert_eq!((text("/usr/lib/beta/made"), text("/usr/lib/gamma/version")), (None, None));
     assert_eq!(text("/var/lib/data").as_deref(), Some("new\n"), "a server's data is its own");
     // The same approval is not tried again.
     lab.run().ok();
     assert_eq!(lab.end(), "restored");
     lab.is_untouched();
+}
+
+#[test]
+fn a_btrfs_subvolume_goes_back_to_a_snapshot() {
+    let lab = Lab::enrolled();
+    let _mounted = lab.onto_btrfs();
+    let script = "exit 1";
+    let failing: Vec<_> = OFFERED
+        .iter()
+        .map(|p| if p.name == "beta" { Package { script, ..*p } } else { *p })
+        .collect();
+    let packages = lab.vendor.offer(&failing);
+    lab.say_approval(&draft(1, wanted(packages)));
+    lab.run().says("failed, and put back as it was before");
+    assert_eq!(lab.memory()["job"]["way_back"]["kind"], "btrfs");
+    lab.is_untouched();
+    let packages = lab.vendor.offer(OFFERED);
+    lab.say_approval(&draft(2, wanted(packages)));
+    lab.run().ok();
+    lab.is_patched();
 }
 
 #[test]
@@ -155,7 +189,7 @@ fn what_runs_with_old_files_awaits_a_restart() {
     fs::copy(lab.machine.path("/bin/sleep"), &program).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(&program, mode).unwrap();
-    let mut command = std::process::Command::new("chroot");
+    let mut command = Command::new("chroot");
     command.arg(lab.machine.root()).args(["/usr/lib/beta/own", "300"]);
     let mut child = command.spawn().unwrap();
     std::thread::sleep(Duration::from_millis(300));

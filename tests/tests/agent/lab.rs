@@ -53,6 +53,7 @@ impl Lab {
             repository: vendor.repository(),
             pending: 0,
             fingerprint: None,
+            aged: false,
             problem: None,
             heard: Vec::new(),
         });
@@ -70,6 +71,21 @@ impl Lab {
         let lab = Self { people, vendor, lying, machine, pin, _folder: folder };
         lab.inside("echo held hold | dpkg --set-selections; apt-mark auto alpha").ok();
         lab
+    }
+
+    /// Moves the machine onto a btrfs subvolume of its own, until the guard is dropped.
+    pub(crate) fn onto_btrfs(&self) -> Mounted {
+        let (root, old) = (self.machine.root(), self.machine.root().with_extension("old"));
+        let image = root.with_extension("img");
+        fs::File::create(&image).unwrap().set_len(2 << 30).unwrap();
+        tests::run(Command::new("mkfs.btrfs").arg("--quiet").arg(&image)).ok();
+        fs::rename(&root, &old).unwrap();
+        fs::create_dir(&root).unwrap();
+        tests::run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&root)).ok();
+        let mounted = Mounted(root.clone());
+        let all = old.join(".");
+        tests::run(Command::new("cp").arg("--archive").arg(all).arg(&root)).ok();
+        mounted
     }
 
     /// A site whose machine `web1` is enrolled, with nothing offered.
@@ -198,6 +214,15 @@ impl Lab {
         }
         let said = self.inside("dpkg --audit; apt-get check -qq").ok();
         assert_eq!(said.out, "");
+    }
+}
+
+/// A file system that is mounted until this is dropped.
+pub(crate) struct Mounted(pub(crate) PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
 

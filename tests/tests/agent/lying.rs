@@ -20,6 +20,8 @@ use std::thread;
 use std::time::Duration;
 use trust::Envelope;
 
+const DAY: u64 = 24 * 60 * 60;
+
 /// What it says, and what it has heard.
 pub(crate) struct Says {
     pub(crate) log: Log,
@@ -32,6 +34,8 @@ pub(crate) struct Says {
     pub(crate) pending: u32,
     /// Another fingerprint than the key's own.
     pub(crate) fingerprint: Option<String>,
+    /// Certificates are old when they are issued.
+    pub(crate) aged: bool,
     /// Instead of any order.
     pub(crate) problem: Option<Problem>,
     /// Every check-in since the test last asked.
@@ -73,11 +77,18 @@ impl Authority {
         (certificate.der().to_vec(), key.serialize_der())
     }
 
-    fn endpoint(&self, request: &str) -> (String, String) {
+    fn endpoint(&self, request: &str, aged: bool) -> (String, String) {
         let request = CertificateSigningRequestParams::from_pem(request).unwrap();
         let key = request.public_key;
         let mut params = CertificateParams::default();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        if aged {
+            let now = u64::try_from(Timestamp::now().as_second()).unwrap();
+            let day = |day: u64| {
+                rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(now - 80 * DAY + day * DAY)
+            };
+            (params.not_before, params.not_after) = (day(0), day(90));
+        }
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let digest = Digest::of(&key.subject_public_key_info());
         let print =
@@ -190,7 +201,7 @@ fn answer(
         "/ca.pem" if !checked => (200, authority.pem.clone().into_bytes()),
         ENROL_PATH if !checked => {
             let asked: Enrol = read(body);
-            let (certificate, own) = authority.endpoint(&asked.request);
+            let (certificate, own) = authority.endpoint(&asked.request, says.aged);
             if says.pending > 0 {
                 says.pending -= 1;
                 let fingerprint = says.fingerprint.clone().unwrap_or(own);
@@ -204,6 +215,8 @@ fn answer(
             let said: CheckIn = read(body);
             let proof = says.log.proof(said.held.as_deref());
             let generation = usize::try_from(said.root_generation).unwrap();
+            let renewal = said.renewal.as_deref();
+            let certificate = renewal.map(|request| authority.endpoint(request, false).0);
             says.heard.push(said);
             if let Some(problem) = &says.problem {
                 return (403, write(problem));
@@ -218,7 +231,7 @@ fn answer(
                 proof,
                 sources: says.sources.clone(),
                 wants_inventory: false,
-                certificate: None,
+                certificate,
                 again_in_seconds: 900,
             };
             (200, write(&orders))

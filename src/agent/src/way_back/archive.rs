@@ -1,7 +1,7 @@
 //! A way back in one tar archive on the machine's own disk.
 
 use super::{
-    COPY_SECONDS_MAX, FOLDER, Kind, Made, OWNED, STATUS, WayBack, folder, leads_here, put_back,
+    COPY_SECONDS_MAX, FOLDER, Kind, Made, STATUS, WayBack, folder, leads_here, parts, put_back,
 };
 use crate::{Error, Machine};
 use durable::{Disk as _, RealDisk};
@@ -31,7 +31,7 @@ impl WayBack for Archive<'_> {
                 fs::remove_file(old.path()).map_err(Error::file("remove", &old.path()))?;
             }
         }
-        let parts = self.parts()?;
+        let parts = parts(self.machine)?;
         self.room(&parts)?;
         let at = Timestamp::now();
         let part = path.with_extension("part");
@@ -41,7 +41,7 @@ impl WayBack for Archive<'_> {
         words.extend(["--sparse", "--warning=no-file-ignored"].map(Into::into));
         words.extend(left_out().map(|pattern| format!("--exclude={pattern}")));
         words.extend(["--directory".into(), self.machine.root().display().to_string()]);
-        words.extend(parts);
+        words.extend(parts.iter().cloned());
         let said = self.machine.tool("tar", &words).within(COPY_SECONDS_MAX).hear()?;
         // 1: a file changed while it was read, as logs do. That of dpkg is held against the live one.
         if !matches!(said.status.code(), Some(0 | 1)) {
@@ -55,7 +55,14 @@ impl WayBack for Archive<'_> {
             .and_then(|()| RealDisk.rename(&part, &path))
             .and_then(|()| RealDisk.sync_dir(path.parent().unwrap_or(Path::new("/"))));
         synced.map_err(Error::file("keep", &path))?;
-        Ok(Made { kind: Kind::Archive, name: name.to_owned(), at, sha256: Some(sha256), status })
+        Ok(Made {
+            kind: Kind::Archive,
+            name: name.to_owned(),
+            at,
+            sha256: Some(sha256),
+            parts,
+            status,
+        })
     }
 
     fn prove(&self, made: &Made) -> Result<(), Error> {
@@ -72,7 +79,7 @@ impl WayBack for Archive<'_> {
         if Some(sha256) != made.sha256 {
             return Err(Error::WayBack("the archive is not as it was written".into()));
         }
-        put_back::put_back(self.machine, &path, made.at)?;
+        put_back::put_back(self.machine, &path, made)?;
         leads_here(self.machine, made)
     }
 
@@ -90,25 +97,6 @@ impl WayBack for Archive<'_> {
 impl Archive<'_> {
     fn path(&self, made: &Made) -> PathBuf {
         self.machine.path(&format!("{FOLDER}/{}.tar", made.name))
-    }
-
-    /// What is given to tar: the root, and file systems of their own where packages put files.
-    fn parts(&self) -> Result<Vec<String>, Error> {
-        let table = Path::new("/proc/self/mountinfo");
-        let text = fs::read_to_string(table).map_err(Error::file("read", table))?;
-        let mut parts = vec![".".to_owned()];
-        for line in text.lines() {
-            let Some(at) = line.split(' ').nth(4) else { continue };
-            let Ok(inside) = Path::new(at).strip_prefix(self.machine.root()) else { continue };
-            let owned = OWNED
-                .iter()
-                .any(|folder| inside.starts_with(folder) || Path::new(folder).starts_with(inside));
-            let part = format!("./{}", inside.display());
-            if owned && inside.components().next().is_some() && !parts.contains(&part) {
-                parts.push(part);
-            }
-        }
-        Ok(parts)
     }
 
     /// Whether a copy fits beside what is there.

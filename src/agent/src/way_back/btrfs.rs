@@ -20,12 +20,14 @@ pub(super) struct Btrfs<'a> {
     pub(super) machine: &'a Machine,
 }
 
-/// Whether the machine's root is a subvolume, and the program that makes snapshots is here.
+/// Whether the machine's root is a subvolume with all that packages own in it, and the program that
+/// makes snapshots is here.
 pub(super) fn fits(machine: &Machine) -> bool {
     let root = machine.root().display().to_string();
     let kind = machine.tool("stat", ["--file-system", "--format=%T", root.as_str()]).run();
     kind.is_ok_and(|kind| kind.trim() == "btrfs")
         && fs::metadata(machine.root()).is_ok_and(|meta| meta.ino() == SUBVOLUME_INODE)
+        && super::parts(machine).is_ok_and(|parts| parts.len() == 1)
         && machine.tool("btrfs", ["--version"]).run().is_ok()
 }
 
@@ -44,7 +46,14 @@ impl WayBack for Btrfs<'_> {
         self.machine.tool("btrfs", words).within(600).run()?;
         self.machine.tool("btrfs", ["filesystem", "sync", root.as_str()]).within(600).run()?;
         let status = status(&path)?;
-        Ok(Made { kind: Kind::Btrfs, name: name.to_owned(), at, sha256: None, status })
+        Ok(Made {
+            kind: Kind::Btrfs,
+            name: name.to_owned(),
+            at,
+            sha256: None,
+            parts: vec![".".into()],
+            status,
+        })
     }
 
     fn prove(&self, made: &Made) -> Result<(), Error> {
@@ -70,7 +79,7 @@ impl WayBack for Btrfs<'_> {
             .collect();
         words.extend(parts.iter().map(String::as_str));
         self.machine.tool("tar", words).within(COPY_SECONDS_MAX).run()?;
-        let done = put_back::put_back(self.machine, &archive, made.at);
+        let done = put_back::put_back(self.machine, &archive, made);
         drop(fs::remove_file(&archive));
         done?;
         leads_here(self.machine, made)

@@ -3,14 +3,14 @@
 //! A file that has not changed since the copy was begun (its change time says so, which nobody can set)
 //! is left alone, so that as little as possible is touched on a machine that runs.
 
-use super::{COPY_SECONDS_MAX, NOT_OWNED, OWNED};
+use super::{COPY_SECONDS_MAX, Made, NOT_OWNED, OWNED};
 use crate::{Error, Machine};
 use ids::Timestamp;
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
     fs::{self, File, Metadata},
-    io::Write as _,
+    io::{self, Write as _},
     os::unix::{
         ffi::OsStrExt as _,
         fs::{FileTypeExt as _, MetadataExt as _},
@@ -31,11 +31,17 @@ struct Member {
     link: Option<PathBuf>,
 }
 
-pub(super) fn put_back(machine: &Machine, archive: &Path, since: Timestamp) -> Result<(), Error> {
+pub(super) fn put_back(machine: &Machine, archive: &Path, made: &Made) -> Result<(), Error> {
     let members = members(archive)?;
-    let known: BTreeSet<&Path> = members.iter().map(|member| member.path.as_path()).collect();
-    for folder in OWNED {
-        remove_what_was_added(machine, Path::new(folder), &known)?;
+    let since = made.at;
+    let known = members.iter().map(|member| member.path.as_path()).collect();
+    let parts = made.parts.iter().map(|part| Path::new(part.trim_start_matches("./"))).collect();
+    let added = Added { machine, known, parts };
+    for folder in OWNED.iter().map(Path::new) {
+        let above = machine.root().join(folder.parent().unwrap_or(Path::new("")));
+        if let Ok(above) = fs::metadata(above) {
+            added.remove(folder, above.dev())?;
+        }
     }
     let changed: Vec<&Member> =
         members.iter().filter(|member| differs(machine, member, Some(since))).collect();
@@ -81,40 +87,54 @@ fn members(archive: &Path) -> Result<Vec<Member>, Error> {
     Ok(members)
 }
 
-/// Removes what is in a folder and not in the archive, deepest first.
-fn remove_what_was_added(
-    machine: &Machine,
-    folder: &Path,
-    known: &BTreeSet<&Path>,
-) -> Result<(), Error> {
-    let place = machine.root().join(folder);
-    if !fs::symlink_metadata(&place).is_ok_and(|meta| meta.is_dir()) {
-        return Ok(());
+/// What was added since the copy was made.
+struct Added<'a> {
+    machine: &'a Machine,
+    known: BTreeSet<&'a Path>,
+    /// File systems of their own that are in the copy. What is mounted elsewhere is not ours to judge.
+    parts: BTreeSet<&'a Path>,
+}
+
+impl Added<'_> {
+    /// Removes what is in a folder and not in the archive, deepest first. `device` is that of the folder
+    /// above.
+    fn remove(&self, folder: &Path, device: u64) -> Result<(), Error> {
+        let place = self.machine.root().join(folder);
+        let Some(own) = fs::symlink_metadata(&place).ok().filter(Metadata::is_dir) else {
+            return Ok(());
+        };
+        let copied = own.dev() == device || self.parts.contains(folder);
+        if !copied || NOT_OWNED.iter().any(|other| Path::new(other) == folder) {
+            return Ok(());
+        }
+        for entry in fs::read_dir(&place).map_err(Error::file("list", &place))? {
+            let entry = entry.map_err(Error::file("list", &place))?;
+            let kind = entry.file_type().map_err(Error::file("read", &entry.path()))?;
+            let path = folder.join(entry.file_name());
+            if kind.is_dir() {
+                self.remove(&path, own.dev())?;
+            }
+            // No archive holds sockets.
+            if self.known.contains(path.as_path()) || kind.is_socket() || !is_owned(&path) {
+                continue;
+            }
+            let removed = if kind.is_dir() {
+                fs::remove_dir(entry.path())
+            } else {
+                fs::remove_file(entry.path())
+            };
+            match removed {
+                // What is left in it is none of ours, or something is mounted there.
+                Err(error) if kind.is_dir() && is_in_use(&error) => {}
+                other => other.map_err(Error::file("remove", &entry.path()))?,
+            }
+        }
+        Ok(())
     }
-    for entry in fs::read_dir(&place).map_err(Error::file("list", &place))? {
-        let entry = entry.map_err(Error::file("list", &place))?;
-        let path = folder.join(entry.file_name());
-        let kept = NOT_OWNED.iter().any(|own| Path::new(own) == path);
-        if kept {
-            continue;
-        }
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if is_folder {
-            remove_what_was_added(machine, &path, known)?;
-        }
-        if known.contains(path.as_path()) {
-            continue;
-        }
-        let removed =
-            if is_folder { fs::remove_dir(entry.path()) } else { fs::remove_file(entry.path()) };
-        match removed {
-            // Something of nobody's package lives in it, or is mounted there.
-            Err(error) if is_folder && error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {}
-            Err(error) if is_folder && error.kind() == std::io::ErrorKind::ResourceBusy => {}
-            other => other.map_err(Error::file("remove", &entry.path()))?,
-        }
-    }
-    Ok(())
+}
+
+fn is_in_use(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::ResourceBusy)
 }
 
 /// Whether the live file is another than the member, or was changed at or after `since`.
