@@ -6,6 +6,7 @@
 
 mod approval;
 mod denial;
+mod document;
 mod root;
 mod waiver;
 

@@ -3,7 +3,7 @@
 //!
 //! What is shown is what is signed: [`Approval::text`] is made of the signed statement alone.
 
-use super::{Denial, Denied, SiteRoot};
+use super::{Denial, Denied, SiteRoot, document};
 use crate::{
     Verified,
     dsse::{Envelope, Purpose},
@@ -19,6 +19,8 @@ pub const APPROVAL: Purpose = Purpose {
 };
 
 const SCHEMA: u32 = 1;
+/// How sentences name it.
+const WHAT: &str = "approval";
 /// Most entries of any list.
 const LIST_MAX: usize = 100_000;
 
@@ -117,9 +119,7 @@ impl Approval {
     /// [`Denied::Malformed`] when it does not hold together.
     pub fn to_payload(&self) -> Result<Vec<u8>, Denial> {
         self.check()?;
-        let value = serde_json::to_value(self).map_err(|e| malformed(&e.to_string()))?;
-        crate::canonical_json(&value)
-            .ok_or_else(|| malformed("it holds what canonical JSON cannot say"))
+        document::write(WHAT, self)
     }
 
     /// What a statement says, before anybody's signature was looked at: to show it to its signer.
@@ -127,9 +127,7 @@ impl Approval {
     /// # Errors
     /// [`Denied::Malformed`].
     pub fn unverified(envelope: &Envelope) -> Result<Self, Denial> {
-        let payload = envelope.unverified_payload(APPROVAL)?;
-        let approval: Self =
-            serde_json::from_slice(&payload).map_err(|e| malformed(&e.to_string()))?;
+        let approval: Self = document::read(WHAT, envelope, APPROVAL)?;
         approval.check()?;
         Ok(approval)
     }
@@ -295,6 +293,6 @@ impl Verified<Approval> {
     }
 }
 
-fn malformed(what: &str) -> Denial {
-    Denial::new(Denied::Malformed, format!("the approval is malformed: {what}"))
+fn malformed(why: &str) -> Denial {
+    document::malformed(WHAT, why)
 }

@@ -1,6 +1,6 @@
 //! The site root: administrators, approvers, policy and the log's identity, signed by a threshold.
 
-use super::{Denial, Denied};
+use super::{Denial, Denied, document};
 use crate::{
     Verified,
     dsse::{Envelope, Purpose, fingerprint, parse_public_key},
@@ -20,6 +20,8 @@ pub const SITE_ROOT: Purpose = Purpose {
 };
 
 const SCHEMA: u32 = 1;
+/// How sentences name it.
+const WHAT: &str = "site root";
 /// How far ahead of the clock a statement may claim to be, in seconds.
 const AHEAD_MAX_SECS: i64 = 24 * 60 * 60;
 /// Most people of each kind.
@@ -110,9 +112,7 @@ impl SiteRoot {
     /// [`Denied::Malformed`] when it does not hold together.
     pub fn to_payload(&self) -> Result<Vec<u8>, Denial> {
         self.check()?;
-        let value = serde_json::to_value(self).map_err(|e| malformed(&e.to_string()))?;
-        crate::canonical_json(&value)
-            .ok_or_else(|| malformed("it holds what canonical JSON cannot say"))
+        document::write(WHAT, self)
     }
 
     /// What a root says, before anybody's signature was looked at.
@@ -120,8 +120,7 @@ impl SiteRoot {
     /// # Errors
     /// [`Denied::Malformed`].
     pub fn unverified(envelope: &Envelope) -> Result<Self, Denial> {
-        let root: Self = serde_json::from_slice(&envelope.unverified_payload(SITE_ROOT)?)
-            .map_err(|e| malformed(&e.to_string()))?;
+        let root: Self = document::read(WHAT, envelope, SITE_ROOT)?;
         root.check()?;
         Ok(root)
     }
@@ -332,6 +331,6 @@ fn keyed<'a>(keys: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, Pub
     Ok(all)
 }
 
-fn malformed(what: &str) -> Denial {
-    Denial::new(Denied::Malformed, format!("the site root is malformed: {what}"))
+fn malformed(why: &str) -> Denial {
+    document::malformed(WHAT, why)
 }

@@ -1,6 +1,6 @@
 //! Waivers: an approver's signed consent that endpoints are changed without a proven way back.
 
-use super::{Denial, Denied, SiteRoot};
+use super::{Denial, Denied, SiteRoot, document};
 use crate::{
     Verified,
     dsse::{Envelope, Purpose},
@@ -15,6 +15,8 @@ pub const WAIVER: Purpose = Purpose {
 };
 
 const SCHEMA: u32 = 1;
+/// How sentences name it.
+const WHAT: &str = "waiver";
 const ENDPOINTS_MAX: usize = 100_000;
 const REASON_CHARS_MAX: usize = 1_000;
 
@@ -45,9 +47,7 @@ impl Waiver {
     /// [`Denied::Malformed`] when it does not hold together.
     pub fn to_payload(&self) -> Result<Vec<u8>, Denial> {
         self.check()?;
-        let value = serde_json::to_value(self).map_err(|e| malformed(&e.to_string()))?;
-        crate::canonical_json(&value)
-            .ok_or_else(|| malformed("it holds what canonical JSON cannot say"))
+        document::write(WHAT, self)
     }
 
     /// The statement in an envelope, signed by the approver whom it names and the site root lists.
@@ -59,9 +59,7 @@ impl Waiver {
         envelope: &Envelope,
         now: Timestamp,
     ) -> Result<Verified<Self>, Denial> {
-        let payload = envelope.unverified_payload(WAIVER)?;
-        let waiver: Self =
-            serde_json::from_slice(&payload).map_err(|e| malformed(&e.to_string()))?;
+        let waiver: Self = document::read(WHAT, envelope, WAIVER)?;
         waiver.check()?;
         if waiver.site != root.site {
             let sentence = format!("it is about site {}, not {}", waiver.site, root.site);
@@ -107,6 +105,6 @@ impl Verified<Waiver> {
     }
 }
 
-fn malformed(what: &str) -> Denial {
-    Denial::new(Denied::Malformed, format!("the waiver is malformed: {what}"))
+fn malformed(why: &str) -> Denial {
+    document::malformed(WHAT, why)
 }
