@@ -67,7 +67,7 @@ enum Verb {
     Scanner(scanner::Scanner),
     /// Serve endpoints and people over HTTPS.
     Serve(serve::Serve),
-    /// What an endpoint needs to patch itself from here.
+    /// What an endpoint needs to patch itself from here, and what it has installed.
     #[command(subcommand)]
     Endpoint(endpoint::Endpoint),
     /// What the appliance says of itself.
