@@ -23,11 +23,18 @@ impl Here {
     #[track_caller]
     #[must_use]
     pub fn serve(appliance: &Appliance) -> Self {
+        Self::serve_at(appliance, "127.0.0.1:0", "127.0.0.1:0")
+    }
+
+    /// Serves at these doors, e.g. those of a server that was stopped.
+    #[track_caller]
+    #[must_use]
+    pub fn serve_at(appliance: &Appliance, endpoints: &str, people: &str) -> Self {
         let said = appliance.beside("here.json");
         let errors = File::create(appliance.beside("here.log")).unwrap();
         let mut command = patchkeep_command();
         command.args(["--json", "serve", "--data"]).arg(appliance.data());
-        command.args(["--endpoints", "127.0.0.1:0", "--people", "127.0.0.1:0"]);
+        command.args(["--endpoints", endpoints, "--people", people]);
         command.stdin(Stdio::null()).stdout(File::create(&said).unwrap()).stderr(errors);
         let mut child = command.spawn().unwrap();
         let begun = Instant::now();

@@ -19,6 +19,7 @@ mod debian;
 mod here;
 mod machine;
 mod network;
+mod package;
 mod story;
 mod workshop;
 
@@ -28,6 +29,7 @@ pub use debian::Debian;
 pub use here::{Client, Here};
 pub use machine::{Mirror, cache, mirror, patchkeep, program, require_root, scratch, soak};
 pub use network::{Network, Node};
+pub use package::Package;
 pub use story::Story;
 pub use workshop::{
     Draft, SOURCE, Workshop, copy_tree, find, noise, patchkeep_command, patchkeep_on,

@@ -1,6 +1,7 @@
 //! A check-in: what the endpoint has and holds; what the site would have it do.
 
-use ids::{Digest, RingName, Timestamp};
+use fleet::Job;
+use ids::{RingName, Timestamp};
 use serde::{Deserialize, Serialize};
 use trust::{ApprovedPackage, Envelope};
 use vendor_apt::Inventory;
@@ -60,60 +61,6 @@ pub struct Report {
     pub job: Job,
     /// One sentence for people.
     pub message: String,
-}
-
-/// An endpoint's part in one approval.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
-    /// SHA-256 of the approval's signed payload.
-    pub approval: Digest,
-    /// How far it is.
-    pub phase: JobPhase,
-    /// When it got there, by the endpoint's clock.
-    pub at: Timestamp,
-    /// How it ended, where it has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end: Option<JobEnd>,
-}
-
-/// How far a job is. The order is that of the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum JobPhase {
-    /// Approved, but no window is open.
-    WaitingForWindow,
-    /// The way back is being made.
-    Snapshotting,
-    /// The way back was made and checked.
-    WayBackProven,
-    /// A signed waiver stands in its place.
-    Waived,
-    /// Packages are being changed.
-    Applying,
-    /// Everything is installed; something that runs still uses the old files.
-    AwaitingRestart,
-    /// What is installed is being compared with what was approved.
-    Confirming,
-    /// The end; see [`JobEnd`].
-    Ended,
-}
-
-/// How a job ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum JobEnd {
-    /// Installed, and the running system uses it.
-    Effective,
-    /// Not begun: the approval does not permit it.
-    Refused,
-    /// Begun and failed; the machine is left as the message says.
-    Failed,
-    /// Failed, and put back as it was before.
-    Restored,
-    /// Failed, and could not be put back.
-    RestoreFailed,
-    /// Withdrawn or expired before it began.
-    Expired,
 }
 
 /// What the appliance answers.

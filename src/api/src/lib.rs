@@ -15,8 +15,9 @@
 mod check_in;
 mod enrol;
 
-pub use check_in::{CheckIn, Job, JobEnd, JobPhase, Orders, Plan, PlannedPackage, Report};
+pub use check_in::{CheckIn, Orders, Plan, PlannedPackage, Report};
 pub use enrol::{Enrol, Enrolled};
+pub use fleet::{Job, JobEnd, JobPhase};
 
 use serde::{Deserialize, Serialize};
 

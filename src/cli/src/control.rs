@@ -4,6 +4,10 @@
 //! One request a connection: a line of JSON; answers are lines of JSON: progress, then the reply or a
 //! failure. Only the account that owns the data folder can reach the socket.
 
+mod people;
+
+pub(crate) use people::{PeopleReply, PeopleRequest};
+
 use crate::{failure::Failure, person::actor, screen::Screen};
 use fleet::{Custody, Role};
 use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
@@ -23,7 +27,7 @@ use std::{
 use trust::Envelope;
 
 /// Longest request in bytes.
-const REQUEST_BYTES_MAX: u64 = 1 << 20;
+const REQUEST_BYTES_MAX: u64 = 8 << 20;
 
 /// What can be asked of an appliance.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,6 +48,7 @@ pub(crate) enum Request {
     ExportAudit { scope: Scope, into: PathBuf, person: PersonId },
     ShowLog { types: Vec<String>, since: Option<Timestamp>, limit: Option<usize>, person: PersonId },
     AuditKey,
+    People(PeopleRequest),
 }
 
 /// What comes back.
@@ -62,6 +67,7 @@ pub(crate) enum Reply {
     ExportAudit(ExportFigures),
     ShowLog(Vec<LogLine>),
     AuditKey(String),
+    People(PeopleReply),
 }
 
 /// One event in words.
@@ -103,6 +109,18 @@ pub(crate) fn ask(data: &Path, request: Request, screen: &Screen) -> Result<Repl
     let reply = perform(&site, request, &mut |progress| screen.progress(&progress));
     site.close()?;
     reply
+}
+
+/// Asks about endpoints, or about what people decide.
+pub(crate) fn ask_people(
+    data: &Path,
+    request: PeopleRequest,
+    screen: &Screen,
+) -> Result<PeopleReply, Failure> {
+    match ask(data, Request::People(request), screen)? {
+        Reply::People(reply) => Ok(reply),
+        _ => Err(unexpected()),
+    }
 }
 
 /// Opens the data folder in this process.
@@ -241,6 +259,7 @@ fn perform(
             Reply::ShowLog(lines.into_iter().map(line).collect())
         }
         Request::AuditKey => Reply::AuditKey(site.audit_fingerprint()?),
+        Request::People(request) => Reply::People(people::perform(site, request)?),
     })
 }
 

@@ -1,4 +1,6 @@
-//! `patchkeep endpoint`: what a stock Debian endpoint needs to patch itself from here, and what it has.
+//! `patchkeep endpoint`: agents that join and leave; what a stock Debian endpoint needs; what one has.
+
+mod enrol;
 
 use crate::{
     control::{Reply, Request, ask, unexpected},
@@ -21,6 +23,14 @@ use std::{
 pub(crate) enum Endpoint {
     /// Print a script that sets up apt on an endpoint, with a fresh client certificate in it.
     AptConfig(AptConfigWords),
+    /// Issue a one-time token for an endpoint's agent to join with.
+    Token(enrol::TokenWords),
+    /// Endpoints with an agent: how they stand, what they vouch for, how far they are.
+    List(enrol::ListWords),
+    /// Let a pending endpoint join, after you have compared its key on its own screen.
+    Confirm(enrol::ConfirmWords),
+    /// Put an endpoint out: it is refused from now on.
+    Retire(enrol::RetireWords),
     /// Print what a Debian machine has installed, with its pins and holds, for `collect --for`. Needs
     /// no appliance and changes nothing.
     Inventory(InventoryWords),
@@ -60,6 +70,10 @@ impl Endpoint {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         match self {
             Self::AptConfig(words) => words.run(screen),
+            Self::Token(words) => words.run(screen),
+            Self::List(words) => words.run(screen),
+            Self::Confirm(words) => words.run(screen),
+            Self::Retire(words) => words.run(screen),
             Self::Inventory(words) => words.run(screen),
         }
     }

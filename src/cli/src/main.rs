@@ -8,6 +8,7 @@ mod audit;
 mod bundle;
 mod collect;
 mod control;
+mod decide;
 mod demo;
 mod endpoint;
 mod failure;
@@ -22,6 +23,7 @@ mod serve;
 mod site_root;
 mod ssh;
 mod status;
+mod update;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -67,9 +69,23 @@ enum Verb {
     Scanner(scanner::Scanner),
     /// Serve endpoints and people over HTTPS.
     Serve(serve::Serve),
-    /// What an endpoint needs to patch itself from here, and what it has installed.
+    /// Endpoints: let their agents join, put them out; what stock apt needs; what one has installed.
     #[command(subcommand)]
     Endpoint(endpoint::Endpoint),
+    /// What a ring's endpoints would apply.
+    #[command(subcommand)]
+    Update(update::UpdateVerb),
+    /// Approve what a ring's endpoints would apply, with your own signature.
+    Approve(decide::ApproveWords),
+    /// Take back what was approved for a ring, with your own signature.
+    Withdraw(decide::WithdrawWords),
+    /// Leave a package out of what is drawn up for approval.
+    Decline(decide::DeclineWords),
+    /// Consent that endpoints are changed without a proven way back, with your own signature.
+    Waive(decide::WaiveWords),
+    /// Statements in files: show, sign and submit them, for approvers on a machine of their own.
+    #[command(subcommand)]
+    Statement(decide::StatementVerb),
     /// What the appliance says of itself.
     Status(status::Status),
     /// What this site holds, for the publisher: the next bundle need not bring it again.
@@ -119,6 +135,12 @@ fn run(verb: Verb, screen: &Screen) -> Result<(), Failure> {
         Verb::Scanner(verb) => verb.run(screen),
         Verb::Serve(verb) => verb.run(screen),
         Verb::Endpoint(verb) => verb.run(screen),
+        Verb::Update(verb) => verb.run(screen),
+        Verb::Approve(verb) => verb.run(screen),
+        Verb::Withdraw(verb) => verb.run(screen),
+        Verb::Decline(verb) => verb.run(screen),
+        Verb::Waive(verb) => verb.run(screen),
+        Verb::Statement(verb) => verb.run(screen),
         Verb::Status(verb) => verb.run(screen),
         Verb::Receipt(verb) => verb.run(screen),
         Verb::Audit(verb) => verb.run(screen),

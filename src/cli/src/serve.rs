@@ -5,7 +5,7 @@ use clap::Args;
 use durable::RealDisk;
 use fleet::RefusalKind;
 use ids::Fault;
-use server::{Clients, Config, Door, Identity, Limits, Page, Revoked, Serving, Tls};
+use server::{Clients, Config, Door, Identity, Limits, Page, Serving, Tls};
 use site::{Folder, Refusals, Site};
 use std::{
     net::SocketAddr,
@@ -106,12 +106,13 @@ impl Open {
             people: Some(opening.people),
             names: Vec::new(),
             limits: Limits { bytes_per_second: opening.bytes_per_second, ..Limits::default() },
+            agents: Arc::downgrade(&site),
             page: Page { site: site.name()?, fingerprints, root_pem: authority.certificate_pem() },
         };
         let roots = vec![authority.certificate().to_vec()];
         let tls = Tls {
             identity: Identity { certificates: vec![shown.certificate], key: shown.key },
-            clients: Clients::Certified { roots, revoked: Revoked::default() },
+            clients: Clients::Certified { roots, revoked: site.revoked().clone() },
             allow_tls12: false,
         };
         let refusals = Arc::new(Refusals::default());
@@ -176,6 +177,7 @@ async fn until_told(open: &Open) {
                 let (site, refusals) = (Arc::clone(&open.site), Arc::clone(&open.refusals));
                 let flushed = tokio::task::spawn_blocking(move || {
                     site.flush_refusals(&refusals, false)?;
+                    site.keep_seen()?;
                     // The published log follows the committed one, for whoever reads the files.
                     site.heart().publish().map(drop)
                 });

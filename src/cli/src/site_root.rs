@@ -247,12 +247,12 @@ fn status(reply: Reply) -> Result<Option<SiteRootStatus>, Failure> {
     }
 }
 
-fn days_from_now(days: u32) -> Result<Timestamp, Failure> {
+pub(crate) fn days_from_now(days: u32) -> Result<Timestamp, Failure> {
     let end = site::now().checked_add(SignedDuration::from_hours(24 * i64::from(days)));
     end.map_err(|e| Failure::say(Fault::Input, format!("{days} days are too many: {e}")))
 }
 
-fn read(file: &Path) -> Result<Envelope, Failure> {
+pub(crate) fn read(file: &Path) -> Result<Envelope, Failure> {
     let unread = |e: std::io::Error| Failure::file("read", file, &e);
     if fs::metadata(file).map_err(unread)?.len() > ENVELOPE_BYTES_MAX as u64 {
         let message = format!("{} is too large for a signed document", file.display());
@@ -261,7 +261,7 @@ fn read(file: &Path) -> Result<Envelope, Failure> {
     Ok(Envelope::parse(&fs::read(file).map_err(unread)?)?)
 }
 
-fn write(file: &Path, envelope: &Envelope) -> Result<(), Failure> {
+pub(crate) fn write(file: &Path, envelope: &Envelope) -> Result<(), Failure> {
     use durable::Disk as _;
     let written = durable::RealDisk.write_atomic(file, &envelope.to_bytes());
     written.map_err(|e| Failure::file("write", file, &e))

@@ -1,7 +1,10 @@
 //! What may be asked of a site, and what follows: `decide(&State, Command, now) -> facts`.
 
-use crate::{AnchorKind, Fact, ImportedSource, RefusalKind, State, Verdict};
-use ids::{Digest, Fault, RecordId, RingName, SiteName, SourceId, Timestamp};
+use crate::{
+    AnchorKind, EndpointCommand, Fact, ImportedSource, RefusalKind, Standing, State,
+    StatementCommand, Verdict, endpoint, statement,
+};
+use ids::{Digest, Fault, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp};
 
 /// What may be asked. Everything that `decide` cannot know (digests, counts) comes with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +52,10 @@ pub enum Command {
     AcceptSiteRoot { root: Digest, document: Box<trust::Verified<trust::SiteRoot>> },
     /// Record that a site root was not accepted.
     RefuseSiteRoot { reason: String, message: String },
+    /// About endpoints with an agent.
+    Endpoint(EndpointCommand),
+    /// About what people decided.
+    Statement(StatementCommand),
     /// Name the malware scanner, or ask none.
     SetScanner { socket: Option<String> },
     /// Record counted refusals.
@@ -144,6 +151,35 @@ pub enum Refused {
         "view {sequence} of {source_id} lacks {missing} files; import the bundle that carries them"
     )]
     Incomplete { source_id: SourceId, sequence: u64, missing: u64 },
+    /// No such token, or it counts no more. All in one, so that nobody learns which.
+    #[error("the token does not count here: ask for a new one")]
+    NoToken,
+    /// Another endpoint has this name.
+    #[error("an endpoint of this name has joined or asks to: retire it first")]
+    NameTaken,
+    /// No such endpoint.
+    #[error("there is no such endpoint")]
+    NoEndpoint,
+    /// The endpoint stands otherwise.
+    #[error("the endpoint is {}", is.word())]
+    Standing { is: Standing },
+    /// The statement is not the ring's next one.
+    #[error(
+        "statement {generation} does not follow {newest}, which is the ring's newest: draw it up again"
+    )]
+    StatementOvertaken { generation: u64, newest: u64 },
+    /// The endpoints' plans are not those that were looked at.
+    #[error(
+        "the endpoints' plans have changed since it was drawn up ({} then, {} now): draw it up again",
+        then.short(), now.short()
+    )]
+    OtherPlan { then: Digest, now: Digest },
+    /// Whoever imported does not approve.
+    #[error("{approver} imported what this would approve, and the site asks for four eyes")]
+    FourEyes { approver: PersonId },
+    /// The site root's policy knows no attested approvals.
+    #[error("the site root does not allow approvals that only the appliance attests to")]
+    Attested,
 }
 
 impl Refused {
@@ -155,12 +191,21 @@ impl Refused {
             | Self::RingExists { .. }
             | Self::Overtaken { .. }
             | Self::NumberTaken { .. }
-            | Self::RootOvertaken { .. } => Fault::Conflict,
+            | Self::RootOvertaken { .. }
+            | Self::StatementOvertaken { .. }
+            | Self::OtherPlan { .. }
+            | Self::NameTaken
+            | Self::Standing { .. } => Fault::Conflict,
             Self::NoSite
             | Self::NoRing { .. }
             | Self::NoView { .. }
+            | Self::NoEndpoint
             | Self::NoCompleteView { .. } => Fault::Input,
-            Self::Incomplete { .. } | Self::OtherSite { .. } => Fault::Refused,
+            Self::Incomplete { .. }
+            | Self::OtherSite { .. }
+            | Self::NoToken
+            | Self::FourEyes { .. }
+            | Self::Attested => Fault::Refused,
             Self::NoCustody { .. } | Self::NoImport { .. } => Fault::Broken,
         }
     }
@@ -187,11 +232,11 @@ pub fn decide(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fac
     if !matches!(command, Command::CreateSite { .. }) && state.site.is_none() {
         return Err(Refused::NoSite);
     }
-    facts.extend(follow(state, command)?);
+    facts.extend(follow(state, command, effective_now(state, now))?);
     Ok(facts)
 }
 
-fn follow(state: &State, command: Command) -> Result<Vec<Fact>, Refused> {
+fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, Refused> {
     let facts = match command {
         Command::CreateSite { site, origin, keys, anchors, ring } => {
             if let Some(site) = &state.site {
@@ -206,12 +251,7 @@ fn follow(state: &State, command: Command) -> Result<Vec<Fact>, Refused> {
         Command::StartImport { custody, bundle, sequence } => {
             return start_import(state, custody, bundle, sequence);
         }
-        Command::ReportRepairs { repairs, views } => {
-            let entries = state.entries;
-            let mended = repairs.into_iter().map(|what| Fact::LedgerRepaired { what });
-            let rebuilt = views.map(|reason| Fact::ViewsRebuilt { reason, entries });
-            return Ok(mended.chain(rebuilt).collect());
-        }
+        Command::ReportRepairs { repairs, views } => return Ok(report(state, repairs, views)),
         Command::Start { version } => Fact::ServiceStarted { version, entries: state.entries },
         Command::SnapshotState { sha256 } => Fact::StateSnapshot { entries: state.entries, sha256 },
         Command::OpenCustody { custody, record } => Fact::CustodyOpened { custody, record },
@@ -243,6 +283,8 @@ fn follow(state: &State, command: Command) -> Result<Vec<Fact>, Refused> {
         }
         Command::AcceptSiteRoot { root, document } => accept_site_root(state, root, &document)?,
         Command::RefuseSiteRoot { reason, message } => Fact::SiteRootRefused { reason, message },
+        Command::Endpoint(command) => return endpoint::decide(state, command, now),
+        Command::Statement(command) => statement::decide(state, command)?,
         Command::SetScanner { socket } if socket == state.scanner => return Ok(Vec::new()),
         Command::SetScanner { socket } => Fact::ScannerSet { socket },
         Command::CountRefusals { source, reason, count, since, until } => {
@@ -273,6 +315,13 @@ fn create_site(
     }
     facts.push(Fact::RingCreated { ring, follows: true });
     facts
+}
+
+fn report(state: &State, repairs: Vec<String>, views: Option<String>) -> Vec<Fact> {
+    let entries = state.entries;
+    let mended = repairs.into_iter().map(|what| Fact::LedgerRepaired { what });
+    let rebuilt = views.map(|reason| Fact::ViewsRebuilt { reason, entries });
+    mended.chain(rebuilt).collect()
 }
 
 fn start_import(

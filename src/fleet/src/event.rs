@@ -27,6 +27,11 @@ pub struct Event {
 pub enum Actor {
     /// The appliance by itself.
     Appliance,
+    /// An endpoint's agent, by its certificate or, while it joins, by its key.
+    Endpoint {
+        /// The endpoint's id.
+        endpoint: RecordId,
+    },
     /// A person, through a door.
     Person {
         /// The person's id.
@@ -207,6 +212,69 @@ pub enum Fact {
     },
     /// A site root was offered and not accepted; whom the site obeys is as before.
     SiteRootRefused { reason: String, message: String },
+    /// A one-time token for an endpoint to join with, by its SHA-256. In the facts about endpoints
+    /// `endpoint` is its id, and `name` commits to its name.
+    EnrolmentTokenIssued { token: Digest, name: Digest, ring: RingName, not_after: Timestamp },
+    /// A token that was used already came with another key: somebody has a copy of it.
+    EnrolmentTokenMisused { token: Digest, name: Digest, key: Digest },
+    /// An endpoint asked to join. `key` is the SHA-256 of its `SubjectPublicKeyInfo`, `request` its
+    /// certificate request, which is kept.
+    EndpointAsked {
+        endpoint: RecordId,
+        token: Digest,
+        name: Digest,
+        ring: RingName,
+        key: Digest,
+        request: Digest,
+    },
+    /// A person compared an endpoint's key and let it join; its first certificate is kept.
+    EndpointConfirmed { endpoint: RecordId, certificate: Digest, not_after: Timestamp },
+    /// An endpoint got its next certificate.
+    EndpointCertificateRenewed { endpoint: RecordId, certificate: Digest, not_after: Timestamp },
+    /// An endpoint left, or was put out: its certificates are refused from here on.
+    EndpointRetired { endpoint: RecordId, reason: String },
+    /// What an endpoint says that it has installed, as a commitment.
+    InventoryReceived { endpoint: RecordId, inventory: Digest, packages: u64 },
+    /// What an endpoint's own solver would apply, as a commitment.
+    PlanReceived { endpoint: RecordId, plan: Digest, packages: u64, kept_back: u64 },
+    /// How far an endpoint says that its job is; `record` commits to its sentence.
+    JobReported { endpoint: RecordId, job: crate::Job, record: Digest },
+    /// An endpoint saw that this log went back or forked; `record` commits to what it saw.
+    LogDoubted { endpoint: RecordId, record: Digest },
+    /// An endpoint holds an older checkpoint than it held before: it was put back, or somebody runs a
+    /// copy of it. Both are numbers of entries.
+    EndpointWentBack { endpoint: RecordId, held: u64, before: u64 },
+    /// A statement about a ring: an approval, or a withdrawal of what was approved. From here on it is
+    /// all that counts there.
+    StatementAccepted {
+        ring: RingName,
+        generation: u64,
+        decision: trust::Decision,
+        /// SHA-256 of its payload, and of its envelope, which is kept.
+        statement: Digest,
+        envelope: Digest,
+        approver: PersonId,
+        plan: Digest,
+        endpoints: u64,
+        packages: u64,
+        not_after: Timestamp,
+        /// Only the appliance attests to it; no agent obeys it.
+        attested: bool,
+        /// The approver had imported what the ring points at: possible only where four eyes are off.
+        imported_by_approver: bool,
+    },
+    /// A statement or a waiver was offered and not taken; what counts is as before.
+    StatementRefused { reason: String, message: String },
+    /// An approver's consent that endpoints are changed without a proven way back.
+    WaiverAccepted { envelope: Digest, approver: PersonId, endpoints: u64, not_after: Timestamp },
+    /// An approver does not want this version of a package in a ring; `record` commits to the reason.
+    UpdateDeclined {
+        ring: RingName,
+        package: String,
+        version: String,
+        record: Digest,
+        not_after: Timestamp,
+    },
     /// Which malware scanner imports ask from here on: clamd's socket; `None` asks none.
     ScannerSet { socket: Option<String> },
     /// Unauthenticated refusals, counted: at most one per kind and reason in ten minutes.

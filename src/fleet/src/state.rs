@@ -3,7 +3,10 @@
 //! Built only by [`State::evolve`] from events, in order. It can be written out and read back as
 //! JSON; its digest after n entries goes into the ledger, so a replay that diverges shows.
 
-use crate::{AnchorKind, Event, Fact, ImportedSource};
+use crate::{
+    AnchorKind, Declined, Endpoint, Event, Fact, ImportedSource, KeptWaiver, RingStatement, Token,
+    endpoint, statement,
+};
 use ids::{Digest, RecordId, RingName, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +57,24 @@ pub struct State {
     /// where the site has no root.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub site_roots: Vec<Digest>,
+    /// Tokens that count or were used, by the SHA-256 of their secrets.
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub tokens: BTreeMap<Digest, Token>,
+    /// Endpoints with an agent.
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub endpoints: BTreeMap<RecordId, Endpoint>,
+    /// Whose certificate each is.
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub certificates: BTreeMap<Digest, RecordId>,
+    /// The newest statement about each ring.
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub statements: BTreeMap<RingName, RingStatement>,
+    /// Waivers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waivers: Vec<KeptWaiver>,
+    /// Updates that approvers do not want, by ring and package.
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub declined: BTreeMap<(RingName, String), Declined>,
 }
 
 /// A view that is kept: one source at one sequence.
@@ -129,21 +150,11 @@ impl State {
             }
             Fact::SiteRootAccepted { root, .. } => self.site_roots.push(*root),
             Fact::ScannerSet { socket } => self.scanner.clone_from(socket),
-            Fact::SiteRootRefused { .. }
-            | Fact::KeyMade { .. }
-            | Fact::ServiceStarted { .. }
-            | Fact::LedgerRepaired { .. }
-            | Fact::ViewsRebuilt { .. }
-            | Fact::ClockWentBack { .. }
-            | Fact::StateSnapshot { .. }
-            | Fact::FormatRaised { .. }
-            | Fact::BundleRefused { bundle: None, .. }
-            | Fact::BundleQuarantined { .. }
-            | Fact::EndpointCertificateIssued { .. }
-            | Fact::RefusalsCounted { .. }
-            | Fact::LogViewed { .. }
-            | Fact::AuditExported { .. }
-            | Fact::StorageFull { .. } => {}
+            fact => {
+                // From what neither takes, nothing follows: the golden ledger holds every kind.
+                let _ = endpoint::evolve(self, fact, event.at)
+                    || statement::evolve(self, fact, event.at);
+            }
         }
     }
 

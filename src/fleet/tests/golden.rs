@@ -8,17 +8,22 @@ use fleet::{State, decode, encode};
 use std::collections::BTreeSet;
 
 const GOLDEN: &str = include_str!("golden/v1.jsonl");
-/// Digest of the state after the golden ledger.
+/// After so many entries of the golden ledger, the state has this digest: what older ledgers say of
+/// their states stays true.
 const STATE: &str = include_str!("golden/v1.state");
 
 #[test]
 fn every_entry_ever_written_is_read_and_leads_to_the_same_state() {
     let mut state = State::default();
+    let mut digests = STATE.lines().filter_map(|line| line.split_once(' ')).peekable();
     for line in GOLDEN.lines() {
         let event = decode(line.as_bytes()).unwrap_or_else(|e| panic!("{e}: {line}"));
         state.evolve(&event);
+        if digests.peek().is_some_and(|(entries, _)| *entries == state.entries.to_string()) {
+            assert_eq!(state.digest().unwrap().to_hex(), digests.next().unwrap().1);
+        }
     }
-    assert_eq!(state.digest().unwrap().to_hex(), STATE.trim());
+    assert!(digests.next().is_none(), "the golden ledger is shorter than its states say");
     let text = serde_json::to_vec(&state).unwrap();
     let back: State = serde_json::from_slice(&text).unwrap();
     assert_eq!(back, state);

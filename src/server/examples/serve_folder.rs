@@ -36,8 +36,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tls = Tls { identity, clients: Clients::UnsafeEverybody, allow_tls12: false };
     let page = Page { site: "bench".parse()?, fingerprints: Vec::new(), root_pem: String::new() };
     let limits = Limits { connections_per_address: 4096, ..Limits::default() };
-    let config =
-        Config { endpoints: address.parse()?, people: None, names: Vec::new(), limits, page };
+    let config = Config {
+        endpoints: address.parse()?,
+        people: None,
+        names: Vec::new(),
+        limits,
+        page,
+        agents: std::sync::Weak::new(),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let serving = start(config, shelf, store, tls, Arc::new(|_| {})).await?;

@@ -1,8 +1,13 @@
 //! What a server is told when it starts: doors, limits, certificates, and whom to tell of refusals.
 
-use arc_swap::ArcSwap;
-use ids::{Digest, SiteName};
-use std::{collections::HashSet, fmt, net::SocketAddr, sync::Arc, time::Duration};
+use ids::SiteName;
+use site::{Revoked, Site};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 /// Where and how to serve.
 #[derive(Debug, Clone)]
@@ -18,6 +23,8 @@ pub struct Config {
     pub limits: Limits,
     /// What the people's page says beside what is served.
     pub page: Page,
+    /// The site that answers agents, as long as it is open; one that never was answers none.
+    pub agents: Weak<Site>,
 }
 
 /// What the people's page says about the site.
@@ -98,24 +105,6 @@ pub enum Clients {
     UnsafeEverybody,
 }
 
-/// Certificates that are refused although the site issued them, by SHA-256 of their DER. Clones share
-/// the set; a change takes effect with the next request.
-#[derive(Debug, Clone, Default)]
-pub struct Revoked(Arc<ArcSwap<HashSet<Digest>>>);
-
-impl Revoked {
-    /// Replaces the set.
-    pub fn set(&self, certificates: HashSet<Digest>) {
-        self.0.store(Arc::new(certificates));
-    }
-
-    /// Whether a certificate is in the set.
-    #[must_use]
-    pub fn contains(&self, certificate: &Digest) -> bool {
-        self.0.load().contains(certificate)
-    }
-}
-
 /// Told of every refusal, from many threads at once. It must return quickly, and it has to count:
 /// whoever is outside can cause as many calls as there are connections.
 pub type OnRefusal = Arc<dyn Fn(Refusal) + Send + Sync>;
@@ -175,6 +164,10 @@ pub enum Reason {
     OtherHost,
     /// There is nothing under that name, or not for that method.
     NotFound,
+    /// A token to join with that does not count.
+    BadToken,
+    /// A certificate of this site that is no agent's, or of one who has left.
+    NotAnEndpoint,
 }
 
 impl Reason {
@@ -193,6 +186,8 @@ impl Reason {
             Self::BadRequest => "bad-request",
             Self::OtherHost => "other-host",
             Self::NotFound => "not-found",
+            Self::BadToken => "bad-token",
+            Self::NotAnEndpoint => "not-an-endpoint",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     Door, Limits, Reason, Refusal, Revoked, Who,
+    agents::Agents,
     body::Answer,
     config::OnRefusal,
     files::Files,
@@ -11,6 +12,7 @@ use crate::{
     reply::{Reply, sentence},
     tls,
 };
+use api::{CHECK_IN_PATH, ENROL_PATH};
 use axum::Router;
 use http::{Request, StatusCode, Version, header};
 use hyper::{
@@ -39,8 +41,8 @@ const TLS_BUFFER_BYTES: usize = 128 * 1024;
 
 /// What answers behind a door.
 pub(crate) enum Behind {
-    Files(Files),
-    People(Router),
+    Files(Files, Agents),
+    People(Router, Agents),
 }
 
 pub(crate) struct Doorway {
@@ -185,8 +187,22 @@ impl Doorway {
             return Ok(closing(sentence(StatusCode::MISDIRECTED_REQUEST), request.version()));
         }
         let reply = match &self.behind {
-            Behind::Files(files) => files.answer(&request).await,
-            Behind::People(router) => {
+            Behind::Files(_, agents) if request.uri().path() == CHECK_IN_PATH => {
+                // Everybody has a certificate here, but where a measurement lets everybody in.
+                let (reply, refused) = match peer {
+                    Some(peer) => agents.check_in(request, peer).await,
+                    None => (sentence(StatusCode::NOT_FOUND), None),
+                };
+                refused.into_iter().for_each(|reason| self.refused(who, reason));
+                return Ok(reply);
+            }
+            Behind::Files(files, _) => files.answer(&request).await,
+            Behind::People(_, agents) if request.uri().path() == ENROL_PATH => {
+                let (reply, refused) = agents.enrol(request).await;
+                refused.into_iter().for_each(|reason| self.refused(who, reason));
+                reply
+            }
+            Behind::People(router, _) => {
                 let Ok(reply) = router.clone().oneshot(request).await;
                 let mut reply = reply.map(Answer::Page);
                 people::harden(reply.headers_mut());

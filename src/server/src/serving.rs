@@ -2,6 +2,7 @@
 
 use crate::{
     Clients, Config, Door, Error, Identity, OnRefusal, Revoked, Tls,
+    agents::Agents,
     door::{Behind, Doorway, serve},
     files::Files,
     line::Cap,
@@ -95,7 +96,8 @@ pub async fn start(
         })
     };
     let cap = limits.bytes_per_second.map(|rate| Arc::new(Cap::new(rate, Instant::now())));
-    let files = Behind::Files(Files::new(shelf.clone(), store));
+    let agents = Agents::new(config.agents);
+    let files = Behind::Files(Files::new(shelf.clone(), store), agents.clone());
     let endpoints_tls = tls::for_endpoints(&tls, Arc::clone(&shown))?;
     let people_tls = tls::for_people(&tls, Arc::clone(&shown))?;
     let (listener, endpoints) = listen(config.endpoints)?;
@@ -103,7 +105,7 @@ pub async fn start(
     let mut people_at = None;
     if let Some(address) = config.people {
         let (listener, address) = listen(address)?;
-        let routes = Behind::People(people::routes(shelf, config.page));
+        let routes = Behind::People(people::routes(shelf, config.page), agents);
         ways.push((way(Door::People, routes, people_tls, None), listener));
         people_at = Some(address);
     }

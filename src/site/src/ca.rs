@@ -56,6 +56,8 @@ pub struct ServerIdentity {
 pub struct EndpointCertificate {
     /// The certificate, PEM.
     pub certificate_pem: String,
+    /// The certificate, DER.
+    pub certificate: Vec<u8>,
     /// SHA-256 of its DER: the name under which it can be revoked.
     pub digest: Digest,
     /// When it ends.
@@ -173,17 +175,7 @@ impl SiteCa {
         request_pem: &str,
         now: Timestamp,
     ) -> Result<EndpointCertificate, CaError> {
-        let refused = |reason| Err(CaError::RequestRefused { endpoint: endpoint.clone(), reason });
-        if request_pem.len() > REQUEST_BYTES_MAX {
-            return refused("longer than 16 KiB");
-        }
-        let request = CertificateSigningRequestParams::from_pem(request_pem)
-            .map_err(|source| CaError::Request { endpoint: endpoint.clone(), source })?;
-        let strong =
-            [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519];
-        if !strong.contains(&request.public_key.algorithm()) {
-            return refused("its key is none of P-256, P-384 and Ed25519");
-        }
+        let request = parse_request(endpoint, request_pem)?;
         self.sign(endpoint, &request.public_key, now)
     }
 
@@ -201,6 +193,7 @@ impl SiteCa {
             .map_err(|source| CaError::Issue { subject: endpoint.to_string(), source })?;
         Ok(EndpointCertificate {
             certificate_pem: pem("CERTIFICATE", certificate.der()),
+            certificate: certificate.der().to_vec(),
             digest: Digest::of(certificate.der()),
             not_after: day(now, ENDPOINT_DAYS),
         })
@@ -216,11 +209,50 @@ impl SiteCa {
         let (_, root) = X509Certificate::from_der(&self.certificate).ok()?;
         parsed.verify_signature(Some(root.public_key())).ok()?;
         let (not_before, not_after) = validity(certificate)?;
-        let renew_at = not_before.checked_add(not_before.duration_until(not_after) / 3 * 2).ok()?;
+        let renew_at = renew_at(certificate)?;
         let wanted: BTreeSet<String> = names.iter().map(|name| canonical_name(name)).collect();
         let fresh = not_before <= now && now < renew_at;
         (fresh && names_of(&parsed) == wanted).then_some(not_after)
     }
+}
+
+/// SHA-256 of the `SubjectPublicKeyInfo` of a request (PKCS #10, PEM): the key that people compare.
+///
+/// # Errors
+/// [`CaError::Request`], [`CaError::RequestRefused`].
+pub(crate) fn request_key(endpoint: &EndpointName, request_pem: &str) -> Result<Digest, CaError> {
+    let request = parse_request(endpoint, request_pem)?;
+    Ok(Digest::of(&request.public_key.subject_public_key_info()))
+}
+
+/// A request whose signature holds and whose key is strong.
+fn parse_request(
+    endpoint: &EndpointName,
+    request_pem: &str,
+) -> Result<CertificateSigningRequestParams, CaError> {
+    let refused = |reason| Err(CaError::RequestRefused { endpoint: endpoint.clone(), reason });
+    if request_pem.len() > REQUEST_BYTES_MAX {
+        return refused("longer than 16 KiB");
+    }
+    let request = CertificateSigningRequestParams::from_pem(request_pem)
+        .map_err(|source| CaError::Request { endpoint: endpoint.clone(), source })?;
+    let strong =
+        [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519];
+    if !strong.contains(&request.public_key.algorithm()) {
+        return refused("its key is none of P-256, P-384 and Ed25519");
+    }
+    Ok(request)
+}
+
+/// A certificate (DER) as text.
+pub(crate) fn certificate_pem(certificate: &[u8]) -> String {
+    pem("CERTIFICATE", certificate)
+}
+
+/// When a certificate (DER) has passed two thirds of its life.
+pub(crate) fn renew_at(certificate: &[u8]) -> Option<Timestamp> {
+    let (not_before, not_after) = validity(certificate)?;
+    not_before.checked_add(not_before.duration_until(not_after) / 3 * 2).ok()
 }
 
 /// SHA-256 of a certificate (DER) as people compare it: 32 capital hexadecimal pairs with colons.

@@ -88,17 +88,16 @@ impl Site {
     }
 
     /// The deb822 stanzas for every source to which the ring points.
-    fn apt_sources(&self, ring: &RingName, address: &str) -> Result<String, Error> {
-        let state = self.state();
+    pub(crate) fn apt_sources(&self, ring: &RingName, address: &str) -> Result<String, Error> {
+        let (state, shelf) = (self.state(), self.shelf().current());
         let address = address.trim_end_matches('/');
         let mut text = format!(
             "# Written by Patchkeep for ring {ring}. Vendors' signatures are checked here, by apt.\n"
         );
         let mut stanzas = 0;
         for ((_, source), (sequence, _)) in state.pointers.iter().filter(|((r, _), _)| r == ring) {
-            let Some(kept) = state.views.get(&(source.clone(), *sequence)) else { continue };
-            let catalogue = self.catalogue(source, &kept.source.catalogue)?;
-            let Vendor::Apt { suite, components, architectures, .. } = catalogue.vendor;
+            let Some(view) = shelf.view(source, *sequence) else { continue };
+            let Vendor::Apt { suite, components, architectures, .. } = view.vendor();
             stanzas += 1;
             let (components, architectures) = (components.join(" "), architectures.join(" "));
             // Writing to a String cannot fail.

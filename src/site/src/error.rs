@@ -38,6 +38,12 @@ pub enum Error {
     /// A document that people signed is not obeyed.
     #[error("the document is not taken ({}), and nothing was changed", .0.code())]
     Denied(#[source] trust::Denial),
+    /// Whoever asks is not an endpoint of this site, or not any more.
+    #[error("this endpoint has not joined the site, or has left it: enrol it again")]
+    NotAnEndpoint,
+    /// An endpoint would fill the ledger.
+    #[error("this endpoint has said too much within an hour; it is heard again in the next")]
+    TooOften,
     /// The ledger failed; nothing more is written until a restart.
     #[error("the ledger cannot be written; stop, look at the disk, and start again")]
     Ledger(#[source] ledger::Error),
@@ -85,9 +91,10 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Self::InUse { .. } | Self::Busy => Fault::Unavailable,
+            Self::InUse { .. } | Self::Busy | Self::TooOften => Fault::Unavailable,
             Self::NotFounded { .. } | Self::Input(_) => Fault::Input,
             Self::Founded { .. } => Fault::Conflict,
+            Self::NotAnEndpoint => Fault::Refused,
             Self::Folder { .. } | Self::Random(_) => Fault::Unavailable,
             Self::Refused(source) => source.fault(),
             Self::Denied(source) => source.fault(),
@@ -98,11 +105,8 @@ impl Error {
             Self::Reader(source) => source.fault(),
             Self::Audit(source) => source.fault(),
             Self::Medium(source) => source.fault(),
-            Self::Ledger(_)
-            | Self::Stopped
-            | Self::State(_)
-            | Self::Key { .. }
-            | Self::Authority(_) => Fault::Broken,
+            Self::Ledger(_) | Self::Stopped | Self::State(_) | Self::Key { .. } => Fault::Broken,
+            Self::Authority(source) => source.fault(),
         }
     }
 }

@@ -7,11 +7,14 @@
 //! **Invariant:** state changes only by a command through [`Heart`]. **Invariant:** no HTTP, no
 //! terminal: callers draw what [`Progress`] and the outcomes say.
 
+mod approval;
 pub mod audit;
 mod ca;
+mod check_in;
 mod clock;
 mod custody;
 mod endpoint;
+mod enrolment;
 mod error;
 mod folder;
 mod found;
@@ -22,7 +25,9 @@ mod progress;
 mod prove;
 mod radar;
 mod refusals;
+mod revoked;
 mod ring;
+mod roster;
 mod rows;
 mod scanner;
 mod shelf;
@@ -32,9 +37,11 @@ mod snapshot;
 mod status;
 mod vendor;
 
+pub use approval::{RingUpdate, RingUpdates, Wish};
 pub use ca::{CaError, EndpointCertificate, ServerIdentity, SiteCa, fingerprint};
 pub use clock::now;
 pub use endpoint::{AptConfig, EndpointFile, VALID_UNTIL_MIN_SECS};
+pub use enrolment::{EndpointStatus, IssuedToken, TOKEN_HOURS_MAX};
 pub use error::Error;
 pub use folder::{Folder, Lock};
 pub use found::{Founding, found};
@@ -43,7 +50,9 @@ pub use import::{Figures, ImportOrder, ImportOutcome, KEEP_FREE_BYTES};
 pub use progress::{Progress, Report};
 pub use radar::{Ending, RADAR_REACH};
 pub use refusals::{Refusals, WINDOW};
+pub use revoked::Revoked;
 pub use ring::RingPointer;
+pub use roster::{Held, Seen};
 pub use rows::{IMPORTS, KINDS, REFUSALS};
 pub use scanner::ScannerStatus;
 pub use shelf::{Found, Served, Shelf, ShelfHandle, SourceView};

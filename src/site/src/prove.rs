@@ -5,11 +5,10 @@ use crate::{
     audit::{Export, Exported, Filter, KeptEvidence, Line, Scope, show},
     clock, keys,
 };
-use durable::{Disk, FileBlobs, RealDisk};
+use durable::RealDisk;
 use fleet::{Actor, Command};
-use ledger::Log;
-use merkle::{KeyKind, VerifierKey};
-use std::{fs::File, path::Path, sync::Arc};
+use merkle::VerifierKey;
+use std::{fs::File, path::Path};
 
 /// Largest kept file that an audit bundle takes up, in bytes.
 const BLOB_BYTES_MAX: u64 = 64 << 20;
@@ -74,15 +73,9 @@ impl Site {
     /// Every published entry, the checkpoint over them, and the log's key.
     fn published(&self) -> Result<(Vec<Vec<u8>>, String, VerifierKey), Error> {
         let checkpoint = self.heart().publish()?;
-        let origin = self.folder().origin(&RealDisk)?;
-        let key = keys::load(&RealDisk, self.folder(), keys::Purpose::Log)?;
-        let key = VerifierKey::new(&origin, KeyKind::Ed25519, key.verifying_key())
-            .map_err(|e| Error::Input(e.to_string()))?;
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let blobs = FileBlobs::new(disk, self.folder().ledger());
-        let log = Log::read(Arc::new(blobs), &key).map_err(Error::OpenLedger)?;
+        let log = self.published_log()?;
         let entries = log.entries(0..log.checkpoint().size).map_err(Error::OpenLedger)?;
-        Ok((entries, checkpoint, key))
+        Ok((entries, checkpoint, self.log_key().clone()))
     }
 
     /// Fingerprint of the key that signs audit bundles, to be handed over apart from them.

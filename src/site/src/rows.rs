@@ -1,9 +1,9 @@
 //! Which rows of the views an event makes.
 //!
-//! Trees: `imports` by sequence, `refusals` by entry, `kinds` by type and entry, `certificates` by digest.
+//! Trees: `imports` by sequence, `importers` by entry, `refusals` by entry, `kinds` by type and entry, `certificates` by digest.
 //! Raise [`views::FORMAT`] with every change here.
 
-use fleet::{Event, Fact};
+use fleet::{Actor, Event, Fact};
 use serde_json::json;
 use views::Row;
 
@@ -17,12 +17,24 @@ pub const KINDS: &str = "kinds";
 /// Endpoints' certificates, by digest: when each ends.
 pub(crate) const CERTIFICATES: &str = "certificates";
 
+/// Who imported or carried, by entry.
+pub(crate) const IMPORTERS: &str = "importers";
+
 /// The rows of the event with this index.
 pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
     let mut key = event.fact.kind().as_bytes().to_vec();
     key.push(0);
     key.extend(index.to_be_bytes());
     let mut rows = vec![Row { tree: KINDS, key, value: Some(json!({ "at": event.at })) }];
+    if let (
+        Fact::BundleImported { sequence, .. } | Fact::PayloadsCarried { sequence, .. },
+        Actor::Person { person, .. },
+    ) = (&event.fact, &event.actor)
+    {
+        let value = json!({ "entry": index, "sequence": sequence, "person": person });
+        let key = index.to_be_bytes().to_vec();
+        rows.push(Row { tree: IMPORTERS, key, value: Some(value) });
+    }
     match &event.fact {
         Fact::BundleImported { sequence, bundle, sources, payloads_new, bytes_new, .. } => {
             let value = json!({
@@ -41,7 +53,9 @@ pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
             let key = index.to_be_bytes().to_vec();
             rows.push(Row { tree: REFUSALS, key, value: Some(value) });
         }
-        Fact::EndpointCertificateIssued { certificate, not_after, .. } => {
+        Fact::EndpointCertificateIssued { certificate, not_after, .. }
+        | Fact::EndpointConfirmed { certificate, not_after, .. }
+        | Fact::EndpointCertificateRenewed { certificate, not_after, .. } => {
             let value = json!({ "entry": index, "not_after": not_after });
             let key = certificate.as_bytes().to_vec();
             rows.push(Row { tree: CERTIFICATES, key, value: Some(value) });

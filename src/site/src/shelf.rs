@@ -10,7 +10,7 @@
 //! paths answer only from the view that was asked, so indexes of two views never mix.
 
 use arc_swap::ArcSwap;
-use catalogue::{Catalogue, FileKind};
+use catalogue::{Catalogue, FileKind, Vendor};
 use ids::{Digest, RingName, SourceId, Timestamp};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -23,6 +23,7 @@ pub struct SourceView {
     source: SourceId,
     sequence: u64,
     release_date: Timestamp,
+    vendor: Vendor,
     files: HashMap<Arc<str>, Entry>,
 }
 
@@ -80,7 +81,8 @@ impl SourceView {
             files.insert(path, Entry { served, anywhere });
         }
         let source = catalogue.source.clone();
-        Self { source, sequence, release_date: catalogue.release_date, files }
+        let (release_date, vendor) = (catalogue.release_date, catalogue.vendor.clone());
+        Self { source, sequence, release_date, vendor, files }
     }
 
     /// Which source.
@@ -99,6 +101,12 @@ impl SourceView {
     #[must_use]
     pub fn release_date(&self) -> Timestamp {
         self.release_date
+    }
+
+    /// What of the vendor's source it holds.
+    #[must_use]
+    pub fn vendor(&self) -> &Vendor {
+        &self.vendor
     }
 
     /// Every digest that it serves; some more than once.

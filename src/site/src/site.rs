@@ -1,9 +1,11 @@
 //! The open appliance: its folder, its writer, its stores and what it serves.
 
 use crate::{
-    Error, Folder, SiteCa, SourceView, clock, folder,
+    Error, Folder, Revoked, SiteCa, SourceView, clock, folder,
     heart::{self, Heart, Writer},
-    keys, rows,
+    keys,
+    roster::Roster,
+    rows,
     shelf::{Shelf, ShelfHandle},
     snapshot::Snapshots,
 };
@@ -11,6 +13,7 @@ use durable::{Disk, RealDisk};
 use fleet::{Actor, Command, Event, State};
 use ids::{Digest, SourceId};
 use ledger::{FileLedger, Ledger};
+use merkle::{KeyKind, VerifierKey};
 use sandbox::Reader;
 use std::{
     process,
@@ -34,6 +37,9 @@ pub struct Site {
     reader: Reader,
     /// One import at a time.
     pub(crate) importing: Mutex<()>,
+    roster: Roster,
+    revoked: Revoked,
+    log_key: VerifierKey,
     _lock: folder::Lock,
 }
 
@@ -62,6 +68,8 @@ impl Site {
         let low = heart::give_reserve(disk.as_ref(), &reserve);
         let key = keys::load(disk.as_ref(), folder, keys::Purpose::Log)?;
         let origin = folder.origin(disk.as_ref())?;
+        let log_key = VerifierKey::new(&origin, KeyKind::Ed25519, key.verifying_key())
+            .map_err(|e| Error::Input(e.to_string()))?;
         let opened = FileLedger::open(Arc::clone(&disk), &folder.ledger(), &origin, key);
         let (ledger, repairs) = opened.map_err(Error::OpenLedger)?;
         let mut snapshots = Snapshots::new(Arc::clone(&disk), &folder.state());
@@ -84,6 +92,9 @@ impl Site {
             shelf: ShelfHandle::default(),
             reader: Reader::beside_this_program().map_err(Error::Reader)?,
             importing: Mutex::new(()),
+            roster: Roster::default(),
+            revoked: Revoked::default(),
+            log_key,
             _lock: lock,
         };
         if founded {
@@ -96,6 +107,8 @@ impl Site {
             if let Some(low) = low {
                 site.heart.ask(Actor::Appliance, low)?;
             }
+            site.recall_seen();
+            site.refuse_retired();
             site.fill_shelf()?;
         }
         Ok(site)
@@ -115,6 +128,7 @@ impl Site {
     /// # Errors
     /// [`Error::Ledger`] when the last publishing failed; nothing acknowledged is lost.
     pub fn close(self) -> Result<(), Error> {
+        self.keep_seen()?;
         self.heart.stop()?;
         if let Some(thread) = self.writer.lock().ok().and_then(|mut w| w.take()) {
             drop(thread.join());
@@ -150,6 +164,22 @@ impl Site {
     #[must_use]
     pub fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+
+    /// Who the endpoints are.
+    pub(crate) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// Certificates that are refused although the site issued them.
+    #[must_use]
+    pub fn revoked(&self) -> &Revoked {
+        &self.revoked
+    }
+
+    /// The log's verifier key.
+    pub(crate) fn log_key(&self) -> &VerifierKey {
+        &self.log_key
     }
 
     /// What is served.

@@ -3,11 +3,9 @@
 //! The appliance holds no administrator's key: it drafts, people sign elsewhere, and what comes back is
 //! judged by `trust` against the whole chain before it counts.
 
-use crate::{Error, Site, clock, keys};
-use durable::RealDisk;
+use crate::{Error, Site, clock};
 use fleet::{Actor, Command};
 use ids::{Digest, Timestamp};
-use merkle::{KeyKind, VerifierKey};
 use serde::{Deserialize, Serialize};
 use trust::{Administrators, Approver, Envelope, LogIdentity, SITE_ROOT, SitePolicy, SiteRoot};
 
@@ -41,10 +39,6 @@ impl Site {
     /// # Errors
     /// [`Error::Denied`] when it does not hold together.
     pub fn draft_site_root(&self, draft: RootDraft) -> Result<Envelope, Error> {
-        let origin = self.folder().origin(&RealDisk)?;
-        let log = keys::load(&RealDisk, self.folder(), keys::Purpose::Log)?;
-        let log = VerifierKey::new(&origin, KeyKind::Ed25519, log.verifying_key())
-            .map_err(|e| Error::Input(e.to_string()))?;
         let root = SiteRoot {
             schema: 1,
             site: self.name()?,
@@ -54,7 +48,7 @@ impl Site {
             administrators: draft.administrators,
             approvers: draft.approvers,
             policy: draft.policy,
-            log: LogIdentity { epoch: 1, key: log.to_string() },
+            log: LogIdentity { epoch: 1, key: self.log_key().to_string() },
         };
         Ok(Envelope::unsigned(SITE_ROOT, &root.to_payload().map_err(Error::Denied)?))
     }
@@ -104,12 +98,12 @@ impl Site {
     }
 
     /// The newest root, judged again along the whole chain, and the fingerprint of the first.
-    fn newest_site_root(&self) -> Result<Option<(trust::Verified<SiteRoot>, Digest)>, Error> {
+    pub(crate) fn newest_site_root(
+        &self,
+    ) -> Result<Option<(trust::Verified<SiteRoot>, Digest)>, Error> {
         let mut newest: Option<(trust::Verified<SiteRoot>, Digest)> = None;
         for digest in &self.state().site_roots {
-            let max = trust::ENVELOPE_BYTES_MAX as u64;
-            let bytes = self.store().read(digest, max).map_err(Error::Store)?;
-            let envelope = Envelope::parse(&bytes).map_err(Error::Denied)?;
+            let envelope = self.kept_envelope(digest)?;
             newest = Some(match newest {
                 Some((root, pinned)) => {
                     (root.followed_by(&envelope).map_err(Error::Denied)?, pinned)

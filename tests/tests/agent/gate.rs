@@ -2,8 +2,8 @@
 
 use crate::lab::{Lab, OFFERED, wanted};
 use crate::people::{draft, minutes, withdrawal};
-use crate::vendor::Package;
 use std::fs;
+use tests::Package;
 use trust::{APPROVAL, Approval, Envelope, Interval};
 
 /// What the agent does with this approval of all that is offered: it says these words, and no more.

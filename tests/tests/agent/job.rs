@@ -2,11 +2,11 @@
 
 use crate::lab::{Lab, Mounted, OFFERED, wanted};
 use crate::people::{draft, withdrawal};
-use crate::vendor::Package;
 use api::{JobEnd, JobPhase};
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
+use tests::Package;
 
 /// Packages of which one takes its time, so that a kill falls into it.
 fn slow() -> Vec<Package<'static>> {

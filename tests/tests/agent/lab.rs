@@ -3,14 +3,14 @@
 use crate::log::Log;
 use crate::lying::{Lying, Says};
 use crate::people::{People, draft};
-use crate::vendor::{Package, Vendor};
+use crate::vendor::Vendor;
 use ids::Digest;
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use tests::{Debian, Said, program, run_within, scratch};
+use tests::{Debian, Package, Said, program, run_within, scratch};
 use trust::{Approval, ApprovedPackage, Envelope, SiteRoot};
 
 pub(crate) const KEYRING: &str = "/usr/share/keyrings/vendor.gpg";
@@ -63,7 +63,7 @@ impl Lab {
         let old = folder.path().join("old");
         for name in ["alpha", "beta", "held"] {
             let package = Package { name, version: "1", own: "old", ..Package::default() };
-            let file = vendor.build(package, &old);
+            let file = package.build(&old);
             let mut unpack = Command::new("dpkg");
             unpack.arg("--root").arg(machine.root()).arg("--install").arg(file);
             tests::run(&mut unpack).ok();

@@ -2,22 +2,10 @@
 
 use ids::Digest;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use tests::{run, scratch};
+use tests::{Package, run, scratch};
 use trust::ApprovedPackage;
-
-/// What a package is to do besides being there.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Package<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) version: &'a str,
-    pub(crate) fields: &'a str,
-    /// Its postinst script.
-    pub(crate) script: &'a str,
-    /// A file of its own with this text, at `usr/lib/NAME/own`.
-    pub(crate) own: &'a str,
-}
 
 /// A vendor's key and repository.
 pub(crate) struct Vendor {
@@ -59,36 +47,6 @@ impl Vendor {
         command
     }
 
-    /// Builds a package into a folder; gives its file.
-    pub(crate) fn build(&self, package: Package<'_>, into: &Path) -> PathBuf {
-        let Package { name, version, fields, script, own } = package;
-        let folder = self.path("building");
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(folder.join("DEBIAN")).unwrap();
-        fs::create_dir_all(folder.join(format!("usr/lib/{name}"))).unwrap();
-        let control = format!(
-            "Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: Vendor \
-             <vendor@example.org>\n{fields}Description: {name}\n"
-        );
-        fs::write(folder.join("DEBIAN/control"), control).unwrap();
-        fs::write(folder.join(format!("usr/lib/{name}/version")), version).unwrap();
-        if !own.is_empty() {
-            fs::write(folder.join(format!("usr/lib/{name}/own")), own).unwrap();
-        }
-        if !script.is_empty() {
-            let path = folder.join("DEBIAN/postinst");
-            fs::write(&path, format!("#!/bin/sh\nset -e\n{script}\n")).unwrap();
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-            fs::set_permissions(&path, mode).unwrap();
-        }
-        fs::create_dir_all(into).unwrap();
-        let file = into.join(format!("{name}_{version}_amd64.deb"));
-        let mut build = Command::new("dpkg-deb");
-        build.args(["--root-owner-group", "-Zgzip", "--build"]).arg(&folder).arg(&file);
-        run(&mut build).ok();
-        file
-    }
-
     /// Offers these packages, signed; gives each as an approval names it.
     pub(crate) fn offer(&self, packages: &[Package<'_>]) -> Vec<ApprovedPackage> {
         let pool = self.path("repository/pool");
@@ -96,7 +54,7 @@ impl Vendor {
         let mut offered = Vec::new();
         for package in packages {
             let Package { name, version, fields, .. } = package;
-            let file = self.build(*package, &pool);
+            let file = package.build(&pool);
             let bytes = fs::read(&file).unwrap();
             let sha256 = Digest::of(&bytes);
             let base = file.file_name().unwrap().to_str().unwrap();

@@ -121,7 +121,8 @@ impl Site {
         };
         let any = "127.0.0.1:0".parse().unwrap();
         let names = vec!["127.0.0.1".to_owned(), "patch.lab.example".to_owned()];
-        let config = Config { endpoints: any, people: Some(any), names, limits, page };
+        let agents = std::sync::Weak::new();
+        let config = Config { endpoints: any, people: Some(any), names, limits, page, agents };
         let refusals = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&refusals);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -1,5 +1,7 @@
 //! Each event as one plain sentence.
 
+mod people;
+
 use fleet::{Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, Verdict};
 use jiff::Timestamp;
 
@@ -7,7 +9,7 @@ use jiff::Timestamp;
 #[must_use]
 pub fn sentence(event: &Event) -> String {
     let who = match &event.actor {
-        Actor::Appliance => actor(&event.actor),
+        Actor::Appliance | Actor::Endpoint { .. } => actor(&event.actor),
         Actor::Person { .. } => format!("person {}", actor(&event.actor)),
     };
     let said = match &event.fact {
@@ -138,9 +140,9 @@ fn import(fact: &Fact, who: &str) -> String {
         Fact::ScannerSet { socket: None } => {
             format!("{who} turned the malware scan of imports off")
         }
-        other => {
+        other => people::said(other, who).unwrap_or_else(|| {
             format!("{who} did something that this version has no words for: {}", other.kind())
-        }
+        }),
     }
 }
 
@@ -148,6 +150,7 @@ fn import(fact: &Fact, who: &str) -> String {
 pub(super) fn actor(actor: &Actor) -> String {
     match actor {
         Actor::Appliance => "the appliance".into(),
+        Actor::Endpoint { endpoint } => format!("endpoint {endpoint}"),
         Actor::Person { person, role, door: Door::CommandLine } => {
             let role = match role {
                 Role::Operator => "operator",

@@ -50,6 +50,31 @@ impl Waiver {
         document::write(WHAT, self)
     }
 
+    /// What a waiver says, before anybody's signature was looked at: to show it to its signer.
+    ///
+    /// # Errors
+    /// [`Denied::Malformed`].
+    pub fn unverified(envelope: &Envelope) -> Result<Self, Denial> {
+        let waiver: Self = document::read(WHAT, envelope, WAIVER)?;
+        waiver.check()?;
+        Ok(waiver)
+    }
+
+    /// The waiver in words: what an approver reads before signing.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Self { site, endpoints, reason, approver, issued_at, not_after, .. } = self;
+        let names: Vec<String> = endpoints.iter().map(|name| format!("  {name}\n")).collect();
+        format!(
+            "WAIVER of the way back at site {site}\nby {approver}, drawn up {issued_at}, ends \
+             {not_after}\nReason: {}\nThese endpoints may be changed although nothing is proven that \
+             could put them back ({}):\n{}",
+            super::short(reason),
+            endpoints.len(),
+            names.concat()
+        )
+    }
+
     /// The statement in an envelope, signed by the approver whom it names and the site root lists.
     ///
     /// # Errors
@@ -59,8 +84,7 @@ impl Waiver {
         envelope: &Envelope,
         now: Timestamp,
     ) -> Result<Verified<Self>, Denial> {
-        let waiver: Self = document::read(WHAT, envelope, WAIVER)?;
-        waiver.check()?;
+        let waiver = Self::unverified(envelope)?;
         if waiver.site != root.site {
             let sentence = format!("it is about site {}, not {}", waiver.site, root.site);
             return Err(Denial::new(Denied::OtherSite, sentence));

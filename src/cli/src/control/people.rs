@@ -1,0 +1,113 @@
+//! Requests about endpoints and about what people decide.
+
+use crate::{failure::Failure, person::actor};
+use fleet::{RingStatement, Role};
+use ids::{EndpointName, PersonId, RingName, Timestamp};
+use serde::{Deserialize, Serialize};
+use site::{EndpointStatus, IssuedToken, RingUpdate, RingUpdates, Site, Wish};
+use trust::Envelope;
+
+/// What can be asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "about", rename_all = "kebab-case")]
+pub(crate) enum PeopleRequest {
+    IssueToken {
+        endpoint: EndpointName,
+        ring: RingName,
+        hours: u32,
+        person: PersonId,
+    },
+    Endpoints,
+    Confirm {
+        endpoint: EndpointName,
+        key: String,
+        person: PersonId,
+    },
+    Retire {
+        endpoint: EndpointName,
+        reason: String,
+        person: PersonId,
+    },
+    Updates {
+        ring: RingName,
+    },
+    DraftStatement {
+        wish: Box<Wish>,
+    },
+    SubmitStatement {
+        envelope: Envelope,
+        attested: bool,
+        person: PersonId,
+    },
+    Decline {
+        ring: RingName,
+        package: String,
+        reason: String,
+        not_after: Timestamp,
+        person: PersonId,
+    },
+    DraftWaiver {
+        endpoints: Vec<EndpointName>,
+        reason: String,
+        approver: PersonId,
+        not_after: Timestamp,
+    },
+    SubmitWaiver {
+        envelope: Envelope,
+        person: PersonId,
+    },
+}
+
+/// What comes back.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "about", content = "is", rename_all = "kebab-case")]
+pub(crate) enum PeopleReply {
+    Token(Box<IssuedToken>),
+    Endpoint(Box<EndpointStatus>),
+    Endpoints(Vec<EndpointStatus>),
+    Updates(Box<RingUpdates>),
+    Draft(Envelope),
+    Statement(Box<RingStatement>),
+    Declined(Vec<RingUpdate>),
+    Waived,
+}
+
+/// Calls the use case.
+pub(crate) fn perform(site: &Site, request: PeopleRequest) -> Result<PeopleReply, Failure> {
+    use PeopleReply as A;
+    use PeopleRequest as Q;
+    let administrator = |person: &PersonId| actor(person, Role::Administrator);
+    let approver = |person: &PersonId| actor(person, Role::Approver);
+    Ok(match request {
+        Q::IssueToken { endpoint, ring, hours, person } => {
+            let issued = site.issue_token(administrator(&person), endpoint, ring, hours)?;
+            A::Token(Box::new(issued))
+        }
+        Q::Endpoints => A::Endpoints(site.endpoints()?),
+        Q::Confirm { endpoint, key, person } => {
+            let confirmed = site.confirm_endpoint(administrator(&person), &endpoint, &key)?;
+            A::Endpoint(Box::new(confirmed))
+        }
+        Q::Retire { endpoint, reason, person } => {
+            let retired = site.retire_endpoint(administrator(&person), &endpoint, reason)?;
+            A::Endpoint(Box::new(retired))
+        }
+        Q::Updates { ring } => A::Updates(Box::new(site.ring_updates(&ring)?)),
+        Q::DraftStatement { wish } => A::Draft(site.draft_statement(*wish)?),
+        Q::SubmitStatement { envelope, attested, person } => {
+            let taken = site.accept_statement(approver(&person), &envelope, attested)?;
+            A::Statement(Box::new(taken))
+        }
+        Q::Decline { ring, package, reason, not_after, person } => {
+            let actor = approver(&person);
+            A::Declined(site.decline(actor, ring, &package, &reason, not_after)?)
+        }
+        Q::DraftWaiver { endpoints, reason, approver, not_after } => {
+            A::Draft(site.draft_waiver(endpoints, reason, approver, not_after)?)
+        }
+        Q::SubmitWaiver { envelope, person } => {
+            site.accept_waiver(approver(&person), &envelope)?;
+            A::Waived
+        }
+    })
+}

@@ -1,0 +1,357 @@
+//! `patchkeep approve`, `withdraw`, `decline`, `waive` and `statement`: what approvers decide.
+//!
+//! What is shown is what is signed: the appliance draws a statement up, and its text is printed from the
+//! very bytes that the key then signs. With `--into` the draft is a file, to be signed on the approver's
+//! own machine (`statement sign`, which needs no appliance) and brought back (`statement submit`).
+
+use crate::{
+    control::{PeopleReply, PeopleRequest, ask_people, unexpected},
+    failure::Failure,
+    person::Person,
+    screen::Screen,
+    site_root::{days_from_now, read, write},
+    ssh,
+    update::RingWords,
+};
+use clap::{Args, Subcommand};
+use ids::{EndpointName, Fault, Timestamp};
+use site::Wish;
+use std::path::{Path, PathBuf};
+use trust::{APPROVAL, Approval, Decision, Envelope, Interval, Purpose, WAIVER, Waiver};
+
+#[derive(Args)]
+pub(crate) struct ApproveWords {
+    #[command(flatten)]
+    ring: RingWords,
+    /// When endpoints may apply it, as `OPENS/CLOSES` (RFC 3339); may be repeated. From now on until
+    /// the approval ends unless given.
+    #[arg(long = "window", value_name = "OPENS/CLOSES")]
+    windows: Vec<Window>,
+    /// Only for this endpoint; may be repeated. For all whose plans are known unless given.
+    #[arg(long = "endpoint", value_name = "NAME")]
+    endpoints: Vec<EndpointName>,
+    /// Only this package; may be repeated. All that were not declined unless given.
+    #[arg(long = "package", value_name = "PACKAGE")]
+    packages: Vec<String>,
+    /// Why, in your words.
+    #[arg(long)]
+    reason: Option<String>,
+    /// How many days it lasts.
+    #[arg(long, default_value_t = 14)]
+    days: u32,
+    /// Sign nothing: let the appliance attest to it. Only where the site root allows it; no agent
+    /// obeys it, and every report says so.
+    #[arg(long, conflicts_with_all = ["key", "into"])]
+    attested: bool,
+    #[command(flatten)]
+    signing: Signing,
+}
+
+#[derive(Args)]
+pub(crate) struct WithdrawWords {
+    #[command(flatten)]
+    ring: RingWords,
+    /// Why.
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    signing: Signing,
+}
+
+#[derive(Args)]
+pub(crate) struct DeclineWords {
+    /// The package, in the version that endpoints would apply now.
+    package: String,
+    #[command(flatten)]
+    ring: RingWords,
+    /// Why.
+    #[arg(long)]
+    reason: String,
+    /// For how many days.
+    #[arg(long, default_value_t = 30)]
+    days: u32,
+    #[command(flatten)]
+    person: Person,
+}
+
+#[derive(Args)]
+pub(crate) struct WaiveWords {
+    /// The endpoints that may be changed without a proven way back.
+    #[arg(required = true)]
+    endpoints: Vec<EndpointName>,
+    /// The appliance's data folder.
+    #[arg(long)]
+    data: PathBuf,
+    /// Why.
+    #[arg(long)]
+    reason: String,
+    /// How many days it lasts.
+    #[arg(long, default_value_t = 7)]
+    days: u32,
+    #[command(flatten)]
+    signing: Signing,
+}
+
+#[derive(Args)]
+pub(crate) struct Signing {
+    /// Your private key, or the public half of one that is in ssh-agent or a security key.
+    #[arg(long, required_unless_present_any = ["into", "attested"])]
+    key: Option<PathBuf>,
+    /// Write the unsigned draft to this file instead; it must not be there yet.
+    #[arg(long, conflicts_with = "key")]
+    into: Option<PathBuf>,
+    /// Sign without being asked; what is signed is still printed.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    person: Person,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum StatementVerb {
+    /// Show what a draft or a signed statement says. Needs no appliance.
+    Show {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Sign a draft with your key. Needs no appliance.
+    Sign {
+        /// The draft; the signature is added to it.
+        file: PathBuf,
+        /// Your private key, or the public half of one that is in ssh-agent or a security key.
+        #[arg(long)]
+        key: PathBuf,
+        /// Sign without being asked; what is signed is still printed.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Hand a signed statement to the appliance.
+    Submit {
+        /// The file.
+        file: PathBuf,
+        /// The appliance's data folder.
+        #[arg(long)]
+        data: PathBuf,
+        #[command(flatten)]
+        person: Person,
+    },
+}
+
+/// A span of time: `2026-11-28T20:00:00Z/2026-11-29T04:00:00Z`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window(Interval);
+
+impl std::str::FromStr for Window {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (opens, closes) = text.split_once('/').ok_or("it is not OPENS/CLOSES")?;
+        let at = |text: &str| text.parse::<Timestamp>().map_err(|e| e.to_string());
+        let (opens, closes) = (at(opens)?, at(closes)?);
+        if closes <= opens {
+            return Err("it closes before it opens".to_owned());
+        }
+        Ok(Self(Interval { opens, closes }))
+    }
+}
+
+impl ApproveWords {
+    pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
+        let Self { ring, windows, endpoints, packages, reason, days, attested, signing } = self;
+        let mut windows: Vec<Interval> = windows.into_iter().map(|Window(window)| window).collect();
+        windows.sort();
+        let wish = Wish {
+            ring: ring.ring,
+            approver: signing.person.id()?,
+            decision: Decision::Approve,
+            not_after: days_from_now(days)?,
+            windows,
+            endpoints,
+            packages,
+            reason,
+        };
+        decide(&ring.data, wish, attested, &signing, screen)
+    }
+}
+
+impl WithdrawWords {
+    pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
+        let Self { ring, reason, signing } = self;
+        let wish = Wish {
+            ring: ring.ring,
+            approver: signing.person.id()?,
+            decision: Decision::Withdraw,
+            // Until a newer statement: agents obey none that is older in any case.
+            not_after: days_from_now(3650)?,
+            windows: Vec::new(),
+            endpoints: Vec::new(),
+            packages: Vec::new(),
+            reason: Some(reason),
+        };
+        decide(&ring.data, wish, false, &signing, screen)
+    }
+}
+
+fn decide(
+    data: &Path,
+    wish: Wish,
+    attested: bool,
+    signing: &Signing,
+    screen: &Screen,
+) -> Result<(), Failure> {
+    let person = wish.approver.clone();
+    let draft = PeopleRequest::DraftStatement { wish: Box::new(wish) };
+    let mut envelope = drafted(ask_people(data, draft, screen)?)?;
+    if attested {
+        ssh::agree(&Approval::unverified(&envelope)?.text(), signing.yes)?;
+    } else if !sign_or_write(&mut envelope, APPROVAL, signing, screen)? {
+        return Ok(());
+    }
+    submit_statement(data, envelope, attested, person, screen)
+}
+
+fn submit_statement(
+    data: &Path,
+    envelope: Envelope,
+    attested: bool,
+    person: ids::PersonId,
+    screen: &Screen,
+) -> Result<(), Failure> {
+    let submit = PeopleRequest::SubmitStatement { envelope, attested, person };
+    let PeopleReply::Statement(taken) = ask_people(data, submit, screen)? else {
+        return Err(unexpected());
+    };
+    let who = if taken.attested {
+        "Only the appliance attests to it: no agent obeys it."
+    } else {
+        "Agents hear of it when they next check in."
+    };
+    let said = format!(
+        "Statement {} is all that counts in its ring from now on ({}). {who}",
+        taken.generation,
+        taken.statement.short()
+    );
+    screen.result(&taken, said);
+    Ok(())
+}
+
+/// Signs a draft after it was shown; or writes it to a file, and says false.
+fn sign_or_write(
+    envelope: &mut Envelope,
+    purpose: Purpose,
+    signing: &Signing,
+    screen: &Screen,
+) -> Result<bool, Failure> {
+    let text = text(envelope)?;
+    if let Some(key) = &signing.key {
+        ssh::agree(&text, signing.yes)?;
+        ssh::sign(envelope, purpose, key)?;
+        return Ok(true);
+    }
+    let Some(into) = &signing.into else { return Err(unexpected()) };
+    if into.exists() {
+        let message = format!("{} is there already; nothing was written", into.display());
+        return Err(Failure::say(Fault::Input, message));
+    }
+    write(into, envelope)?;
+    let file = into.display();
+    let said = format!(
+        "{text}\nWritten to {file}, unsigned. Its approver signs it: patchkeep statement sign {file} \
+         --key KEY; then: patchkeep statement submit {file} --data DATA"
+    );
+    screen.result(&into, said);
+    Ok(false)
+}
+
+impl DeclineWords {
+    pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
+        let Self { package, ring, reason, days, person } = self;
+        let not_after = days_from_now(days)?;
+        let (person, data) = (person.id()?, ring.data);
+        let ring = ring.ring;
+        let said =
+            format!("{package} is left out of what is drawn up for ring {ring} until {not_after}.");
+        let request = PeopleRequest::Decline { ring, package, reason, not_after, person };
+        let PeopleReply::Declined(declined) = ask_people(&data, request, screen)? else {
+            return Err(unexpected());
+        };
+        screen.result(&declined, said);
+        Ok(())
+    }
+}
+
+impl WaiveWords {
+    pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
+        let Self { endpoints, data, reason, days, signing } = self;
+        let (person, not_after) = (signing.person.id()?, days_from_now(days)?);
+        let approver = person.clone();
+        let draft = PeopleRequest::DraftWaiver { endpoints, reason, approver, not_after };
+        let mut envelope = drafted(ask_people(&data, draft, screen)?)?;
+        if !sign_or_write(&mut envelope, WAIVER, &signing, screen)? {
+            return Ok(());
+        }
+        submit_waiver(&data, envelope, person, screen)
+    }
+}
+
+fn submit_waiver(
+    data: &Path,
+    envelope: Envelope,
+    person: ids::PersonId,
+    screen: &Screen,
+) -> Result<(), Failure> {
+    let submit = PeopleRequest::SubmitWaiver { envelope, person };
+    let PeopleReply::Waived = ask_people(data, submit, screen)? else { return Err(unexpected()) };
+    screen.result(&true, "The waiver counts from now on, and every report says so.");
+    Ok(())
+}
+
+impl StatementVerb {
+    pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
+        match self {
+            Self::Show { file } => {
+                let envelope = read(&file)?;
+                screen.result(&envelope, text(&envelope)?);
+                Ok(())
+            }
+            Self::Sign { file, key, yes } => {
+                let mut envelope = read(&file)?;
+                ssh::agree(&text(&envelope)?, yes)?;
+                let purpose = purpose(&envelope);
+                ssh::sign(&mut envelope, purpose, &key)?;
+                write(&file, &envelope)?;
+                let said = format!("{} was signed with {}.", file.display(), key.display());
+                screen.result(&true, said);
+                Ok(())
+            }
+            Self::Submit { file, data, person } => {
+                let (envelope, person) = (read(&file)?, person.id()?);
+                if purpose(&envelope) == WAIVER {
+                    submit_waiver(&data, envelope, person, screen)
+                } else {
+                    submit_statement(&data, envelope, false, person, screen)
+                }
+            }
+        }
+    }
+}
+
+fn drafted(reply: PeopleReply) -> Result<Envelope, Failure> {
+    match reply {
+        PeopleReply::Draft(envelope) => Ok(envelope),
+        _ => Err(unexpected()),
+    }
+}
+
+/// What a file is about: a waiver, or else a statement about a ring.
+fn purpose(envelope: &Envelope) -> Purpose {
+    if envelope.unverified_payload(WAIVER).is_ok() { WAIVER } else { APPROVAL }
+}
+
+fn text(envelope: &Envelope) -> Result<String, Failure> {
+    Ok(if purpose(envelope) == WAIVER {
+        Waiver::unverified(envelope)?.text()
+    } else {
+        Approval::unverified(envelope)?.text()
+    })
+}

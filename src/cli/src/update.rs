@@ -1,0 +1,131 @@
+//! `patchkeep update`: what a ring's endpoints would apply.
+
+use crate::{
+    control::{PeopleReply, PeopleRequest, ask_people, unexpected},
+    failure::Failure,
+    screen::Screen,
+};
+use clap::{Args, Subcommand};
+use ids::{Fault, RingName};
+use site::{RingUpdate, RingUpdates};
+use std::{fmt::Write as _, path::PathBuf};
+
+#[derive(Subcommand)]
+pub(crate) enum UpdateVerb {
+    /// What a ring's endpoints would apply, and what of it was declined.
+    List(RingWords),
+    /// One package: who would apply it, what it mends.
+    Show {
+        /// The package.
+        package: String,
+        #[command(flatten)]
+        words: RingWords,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct RingWords {
+    /// The appliance's data folder.
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    /// The ring.
+    #[arg(long, default_value = "broad")]
+    pub(crate) ring: RingName,
+}
+
+impl UpdateVerb {
+    pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
+        match self {
+            Self::List(words) => {
+                let updates = updates(&words, screen)?;
+                screen.result(&updates, list(&updates));
+                Ok(())
+            }
+            Self::Show { package, words } => {
+                let updates = updates(&words, screen)?.updates;
+                let shown: Vec<RingUpdate> =
+                    updates.into_iter().filter(|u| u.package.package == package).collect();
+                if shown.is_empty() {
+                    let message =
+                        format!("no endpoint of ring {} would apply {package}", words.ring);
+                    return Err(Failure::say(Fault::Input, message));
+                }
+                let text: Vec<String> = shown.iter().map(show).collect();
+                screen.result(&shown, text.join("\n"));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn updates(words: &RingWords, screen: &Screen) -> Result<RingUpdates, Failure> {
+    let request = PeopleRequest::Updates { ring: words.ring.clone() };
+    match ask_people(&words.data, request, screen)? {
+        PeopleReply::Updates(updates) => Ok(*updates),
+        _ => Err(unexpected()),
+    }
+}
+
+fn list(updates: &RingUpdates) -> String {
+    let RingUpdates { ring, plan, endpoints, without_plan, updates, kept_back, statement } =
+        updates;
+    let mut text = format!(
+        "Ring {ring}: {} endpoints would apply {} packages.\n",
+        endpoints.len(),
+        updates.len()
+    );
+    // Writing to a String cannot fail.
+    for update in updates {
+        let released = update.released_at.map(|at| at.strftime("%Y-%m-%d").to_string());
+        let cves = match &update.cves {
+            Some(cves) => format!("{} CVEs", cves.len()),
+            None => "CVEs unknown".to_owned(),
+        };
+        let declined = update.declined_until.map(|at| format!(", DECLINED until {at}"));
+        let _ = writeln!(
+            text,
+            "  {} {} {}  {} endpoints, released {}, {cves}{}",
+            update.package.package,
+            update.package.version,
+            update.package.architecture,
+            update.endpoints.len(),
+            released.unwrap_or_else(|| "unknown".to_owned()),
+            declined.unwrap_or_default()
+        );
+    }
+    for (name, packages) in kept_back {
+        let _ = writeln!(text, "  {name} keeps back: {}", packages.join(" "));
+    }
+    for name in without_plan {
+        let _ = writeln!(text, "  {name} has not said yet what it would apply");
+    }
+    let _ = match statement {
+        None => writeln!(text, "Nobody has decided about this ring yet."),
+        Some(s) => writeln!(
+            text,
+            "Newest statement: {} by {}, {:?}, ends {}.",
+            s.generation, s.approver, s.decision, s.not_after
+        ),
+    };
+    let _ = write!(text, "Plan: {plan}");
+    text
+}
+
+fn show(update: &RingUpdate) -> String {
+    let package = &update.package;
+    let cves = match &update.cves {
+        None => "unknown (its changelog is not at hand)".to_owned(),
+        Some(cves) if cves.is_empty() => "none named".to_owned(),
+        Some(cves) => cves.join(" "),
+    };
+    let names: Vec<&str> = update.endpoints.iter().map(|name| name.as_str()).collect();
+    let released = update.released_at.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
+    format!(
+        "{} {} {}\n  released   {released}\n  CVEs       {cves}\n  endpoints  {}\n  SHA-256    {}",
+        package.package,
+        package.version,
+        package.architecture,
+        names.join(" "),
+        package.sha256
+    )
+}

@@ -1,0 +1,363 @@
+//! Endpoints with an agent: how one joins, what it says of itself, how it leaves.
+//!
+//! What an agent reports is a claim; it is recorded as that and decides nothing here.
+
+use crate::{Fact, Refused, State};
+use ids::{Digest, RecordId, RingName, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A one-time token, by the SHA-256 of its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Commitment to the name of the endpoint that may use it.
+    pub name: Digest,
+    /// The ring that it joins.
+    pub ring: RingName,
+    /// When it counts no more.
+    pub not_after: Timestamp,
+    /// The key that used it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_by: Option<Digest>,
+    /// Whether another key tried it as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub misused: bool,
+}
+
+/// An endpoint that asked to join.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Commitment to its name.
+    pub name: Digest,
+    /// Its ring.
+    pub ring: RingName,
+    /// How it stands.
+    pub standing: Standing,
+    /// SHA-256 of its key's `SubjectPublicKeyInfo`.
+    pub key: Digest,
+    /// Its certificate request, as it is kept in the store.
+    pub request: Digest,
+    /// The token that it came with.
+    pub token: Digest,
+    /// Its certificates that may still be shown, with their ends.
+    pub certificates: Vec<(Digest, Timestamp)>,
+    /// Commitment to what it has installed.
+    pub inventory: Option<Digest>,
+    /// Commitment to what its own solver would apply.
+    pub plan: Option<Digest>,
+    /// How far it says that its job is.
+    pub job: Option<Job>,
+    /// Commitment to why it doubts the log.
+    pub doubt: Option<Digest>,
+}
+
+/// How an endpoint stands with the site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It asked with a good token; a person has to compare its key.
+    Pending,
+    /// A person confirmed its key.
+    Active,
+    /// It left, or was put out: its certificates are refused.
+    Retired,
+}
+
+impl Standing {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+/// An endpoint's part in one approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// SHA-256 of the approval's signed payload.
+    pub approval: Digest,
+    /// How far it is.
+    pub phase: JobPhase,
+    /// When it got there, by the endpoint's clock.
+    pub at: Timestamp,
+    /// How it ended, where it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<JobEnd>,
+}
+
+/// How far a job is. The order is that of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobPhase {
+    /// Approved, but no window is open.
+    WaitingForWindow,
+    /// The way back is being made.
+    Snapshotting,
+    /// The way back was made and checked.
+    WayBackProven,
+    /// A signed waiver stands in its place.
+    Waived,
+    /// Packages are being changed.
+    Applying,
+    /// Everything is installed; something that runs still uses the old files.
+    AwaitingRestart,
+    /// What is installed is being compared with what was approved.
+    Confirming,
+    /// The end; see [`JobEnd`].
+    Ended,
+}
+
+/// How a job ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobEnd {
+    /// Installed, and the running system uses it.
+    Effective,
+    /// Not begun: the approval does not permit it.
+    Refused,
+    /// Begun and failed; the machine is left as the message says.
+    Failed,
+    /// Failed, and put back as it was before.
+    Restored,
+    /// Failed, and could not be put back.
+    RestoreFailed,
+    /// Withdrawn or expired before it began.
+    Expired,
+}
+
+impl Job {
+    /// How far it is, in the words of reports.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match (self.end, self.phase) {
+            (Some(JobEnd::Effective), _) => "effective",
+            (Some(JobEnd::Refused), _) => "refused",
+            (Some(JobEnd::Failed), _) => "failed",
+            (Some(JobEnd::Restored), _) => "restored",
+            (Some(JobEnd::RestoreFailed), _) => "restore failed",
+            (Some(JobEnd::Expired), _) => "expired",
+            (None, JobPhase::WaitingForWindow) => "waiting for window",
+            (None, JobPhase::Snapshotting) => "snapshotting",
+            (None, JobPhase::WayBackProven) => "way back proven",
+            (None, JobPhase::Waived) => "waived",
+            (None, JobPhase::Applying) => "applying",
+            (None, JobPhase::AwaitingRestart) => "awaiting restart",
+            (None, JobPhase::Confirming) => "confirming",
+            (None, JobPhase::Ended) => "ended",
+        }
+    }
+}
+
+/// What may be asked about endpoints. `endpoint` is its id, `name` the commitment to its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "fields repeat the words of their fact")]
+pub enum EndpointCommand {
+    /// Issue a one-time token.
+    IssueToken { token: Digest, name: Digest, ring: RingName, not_after: Timestamp },
+    /// An agent asks to join.
+    Ask { endpoint: RecordId, token: Digest, name: Digest, key: Digest, request: Digest },
+    /// A person compared its key.
+    Confirm { endpoint: RecordId, certificate: Digest, not_after: Timestamp },
+    /// Its next certificate.
+    Renew { endpoint: RecordId, certificate: Digest, not_after: Timestamp },
+    /// Put it out.
+    Retire { endpoint: RecordId, reason: String },
+    /// What it has installed.
+    TakeInventory { endpoint: RecordId, inventory: Digest, packages: u64 },
+    /// What it would apply.
+    TakePlan { endpoint: RecordId, plan: Digest, packages: u64, kept_back: u64 },
+    /// How far its job is.
+    TakeReport { endpoint: RecordId, job: Job, record: Digest },
+    /// It saw that the log went back or forked.
+    Doubt { endpoint: RecordId, record: Digest },
+    /// It holds less of the log than it held before.
+    WentBack { endpoint: RecordId, held: u64, before: u64 },
+}
+
+/// What follows from a command about endpoints.
+pub(crate) fn decide(
+    state: &State,
+    command: EndpointCommand,
+    now: Timestamp,
+) -> Result<Vec<Fact>, Refused> {
+    use EndpointCommand as C;
+    Ok(vec![match command {
+        C::IssueToken { token, name, ring, not_after } => {
+            if !state.rings.contains_key(&ring) {
+                return Err(Refused::NoRing { ring });
+            }
+            name_is_free(state, name)?;
+            Fact::EnrolmentTokenIssued { token, name, ring, not_after }
+        }
+        C::Ask { endpoint, token, name, key, request } => {
+            return ask(state, endpoint, token, name, key, request, now);
+        }
+        C::Confirm { endpoint, certificate, not_after } => {
+            stands(state, &endpoint, Standing::Pending)?;
+            Fact::EndpointConfirmed { endpoint, certificate, not_after }
+        }
+        C::Renew { endpoint, certificate, not_after } => {
+            stands(state, &endpoint, Standing::Active)?;
+            Fact::EndpointCertificateRenewed { endpoint, certificate, not_after }
+        }
+        C::Retire { endpoint, reason } => {
+            if known(state, &endpoint)?.standing == Standing::Retired {
+                return Ok(Vec::new());
+            }
+            Fact::EndpointRetired { endpoint, reason }
+        }
+        C::TakeInventory { endpoint, inventory, packages } => {
+            stands(state, &endpoint, Standing::Active)?;
+            Fact::InventoryReceived { endpoint, inventory, packages }
+        }
+        C::TakePlan { endpoint, plan, packages, kept_back } => {
+            stands(state, &endpoint, Standing::Active)?;
+            Fact::PlanReceived { endpoint, plan, packages, kept_back }
+        }
+        C::TakeReport { endpoint, job, record } => {
+            stands(state, &endpoint, Standing::Active)?;
+            if known(state, &endpoint)?.job.as_ref() == Some(&job) {
+                return Ok(Vec::new());
+            }
+            Fact::JobReported { endpoint, job, record }
+        }
+        C::Doubt { endpoint, record } => {
+            stands(state, &endpoint, Standing::Active)?;
+            Fact::LogDoubted { endpoint, record }
+        }
+        C::WentBack { endpoint, held, before } => {
+            stands(state, &endpoint, Standing::Active)?;
+            Fact::EndpointWentBack { endpoint, held, before }
+        }
+    }])
+}
+
+/// A token counts once, for one name, until its end. The key that used it may ask again; another is an
+/// alarm, once.
+fn ask(
+    state: &State,
+    endpoint: RecordId,
+    token: Digest,
+    name: Digest,
+    key: Digest,
+    request: Digest,
+    now: Timestamp,
+) -> Result<Vec<Fact>, Refused> {
+    let known = state.tokens.get(&token).filter(|token| token.name == name);
+    let Some(Token { ring, not_after, used_by, misused, .. }) = known else {
+        return Err(Refused::NoToken);
+    };
+    match used_by {
+        Some(used_by) if *used_by == key => return Ok(Vec::new()),
+        Some(_) if *misused => return Err(Refused::NoToken),
+        Some(_) => return Ok(vec![Fact::EnrolmentTokenMisused { token, name, key }]),
+        None if *not_after <= now => return Err(Refused::NoToken),
+        None => {}
+    }
+    name_is_free(state, name)?;
+    let ring = ring.clone();
+    Ok(vec![Fact::EndpointAsked { endpoint, token, name, ring, key, request }])
+}
+
+/// One endpoint a name, as long as it has not left.
+fn name_is_free(state: &State, name: Digest) -> Result<(), Refused> {
+    let taken = |e: &Endpoint| e.name == name && e.standing != Standing::Retired;
+    if state.endpoints.values().any(taken) { Err(Refused::NameTaken) } else { Ok(()) }
+}
+
+fn known<'a>(state: &'a State, endpoint: &RecordId) -> Result<&'a Endpoint, Refused> {
+    state.endpoints.get(endpoint).ok_or(Refused::NoEndpoint)
+}
+
+fn stands(state: &State, endpoint: &RecordId, standing: Standing) -> Result<(), Refused> {
+    let is = known(state, endpoint)?.standing;
+    if is == standing { Ok(()) } else { Err(Refused::Standing { is }) }
+}
+
+/// Takes in a fact about endpoints; says whether it was one.
+pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
+    match fact {
+        Fact::EnrolmentTokenIssued { token, name, ring, not_after } => {
+            // What nobody used in time is of no use to anybody.
+            state.tokens.retain(|_, token| token.used_by.is_some() || token.not_after > at);
+            let (ring, not_after) = (ring.clone(), *not_after);
+            let new = Token { name: *name, ring, not_after, used_by: None, misused: false };
+            state.tokens.insert(*token, new);
+        }
+        Fact::EndpointAsked { endpoint, token, name, ring, key, request } => {
+            if let Some(token) = state.tokens.get_mut(token) {
+                token.used_by = Some(*key);
+            }
+            let new = Endpoint {
+                name: *name,
+                ring: ring.clone(),
+                standing: Standing::Pending,
+                key: *key,
+                request: *request,
+                token: *token,
+                certificates: Vec::new(),
+                inventory: None,
+                plan: None,
+                job: None,
+                doubt: None,
+            };
+            state.endpoints.insert(endpoint.clone(), new);
+        }
+        Fact::EnrolmentTokenMisused { token, .. } => {
+            if let Some(token) = state.tokens.get_mut(token) {
+                token.misused = true;
+            }
+        }
+        Fact::EndpointConfirmed { endpoint, certificate, not_after }
+        | Fact::EndpointCertificateRenewed { endpoint, certificate, not_after } => {
+            certify(state, endpoint, (*certificate, *not_after), at);
+        }
+        Fact::EndpointRetired { endpoint, .. } => retire(state, endpoint),
+        Fact::InventoryReceived { endpoint, inventory, .. } => {
+            change(state, endpoint, |known| known.inventory = Some(*inventory));
+        }
+        Fact::PlanReceived { endpoint, plan, .. } => {
+            change(state, endpoint, |known| known.plan = Some(*plan));
+        }
+        Fact::JobReported { endpoint, job, .. } => {
+            change(state, endpoint, |known| known.job = Some(job.clone()));
+        }
+        Fact::LogDoubted { endpoint, record } => {
+            change(state, endpoint, |known| known.doubt = Some(*record));
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn change(state: &mut State, endpoint: &RecordId, with: impl FnOnce(&mut Endpoint)) {
+    if let Some(known) = state.endpoints.get_mut(endpoint) {
+        with(known);
+    }
+}
+
+fn certify(state: &mut State, endpoint: &RecordId, new: (Digest, Timestamp), at: Timestamp) {
+    let Some(known) = state.endpoints.get_mut(endpoint) else { return };
+    known.standing = Standing::Active;
+    known.certificates.retain(|(certificate, not_after)| {
+        let live = *not_after > at;
+        if !live {
+            state.certificates.remove(certificate);
+        }
+        live
+    });
+    known.certificates.push(new);
+    state.certificates.insert(new.0, endpoint.clone());
+}
+
+/// Its certificates stay listed, so that they are known as those of one who left.
+fn retire(state: &mut State, endpoint: &RecordId) {
+    let Some(known) = state.endpoints.get_mut(endpoint) else { return };
+    known.standing = Standing::Retired;
+    (known.inventory, known.plan, known.job) = (None, None, None);
+    let token = known.token;
+    state.tokens.remove(&token);
+}

@@ -1,0 +1,396 @@
+//! Approving: what a ring's endpoints would apply, statements drawn up from it, and what people signed.
+//!
+//! The appliance holds no approver's key. It draws a statement up, the approver reads and signs it
+//! elsewhere, and what comes back is judged by `trust` under the site root before it counts.
+
+use crate::{Error, Site, clock, rows};
+use api::Plan;
+use catalogue::Catalogue;
+use fleet::{Actor, Command, RingStatement, Said, Standing, StatementCommand};
+use ids::{Digest, EndpointName, PersonId, RingName, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use trust::{
+    APPROVAL, Approval, ApprovedPackage, Decision, Denial, Envelope, Interval, WAIVER, Waiver,
+};
+
+/// Most imports that are looked at for four eyes.
+const IMPORTS_MAX: usize = 100_000;
+
+/// What a ring's endpoints would apply, put together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingUpdates {
+    /// The ring.
+    pub ring: RingName,
+    /// Digest of the endpoints' plans together: what an approval is bound to.
+    pub plan: Digest,
+    /// The endpoints whose plans are known.
+    pub endpoints: Vec<EndpointName>,
+    /// Endpoints that have not said yet what they would apply: they are in no approval.
+    pub without_plan: Vec<EndpointName>,
+    /// What they would apply, sorted.
+    pub updates: Vec<RingUpdate>,
+    /// What each would not upgrade, because it is held or something is missing.
+    pub kept_back: BTreeMap<EndpointName, Vec<String>>,
+    /// The newest statement about the ring.
+    pub statement: Option<RingStatement>,
+}
+
+/// One package that endpoints of a ring would apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingUpdate {
+    /// Exactly what.
+    #[serde(flatten)]
+    pub package: ApprovedPackage,
+    /// Who would.
+    pub endpoints: Vec<EndpointName>,
+    /// When its vendor released it; `None` where no update that is known carries it.
+    pub released_at: Option<Timestamp>,
+    /// CVE ids that its changelog names; `None` is unknown, not none.
+    pub cves: Option<Vec<String>>,
+    /// When an approver declined it, until when.
+    pub declined_until: Option<Timestamp>,
+}
+
+/// What an approver wants drawn up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    /// The ring.
+    pub ring: RingName,
+    /// Who will sign.
+    pub approver: PersonId,
+    /// Whether to approve or to take back.
+    pub decision: Decision,
+    /// When it ends.
+    pub not_after: Timestamp,
+    /// When endpoints may apply; none given: from now on until it ends.
+    pub windows: Vec<Interval>,
+    /// Only these endpoints; none given: all whose plans are known.
+    pub endpoints: Vec<EndpointName>,
+    /// Only these packages; none given: all that were not declined.
+    pub packages: Vec<String>,
+    /// Why, in the approver's words.
+    pub reason: Option<String>,
+}
+
+impl Site {
+    /// What a ring's endpoints would apply.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no such ring; [`Error::Store`] when a plan was erased.
+    pub fn ring_updates(&self, ring: &RingName) -> Result<RingUpdates, Error> {
+        let state = self.state();
+        if !state.rings.contains_key(ring) {
+            return Err(Error::Refused(fleet::Refused::NoRing { ring: ring.clone() }));
+        }
+        let plans = self.plans(ring)?;
+        let without_plan =
+            plans.iter().filter(|(_, plan)| plan.is_none()).map(|(name, _)| name.clone()).collect();
+        let plans: BTreeMap<EndpointName, Plan> =
+            plans.into_iter().filter_map(|(name, plan)| Some((name, plan?))).collect();
+        let canonical = serde_json_canonicalizer::to_vec(&json!({ "ring": ring, "plans": plans }));
+        let plan = Digest::of(&canonical.map_err(Error::State)?);
+        let mut who: BTreeMap<ApprovedPackage, Vec<EndpointName>> = BTreeMap::new();
+        let mut kept_back = BTreeMap::new();
+        for (name, plan) in &plans {
+            for planned in &plan.packages {
+                who.entry(planned.package.clone()).or_default().push(name.clone());
+            }
+            if !plan.kept_back.is_empty() {
+                kept_back.insert(name.clone(), plan.kept_back.clone());
+            }
+        }
+        let known = self.known_updates(ring)?;
+        let now = clock::now();
+        let update = |(package, endpoints): (ApprovedPackage, Vec<EndpointName>)| {
+            let update = known.get(&package.sha256);
+            let declined = state.declined.get(&(ring.clone(), package.package.clone()));
+            let declined = declined.filter(|d| d.version == package.version && d.not_after > now);
+            RingUpdate {
+                released_at: update.map(|(released_at, _)| *released_at),
+                cves: update.and_then(|(_, cves)| cves.clone()),
+                declined_until: declined.map(|declined| declined.not_after),
+                package,
+                endpoints,
+            }
+        };
+        Ok(RingUpdates {
+            ring: ring.clone(),
+            plan,
+            endpoints: plans.keys().cloned().collect(),
+            without_plan,
+            updates: who.into_iter().map(update).collect(),
+            kept_back,
+            statement: state.statements.get(ring).cloned(),
+        })
+    }
+
+    /// Every endpoint of a ring, with its plan where it is known.
+    fn plans(&self, ring: &RingName) -> Result<BTreeMap<EndpointName, Option<Plan>>, Error> {
+        let state = self.state();
+        let active = |e: &&fleet::Endpoint| e.standing == Standing::Active && e.ring == *ring;
+        let mut plans = BTreeMap::new();
+        for endpoint in state.endpoints.values().filter(active) {
+            let plan = endpoint.plan.map(|plan| {
+                let (_, value) = self.evidence().get(&plan).map_err(Error::Store)?;
+                serde_json::from_value::<Plan>(value).map_err(Error::State)
+            });
+            plans.insert(self.name_of(&endpoint.name)?, plan.transpose()?);
+        }
+        Ok(plans)
+    }
+
+    /// Release dates and CVEs of the payloads that the ring points at.
+    #[allow(clippy::type_complexity)]
+    fn known_updates(
+        &self,
+        ring: &RingName,
+    ) -> Result<HashMap<Digest, (Timestamp, Option<Vec<String>>)>, Error> {
+        let state = self.state();
+        let mut known = HashMap::new();
+        for ((_, source), (sequence, _)) in state.pointers.iter().filter(|((r, _), _)| r == ring) {
+            let Some(kept) = state.views.get(&(source.clone(), *sequence)) else { continue };
+            let catalogue: Catalogue = self.catalogue(source, &kept.source.catalogue)?;
+            for update in catalogue.updates {
+                for payload in &update.payloads {
+                    known.insert(payload.sha256, (update.released_at, update.cves.clone()));
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// Draws a statement up, for its approver to read and sign: nothing is changed yet.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when it would approve nothing, or names what is not there; [`Error::Denied`]
+    /// when it does not hold together.
+    pub fn draft_statement(&self, wish: Wish) -> Result<Envelope, Error> {
+        let now = clock::now();
+        let updates = self.ring_updates(&wish.ring)?;
+        let generation = updates.statement.as_ref().map_or(0, |newest| newest.generation) + 1;
+        let mut approval = Approval {
+            schema: 1,
+            decision: wish.decision,
+            site: self.name()?,
+            ring: wish.ring.clone(),
+            generation,
+            approver: wish.approver.clone(),
+            issued_at: now,
+            not_after: wish.not_after,
+            plan: updates.plan,
+            endpoints: Vec::new(),
+            windows: Vec::new(),
+            packages: Vec::new(),
+            cves: Vec::new(),
+            reason: wish.reason.clone(),
+        };
+        if wish.decision == Decision::Approve {
+            fill(&mut approval, &wish, &updates)?;
+        }
+        let payload = approval.to_payload().map_err(Error::Denied)?;
+        Ok(Envelope::unsigned(APPROVAL, &payload))
+    }
+
+    /// Takes a statement that its approver signed, or, where `attested`, one that only this appliance
+    /// attests to. Statements that are not taken are events too.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] and [`Error::Refused`]: what counts is as before.
+    pub fn accept_statement(
+        &self,
+        actor: Actor,
+        envelope: &Envelope,
+        attested: bool,
+    ) -> Result<RingStatement, Error> {
+        let root = self.newest_site_root()?;
+        let (root, _) = root.ok_or_else(no_root)?;
+        let judged = if attested {
+            Approval::unverified(envelope).map(|approval| Said::Attested(Box::new(approval)))
+        } else {
+            Approval::verify(&root, envelope, clock::now()).map(|a| Said::Signed(Box::new(a)))
+        };
+        let said = judged.map_err(|denial| self.denied(&actor, denial))?;
+        let approval: &Approval = match &said {
+            Said::Signed(approval) => approval,
+            Said::Attested(approval) => approval,
+        };
+        let ring = approval.ring.clone();
+        let payload = envelope.unverified_payload(APPROVAL).map_err(Error::Denied)?;
+        let command = StatementCommand::Accept {
+            statement: Digest::of(&payload),
+            envelope: self.keep(&envelope.to_bytes())?,
+            policy: root.policy,
+            plan: self.ring_updates(&ring)?.plan,
+            importers: self.importers(&ring)?,
+            said,
+        };
+        if let Err(error) = self.heart().ask(actor.clone(), Command::Statement(command)) {
+            if let Error::Refused(refused) = &error {
+                self.record_refusal(&actor, "not-allowed", refused.to_string())?;
+            }
+            return Err(error);
+        }
+        let newest = self.state().statements.get(&ring).cloned();
+        newest.ok_or_else(|| Error::Input("the statement is not there".to_owned()))
+    }
+
+    /// A denial, which the ledger has heard of.
+    fn denied(&self, actor: &Actor, denial: Denial) -> Error {
+        match self.record_refusal(actor, denial.code(), denial.to_string()) {
+            Ok(()) => Error::Denied(denial),
+            Err(error) => error,
+        }
+    }
+
+    /// Says in the ledger that a statement was not taken, and why.
+    fn record_refusal(&self, actor: &Actor, reason: &str, message: String) -> Result<(), Error> {
+        let refuse = StatementCommand::Refuse { reason: reason.to_owned(), message };
+        self.heart().ask(actor.clone(), Command::Statement(refuse)).map(drop)
+    }
+
+    /// Who imported bundles, or carried payloads, since the oldest view was imported that is kept of what
+    /// the ring points at: any of them may have brought what an approval names.
+    fn importers(&self, ring: &RingName) -> Result<Vec<PersonId>, Error> {
+        let state = self.state();
+        let sources: BTreeSet<_> =
+            state.pointers.keys().filter(|(r, _)| r == ring).map(|(_, source)| source).collect();
+        let kept: BTreeSet<u64> = (state.views.keys())
+            .filter(|(source, _)| sources.contains(source))
+            .map(|(_, sequence)| *sequence)
+            .collect();
+        let rows = self.heart().views().rows(rows::IMPORTERS, b"", IMPORTS_MAX);
+        let rows = rows.map_err(Error::Views)?;
+        let mut oldest = u64::MAX;
+        let mut all = Vec::new();
+        for (_, row) in &rows {
+            let entry = row["entry"].as_u64().unwrap_or(0);
+            if row["sequence"].as_u64().is_some_and(|sequence| kept.contains(&sequence)) {
+                oldest = oldest.min(entry);
+            }
+            all.push((entry, row["person"].as_str().and_then(|person| person.parse().ok())));
+        }
+        let since = all.into_iter().filter(|(entry, _)| *entry >= oldest);
+        let people: BTreeSet<PersonId> = since.filter_map(|(_, person)| person).collect();
+        Ok(people.into_iter().collect())
+    }
+
+    /// Leaves one version of a package out of what is drawn up for a ring.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when no endpoint of the ring would apply it, or there is no reason.
+    pub fn decline(
+        &self,
+        actor: Actor,
+        ring: RingName,
+        package: &str,
+        reason: &str,
+        not_after: Timestamp,
+    ) -> Result<Vec<RingUpdate>, Error> {
+        if reason.trim().is_empty() || not_after <= clock::now() {
+            return Err(Error::Input("declining needs a reason, and an end ahead".to_owned()));
+        }
+        let updates = self.ring_updates(&ring)?.updates;
+        let mut declined: Vec<RingUpdate> =
+            updates.into_iter().filter(|update| update.package.package == package).collect();
+        if declined.is_empty() {
+            let message = format!("no endpoint of ring {ring} would apply {package}");
+            return Err(Error::Input(message));
+        }
+        let versions: BTreeSet<String> =
+            declined.iter().map(|update| update.package.version.clone()).collect();
+        for version in versions {
+            let record = self.commit(json!({ "reason": reason.trim() }))?;
+            let (ring, package) = (ring.clone(), package.to_owned());
+            let decline = StatementCommand::Decline { ring, package, version, record, not_after };
+            self.heart().ask(actor.clone(), Command::Statement(decline))?;
+        }
+        for update in &mut declined {
+            update.declined_until = Some(not_after);
+        }
+        Ok(declined)
+    }
+
+    /// Draws a waiver up, for its approver to read and sign.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] when it does not hold together.
+    pub fn draft_waiver(
+        &self,
+        mut endpoints: Vec<EndpointName>,
+        reason: String,
+        approver: PersonId,
+        not_after: Timestamp,
+    ) -> Result<Envelope, Error> {
+        endpoints.sort();
+        endpoints.dedup();
+        let issued_at = clock::now();
+        let site = self.name()?;
+        let waiver = Waiver { schema: 1, site, endpoints, reason, approver, issued_at, not_after };
+        let payload = waiver.to_payload().map_err(Error::Denied)?;
+        Ok(Envelope::unsigned(WAIVER, &payload))
+    }
+
+    /// Takes a waiver that its approver signed.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] and [`Error::Refused`]: nothing is changed.
+    pub fn accept_waiver(&self, actor: Actor, envelope: &Envelope) -> Result<(), Error> {
+        let root = self.newest_site_root()?;
+        let (root, _) = root.ok_or_else(no_root)?;
+        let waiver = Waiver::verify(&root, envelope, clock::now());
+        let waiver = Box::new(waiver.map_err(|denial| self.denied(&actor, denial))?);
+        let envelope = self.keep(&envelope.to_bytes())?;
+        let accept = StatementCommand::AcceptWaiver { waiver, envelope };
+        self.heart().ask(actor, Command::Statement(accept)).map(drop)
+    }
+}
+
+/// Whom, what and when an approval names.
+fn fill(approval: &mut Approval, wish: &Wish, updates: &RingUpdates) -> Result<(), Error> {
+    let ring = &wish.ring;
+    for name in &wish.endpoints {
+        if !updates.endpoints.contains(name) {
+            let message = format!("ring {ring} has no endpoint {name} whose plan is known");
+            return Err(Error::Input(message));
+        }
+    }
+    for package in &wish.packages {
+        if !updates.updates.iter().any(|update| update.package.package == *package) {
+            let message = format!("no endpoint of ring {ring} would apply {package}");
+            return Err(Error::Input(message));
+        }
+    }
+    let named = |name: &EndpointName| wish.endpoints.is_empty() || wish.endpoints.contains(name);
+    approval.endpoints = updates.endpoints.iter().filter(|name| named(name)).cloned().collect();
+    let mut cves = BTreeSet::new();
+    for update in &updates.updates {
+        let wanted = if wish.packages.is_empty() {
+            update.declined_until.is_none()
+        } else {
+            wish.packages.contains(&update.package.package)
+        };
+        if wanted && update.endpoints.iter().any(named) {
+            approval.packages.push(update.package.clone());
+            cves.extend(update.cves.iter().flatten().cloned());
+        }
+    }
+    if approval.packages.is_empty() {
+        let message =
+            format!("the endpoints of ring {ring} would apply nothing that is to be approved");
+        return Err(Error::Input(message));
+    }
+    approval.cves = cves.into_iter().collect();
+    approval.windows.clone_from(&wish.windows);
+    if approval.windows.is_empty() {
+        approval.windows.push(Interval { opens: approval.issued_at, closes: approval.not_after });
+    }
+    Ok(())
+}
+
+fn no_root() -> Error {
+    let message = "the site has no root yet, so it obeys no approver: draw one up with \
+        `patchkeep site draft` first";
+    Error::Input(message.to_owned())
+}

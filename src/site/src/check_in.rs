@@ -1,0 +1,228 @@
+//! Check-ins: what an agent says is recorded as its claim; what it is told comes from people's signatures.
+
+use crate::{Error, Held, Seen, Site, ca, clock, keys};
+use api::{CheckIn, Orders, Plan, Report};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use durable::{Disk, FileBlobs, RealDisk};
+use fleet::{Actor, Command, Endpoint, EndpointCommand, Standing};
+use ids::{Digest, EndpointName, RecordId};
+use ledger::Log;
+use merkle::Checkpoint;
+use serde_json::json;
+use std::sync::Arc;
+use trust::{Envelope, Waiver};
+use vendor_apt::Inventory;
+
+/// Seconds between two check-ins, before the agent's jitter.
+const AGAIN_IN_SECONDS: u64 = 15 * 60;
+/// Longest sentence of an agent that is kept, in characters.
+const SENTENCE_CHARS_MAX: usize = 2_000;
+const PACKAGES_MAX: usize = 200_000;
+
+/// An endpoint that has shown its certificate.
+struct Caller {
+    id: RecordId,
+    known: Endpoint,
+    name: EndpointName,
+}
+
+impl Site {
+    /// Answers a check-in of whoever showed the certificate with this digest.
+    ///
+    /// # Errors
+    /// [`Error::NotAnEndpoint`] when it is not one that has joined; [`Error::Input`] for what makes no
+    /// sense; what was said before that is recorded.
+    pub fn check_in(&self, certificate: &Digest, said: &CheckIn) -> Result<Orders, Error> {
+        let caller = self.caller(certificate)?;
+        let log = self.published_log()?;
+        self.hear(&caller, said, &log)?;
+        // What was heard may have moved the state on.
+        let (state, now) = (self.state(), clock::now());
+        let ring = caller.known.ring.clone();
+        let statement = state.statements.get(&ring).filter(|statement| !statement.attested);
+        let approval = statement.map(|s| self.kept_envelope(&s.envelope)).transpose()?;
+        let known = self.known(&caller.id)?;
+        let certificate = match &said.renewal {
+            Some(request) => Some(self.next_certificate(&caller, request)?),
+            None => None,
+        };
+        Ok(Orders {
+            now,
+            roots: self.roots_after(said.root_generation)?,
+            approval,
+            waivers: self.waivers_for(&caller.name)?,
+            checkpoint: log.note().to_owned(),
+            proof: proof(&log, said)?,
+            // A ring that points nowhere has no sources.
+            sources: self.apt_sources(&ring, "").unwrap_or_default(),
+            // A plan follows a new inventory by itself.
+            wants_inventory: known.inventory.is_none()
+                || (known.plan.is_none() && said.inventory.is_none()),
+            certificate,
+            again_in_seconds: AGAIN_IN_SECONDS,
+            ring,
+        })
+    }
+
+    fn caller(&self, certificate: &Digest) -> Result<Caller, Error> {
+        let state = self.state();
+        let id = state.certificates.get(certificate).ok_or(Error::NotAnEndpoint)?.clone();
+        let known = state.endpoints.get(&id).filter(|e| e.standing == Standing::Active);
+        let known = known.ok_or(Error::NotAnEndpoint)?.clone();
+        let name = self.name_of(&known.name)?;
+        Ok(Caller { id, known, name })
+    }
+
+    /// Records what is new of what an agent says.
+    fn hear(&self, caller: &Caller, said: &CheckIn, log: &Log) -> Result<(), Error> {
+        let held = said.held.as_deref().and_then(|note| self.own_checkpoint(note));
+        let agent = short(&said.agent, 100);
+        let seen = Seen { at: clock::now(), agent, held: held.clone() };
+        let before = self.roster().note(&caller.id, seen);
+        let before = before.and_then(|seen| seen.held).map_or(0, |held| held.size);
+        if let Some(held) = held.as_ref().filter(|held| held.size < before) {
+            let (endpoint, held) = (caller.id.clone(), held.size);
+            self.says(caller, EndpointCommand::WentBack { endpoint, held, before })?;
+        }
+        let ahead = held.as_ref().filter(|held| held.size > log.checkpoint().size);
+        let alarm = match (&said.alarm, ahead) {
+            (Some(alarm), _) => Some(short(alarm, SENTENCE_CHARS_MAX)),
+            (None, Some(held)) => Some(format!(
+                "it holds a checkpoint of {} entries that this log signed, and the log has {}",
+                held.size,
+                log.checkpoint().size
+            )),
+            (None, None) => None,
+        };
+        if let Some(alarm) = alarm.filter(|_| caller.known.doubt.is_none()) {
+            let record = json!({ "alarm": alarm, "held": held.map(|held| held.note) });
+            let record = self.commit(record)?;
+            tracing::error!(endpoint = %caller.name, alarm, "an endpoint doubts this appliance's log");
+            self.says(caller, EndpointCommand::Doubt { endpoint: caller.id.clone(), record })?;
+        }
+        if let Some(inventory) = &said.inventory {
+            self.hear_inventory(caller, inventory)?;
+        }
+        if let Some(plan) = &said.plan {
+            self.hear_plan(caller, plan)?;
+        }
+        if let Some(report) = &said.report {
+            self.hear_report(caller, report)?;
+        }
+        Ok(())
+    }
+
+    fn hear_inventory(&self, caller: &Caller, inventory: &Inventory) -> Result<(), Error> {
+        let installed = inventory.installed();
+        let packages = installed.map_err(|e| Error::Input(format!("its inventory: {e}")))?.len();
+        let inventory = self.commit(serde_json::to_value(inventory).map_err(Error::State)?)?;
+        let (endpoint, packages) = (caller.id.clone(), packages as u64);
+        self.says(caller, EndpointCommand::TakeInventory { endpoint, inventory, packages })
+    }
+
+    fn hear_plan(&self, caller: &Caller, plan: &Plan) -> Result<(), Error> {
+        let sorted = plan.packages.is_sorted_by(|a, b| a.package < b.package);
+        if !sorted || plan.packages.len() > PACKAGES_MAX || plan.kept_back.len() > PACKAGES_MAX {
+            return Err(Error::Input("its plan is not sorted, or absurdly long".to_owned()));
+        }
+        let (packages, kept_back) = (plan.packages.len() as u64, plan.kept_back.len() as u64);
+        let plan = self.commit(serde_json::to_value(plan).map_err(Error::State)?)?;
+        let endpoint = caller.id.clone();
+        self.says(caller, EndpointCommand::TakePlan { endpoint, plan, packages, kept_back })
+    }
+
+    fn hear_report(&self, caller: &Caller, report: &Report) -> Result<(), Error> {
+        if caller.known.job.as_ref() == Some(&report.job) {
+            return Ok(());
+        }
+        let record =
+            self.commit(json!({ "message": short(&report.message, SENTENCE_CHARS_MAX) }))?;
+        let (endpoint, job) = (caller.id.clone(), report.job.clone());
+        self.says(caller, EndpointCommand::TakeReport { endpoint, job, record })
+    }
+
+    fn says(&self, caller: &Caller, command: EndpointCommand) -> Result<(), Error> {
+        if !self.roster().may_speak(&caller.id, clock::now()) {
+            return Err(Error::TooOften);
+        }
+        let actor = Actor::Endpoint { endpoint: caller.id.clone() };
+        self.heart().ask(actor, Command::Endpoint(command)).map(drop)
+    }
+
+    /// Keeps a value as evidence.
+    pub(crate) fn commit(&self, value: serde_json::Value) -> Result<Digest, Error> {
+        self.evidence().put(value, keys::random()?).map_err(Error::Store)
+    }
+
+    /// The certificate that follows the caller's newest one, once two thirds of its life have passed;
+    /// before that, the newest one again.
+    fn next_certificate(&self, caller: &Caller, request: &str) -> Result<String, Error> {
+        if ca::request_key(&caller.name, request).map_err(Error::Authority)? != caller.known.key {
+            let message = "the next certificate is for the endpoint's own key only: enrol again \
+                for a new key";
+            return Err(Error::Input(message.to_owned()));
+        }
+        let newest = caller.known.certificates.iter().max_by_key(|(_, not_after)| *not_after);
+        if let Some((newest, _)) = newest {
+            let certificate = self.kept_certificate(newest)?;
+            if ca::renew_at(&certificate).is_some_and(|at| clock::now() < at) {
+                return Ok(ca::certificate_pem(&certificate));
+            }
+        }
+        let (certificate, not_after) = self.certify(&caller.name, request)?;
+        let endpoint = caller.id.clone();
+        self.says(caller, EndpointCommand::Renew { endpoint, certificate, not_after })?;
+        Ok(ca::certificate_pem(&self.kept_certificate(&certificate)?))
+    }
+
+    /// Waivers that name an endpoint, as far as the site root obeys their signers today.
+    fn waivers_for(&self, name: &EndpointName) -> Result<Vec<Envelope>, Error> {
+        let (state, now) = (self.state(), clock::now());
+        if state.waivers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some((root, _)) = self.newest_site_root()? else { return Ok(Vec::new()) };
+        let mut named = Vec::new();
+        for waiver in state.waivers.iter().filter(|waiver| waiver.not_after > now) {
+            let envelope = self.kept_envelope(&waiver.envelope)?;
+            let verified = Waiver::verify(&root, &envelope, now);
+            if verified.is_ok_and(|waiver| waiver.covers(name, now).is_ok()) {
+                named.push(envelope);
+            }
+        }
+        Ok(named)
+    }
+
+    /// The log as it was published last.
+    pub(crate) fn published_log(&self) -> Result<Log, Error> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let blobs = FileBlobs::new(disk, self.folder().ledger());
+        Log::read(Arc::new(blobs), self.log_key()).map_err(Error::OpenLedger)
+    }
+
+    /// A checkpoint, if this log signed it.
+    fn own_checkpoint(&self, note: &str) -> Option<Held> {
+        let checkpoint = Checkpoint::open(note.as_bytes(), self.log_key()).ok()?;
+        Some(Held { size: checkpoint.size, note: note.to_owned() })
+    }
+}
+
+/// The proof that the log continues what the agent holds. There is none for what it does not continue:
+/// the agent then draws its own conclusion.
+fn proof(log: &Log, said: &CheckIn) -> Result<Vec<String>, Error> {
+    let held = said.held.as_deref().and_then(|note| {
+        let note = merkle::Note::parse(note.as_bytes()).ok()?;
+        Checkpoint::parse(note.text()).ok()
+    });
+    let size = log.checkpoint().size;
+    let Some(held) = held.filter(|held| (1..size).contains(&held.size)) else {
+        return Ok(Vec::new());
+    };
+    let hashes = log.consistency_proof(held.size).map_err(Error::OpenLedger)?;
+    Ok(hashes.iter().map(|hash| STANDARD.encode(hash.as_bytes())).collect())
+}
+
+/// At most so many characters of a text from outside, without control characters.
+fn short(text: &str, chars_max: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(chars_max).collect()
+}

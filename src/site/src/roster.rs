@@ -1,0 +1,170 @@
+//! Who the endpoints are: their names behind the ledger's commitments, and when each was last seen.
+//!
+//! When an endpoint was last seen, and which tree size it vouches for, is no event: it is kept beside the
+//! ledger (`state/seen.json`), and what is lost of it comes back with the next check-ins.
+
+use crate::{Error, Site, keys};
+use durable::{Disk, RealDisk};
+use fleet::Standing;
+use ids::{Digest, EndpointName, RecordId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// An endpoint's last check-in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// When.
+    pub at: Timestamp,
+    /// The agent's version.
+    pub agent: String,
+    /// The checkpoint that it held: it vouches for the log up to there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+}
+
+/// A checkpoint that an endpoint holds, whose signature is this log's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Entries of the tree.
+    pub size: u64,
+    /// The checkpoint as it was signed.
+    pub note: String,
+}
+
+/// Most events that one endpoint may cause in an hour; more than that is refused until the next.
+const EVENTS_AN_HOUR: u32 = 120;
+const HOUR_SECONDS: i64 = 60 * 60;
+
+/// What is known of endpoints beside the state.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    names: Mutex<HashMap<Digest, EndpointName>>,
+    seen: Mutex<BTreeMap<RecordId, Seen>>,
+    /// The hour (since 1970) in which an endpoint last caused events, and how many.
+    spoken: Mutex<BTreeMap<RecordId, (i64, u32)>>,
+    /// One enrolment at a time, so that one name has one commitment.
+    enrolling: Mutex<()>,
+}
+
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Roster {
+    /// Keeps other enrolments out until it is dropped.
+    pub(crate) fn alone(&self) -> MutexGuard<'_, ()> {
+        held(&self.enrolling)
+    }
+
+    /// Notes a check-in; gives the one before.
+    pub(crate) fn note(&self, endpoint: &RecordId, seen: Seen) -> Option<Seen> {
+        held(&self.seen).insert(endpoint.clone(), seen)
+    }
+
+    /// Counts an event that an endpoint causes; false when it has had its share of the hour.
+    pub(crate) fn may_speak(&self, endpoint: &RecordId, now: Timestamp) -> bool {
+        let hour = now.as_second().div_euclid(HOUR_SECONDS);
+        let mut spoken = held(&self.spoken);
+        let (last, count) = spoken.entry(endpoint.clone()).or_default();
+        if *last != hour {
+            (*last, *count) = (hour, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= EVENTS_AN_HOUR
+    }
+
+    /// The last check-in of an endpoint.
+    pub(crate) fn seen(&self, endpoint: &RecordId) -> Option<Seen> {
+        held(&self.seen).get(endpoint).cloned()
+    }
+}
+
+impl Site {
+    /// The name behind a commitment.
+    pub(crate) fn name_of(&self, name: &Digest) -> Result<EndpointName, Error> {
+        if let Some(known) = held(&self.roster().names).get(name) {
+            return Ok(known.clone());
+        }
+        let (_, value) = self.evidence().get(name).map_err(Error::Store)?;
+        let text = value["endpoint"].as_str().unwrap_or_default();
+        let known: EndpointName = text
+            .parse()
+            .map_err(|e| Error::Input(format!("evidence {} names nobody: {e}", name.short())))?;
+        held(&self.roster().names).insert(*name, known.clone());
+        Ok(known)
+    }
+
+    /// The commitment to a name: the one that is in use, or a new one. The caller holds the roster alone.
+    pub(crate) fn commit_to(&self, name: &EndpointName) -> Result<Digest, Error> {
+        let state = self.state();
+        let live = state.endpoints.values().filter(|e| e.standing != Standing::Retired);
+        let used = live.map(|e| e.name).chain(state.tokens.values().map(|token| token.name));
+        for commitment in used {
+            if self.name_of(&commitment)? == *name {
+                return Ok(commitment);
+            }
+        }
+        self.evidence().put(json!({ "endpoint": name }), keys::random()?).map_err(Error::Store)
+    }
+
+    /// The endpoint of this name that has not left, or else the last one that did.
+    pub(crate) fn endpoint_named(&self, name: &EndpointName) -> Result<RecordId, Error> {
+        let state = self.state();
+        let mut found = None;
+        for (id, endpoint) in &state.endpoints {
+            // Erased names are nobody's.
+            if self.name_of(&endpoint.name).is_ok_and(|known| known == *name) {
+                found = Some(id.clone());
+                if endpoint.standing != Standing::Retired {
+                    break;
+                }
+            }
+        }
+        found.ok_or(Error::Refused(fleet::Refused::NoEndpoint))
+    }
+
+    /// Writes down when endpoints were last seen.
+    ///
+    /// # Errors
+    /// [`Error::Folder`].
+    pub fn keep_seen(&self) -> Result<(), Error> {
+        let seen = held(&self.roster().seen).clone();
+        let bytes = serde_json::to_vec(&seen.into_iter().collect::<Vec<_>>());
+        let path = self.seen_file();
+        let written = RealDisk.write_atomic(&path, &bytes.map_err(Error::State)?);
+        written.map_err(|source| Error::Folder { path, source })
+    }
+
+    /// Reads what was written down; what cannot be read is not there.
+    pub(crate) fn recall_seen(&self) {
+        let bytes = RealDisk.read(&self.seen_file()).unwrap_or_default();
+        let seen: Vec<(RecordId, Seen)> = serde_json::from_slice(&bytes).unwrap_or_default();
+        held(&self.roster().seen).extend(seen);
+    }
+
+    fn seen_file(&self) -> PathBuf {
+        self.folder().state().join("seen.json")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_endpoint_has_its_share_of_each_hour() {
+        let (roster, now) = (Roster::default(), "2026-11-24T10:59:00Z".parse().unwrap());
+        let id: RecordId = "01ARZ3NDEKTSV4RRFFQ69G5FB0".parse().unwrap();
+        let other: RecordId = "01ARZ3NDEKTSV4RRFFQ69G5FB1".parse().unwrap();
+        let allowed = (0..500).filter(|_| roster.may_speak(&id, now)).count();
+        assert_eq!(allowed, EVENTS_AN_HOUR as usize);
+        assert!(roster.may_speak(&other, now));
+        assert!(roster.may_speak(&id, "2026-11-24T11:00:00Z".parse().unwrap()));
+    }
+}

@@ -1,0 +1,9 @@
+//! People decide and machines obey: the real appliance, the real agent, real Debian machines and a real
+//! apt, stock ssh keys. What a *lying* appliance can do to an agent is in `tests/agent`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod decide;
+mod house;
+mod join;
+mod witness;
