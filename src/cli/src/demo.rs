@@ -1,10 +1,12 @@
 //! `patchkeep demo`: all of it on real input, in a folder of its own.
 //!
-//! A fresh Debian root, the genuine security updates that it lacks, a ceremony with throw-away keys,
-//! a bundle, an appliance, the root upgraded by its own apt from that appliance, and the evidence
-//! checked with stock tools. Everything is real but the keys, and they are thrown away.
+//! Two fresh Debian roots, the genuine security updates that they lack, a ceremony with throw-away keys,
+//! a bundle, an appliance; one root upgraded by its own apt from that appliance, the other by the agent,
+//! which applies what a person's key approved and refuses what it did not; and the evidence checked with
+//! stock tools. Everything is real but the keys, and they are thrown away.
 
 mod endpoint;
+mod people;
 mod steps;
 
 use crate::{
@@ -60,6 +62,10 @@ impl Demo {
                 story.import(&open.site)?;
                 story.enrol(&open)?;
                 story.upgrade()?;
+                story.people(&open.site)?;
+                story.join(&open)?;
+                story.refuse_unapproved(&open.site)?;
+                story.approve(&open.site)?;
                 story.refuse(&open.site)?;
                 story.prove(&open.site)
             })
@@ -105,6 +111,7 @@ fn has_what_it_needs() -> Result<(), Failure> {
         ("chroot", "coreutils"),
         ("openssl", "openssl"),
         ("unzip", "unzip"),
+        ("ssh-keygen", "openssh-client"),
     ];
     let lacks = |tool: &str| {
         Command::new("sh")
@@ -113,6 +120,10 @@ fn has_what_it_needs() -> Result<(), Failure> {
             .map_or(true, |status| !status.success())
     };
     let missing: Vec<&str> = tools.iter().filter(|(t, _)| lacks(t)).map(|(_, p)| *p).collect();
+    if people::agent_program().is_none() {
+        let message = "patchkeep-agent is not beside patchkeep: build it with `just build`";
+        return Err(Failure::say(Fault::Unavailable, message));
+    }
     if !missing.is_empty() {
         let message = format!("the demo needs: apt-get install {}", missing.join(" "));
         return Err(Failure::say(Fault::Unavailable, message));

@@ -25,4 +25,6 @@ pub use event::{
     Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, SourceFacts,
 };
 pub use state::{KeptView, OpenImport, State, VIEWS_KEPT};
-pub use statement::{Declined, KeptWaiver, RingStatement, Said, StatementCommand};
+pub use statement::{
+    Declined, KeptWaiver, RingStatement, Said, StatementCommand, statement_accepted,
+};

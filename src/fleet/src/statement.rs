@@ -108,20 +108,7 @@ pub(crate) fn decide(state: &State, command: StatementCommand) -> Result<Fact, R
             if policy.four_eyes && imported && approval.decision == Decision::Approve {
                 return Err(Refused::FourEyes { approver: approval.approver.clone() });
             }
-            Ok(Fact::StatementAccepted {
-                ring: approval.ring.clone(),
-                generation: approval.generation,
-                decision: approval.decision,
-                statement,
-                envelope,
-                approver: approval.approver.clone(),
-                plan: approval.plan,
-                endpoints: approval.endpoints.len() as u64,
-                packages: approval.packages.len() as u64,
-                not_after: approval.not_after,
-                attested,
-                imported_by_approver: imported,
-            })
+            Ok(statement_accepted(approval, statement, envelope, attested, imported))
         }
         C::Refuse { reason, message } => Ok(Fact::StatementRefused { reason, message }),
         C::AcceptWaiver { waiver, envelope } => {
@@ -137,6 +124,31 @@ pub(crate) fn decide(state: &State, command: StatementCommand) -> Result<Fact, R
             has_ring(state, &ring)?;
             Ok(Fact::UpdateDeclined { ring, package, version, record, not_after })
         }
+    }
+}
+
+/// What the ledger says of an accepted statement with these digests of payload and envelope.
+#[must_use]
+pub fn statement_accepted(
+    approval: &Approval,
+    statement: Digest,
+    envelope: Digest,
+    attested: bool,
+    imported_by_approver: bool,
+) -> Fact {
+    Fact::StatementAccepted {
+        ring: approval.ring.clone(),
+        generation: approval.generation,
+        decision: approval.decision,
+        statement,
+        envelope,
+        approver: approval.approver.clone(),
+        plan: approval.plan,
+        endpoints: approval.endpoints.len() as u64,
+        packages: approval.packages.len() as u64,
+        not_after: approval.not_after,
+        attested,
+        imported_by_approver,
     }
 }
 

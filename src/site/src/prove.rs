@@ -37,6 +37,7 @@ impl Site {
             log: &log,
             key: &key,
             scope,
+            witnesses: &self.witnesses(),
             generated_at: clock::now(),
             patchkeep: env!("CARGO_PKG_VERSION"),
             blob: &blob,

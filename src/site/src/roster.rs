@@ -3,7 +3,7 @@
 //! When an endpoint was last seen, and which tree size it vouches for, is no event: it is kept beside the
 //! ledger (`state/seen.json`), and what is lost of it comes back with the next check-ins.
 
-use crate::{Error, Site, keys};
+use crate::{Error, Site, audit::Witness, keys};
 use durable::{Disk, RealDisk};
 use fleet::Standing;
 use ids::{Digest, EndpointName, RecordId, Timestamp};
@@ -126,6 +126,19 @@ impl Site {
             }
         }
         found.ok_or(Error::Refused(fleet::Refused::NoEndpoint))
+    }
+
+    /// The checkpoints that endpoints held when they were last seen, as far as they are of the log as it
+    /// is: what a doubting endpoint holds is in its event.
+    pub(crate) fn witnesses(&self) -> Vec<Witness> {
+        let entries = self.state().entries;
+        let seen = held(&self.roster().seen);
+        let witness = |(endpoint, seen): (&RecordId, &Seen)| {
+            let held = seen.held.as_ref().filter(|held| held.size <= entries)?;
+            let (endpoint, seen_at) = (endpoint.clone(), seen.at);
+            Some(Witness { endpoint, seen_at, size: held.size, checkpoint: held.note.clone() })
+        };
+        seen.iter().filter_map(witness).collect()
     }
 
     /// Writes down when endpoints were last seen.

@@ -37,7 +37,10 @@ fn what_is_approved_is_applied_and_nothing_else() {
     let zip = house.path("evidence.zip");
     house.appliance.verb(&["audit", "export"], &["--into", &zip]).ok();
     let key = house.appliance.verb(&["audit", "key"], &["--json"]).ok().json();
-    patchkeep(["audit", "verify", &zip, "--key", key.as_str().unwrap()]).ok();
+    patchkeep(["audit", "verify", &zip, "--key", key.as_str().unwrap()])
+        .ok()
+        .says("2 approvals, withdrawals and waivers carry their approvers' own signatures")
+        .says("the checkpoints that 1 endpoints held are signed by the log");
     house.while_stopped(|_| {});
     assert_eq!(house.endpoint("web1")["job"]["end"], "effective");
 }

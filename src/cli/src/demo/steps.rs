@@ -51,16 +51,21 @@ impl<'a> Story<'a> {
         }
     }
 
+    /// The packages of the fresh root, with their versions.
+    pub(super) fn before_list(&self) -> Vec<(String, String)> {
+        self.before.iter().map(|(name, version)| (name.clone(), version.clone())).collect()
+    }
+
     pub(super) fn say(&self, line: &str) {
         self.screen.say(line);
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// One step, timed, as one line.
-    fn step(
+    pub(super) fn step(
         &mut self,
         name: &str,
         work: impl FnOnce(&mut Self) -> Result<String, Failure>,
@@ -89,7 +94,8 @@ impl<'a> Story<'a> {
             endpoint::build(&root, &base)?;
             story.before = endpoint::versions(&root)?.into_iter().collect();
             story.security = Some(security);
-            Ok(format!("a fresh Debian {suite} with {} packages", story.before.len()))
+            story.copy_endpoint()?;
+            Ok(format!("two fresh Debian {suite} roots with {} packages each", story.before.len()))
         })
     }
 
@@ -362,11 +368,11 @@ impl<'a> Story<'a> {
     }
 }
 
-fn person(name: &str) -> Result<PersonId, Failure> {
+pub(super) fn person(name: &str) -> Result<PersonId, Failure> {
     name.parse().map_err(words)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
-fn words(error: ids::NameError) -> Failure {
+pub(super) fn words(error: ids::NameError) -> Failure {
     Failure::say(Fault::Broken, error.to_string())
 }

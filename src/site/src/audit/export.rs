@@ -1,9 +1,9 @@
 //! Writing an audit bundle.
 
 use super::{
-    AuditError, Manifest, Scope, html, index, keys,
+    AuditError, Manifest, Scope, Witness, html, index, keys,
     manifest::{Absent, Listed, Log, MANIFEST, RAW_SIGNATURE, SCHEMA, SSH_SIGNATURE, is_safe_name},
-    rows, texts, told,
+    people, rows, texts, told,
     told::Told,
     tree::Tree,
 };
@@ -34,6 +34,8 @@ pub struct Export<'a> {
     /// How much leaves the site. Once people are known to the appliance, releasing
     /// [`Scope::Full`] takes two of them; until then the caller decides alone.
     pub scope: Scope,
+    /// Checkpoints that endpoints hold, by endpoint.
+    pub witnesses: &'a [Witness],
     /// The time to print.
     pub generated_at: Timestamp,
     /// Version of the program.
@@ -104,7 +106,10 @@ impl Export<'_> {
         self.origins(&events, &mut files);
         let records = self.records(&events, &mut files);
         let custody = |record: &Digest| records.get(record).cloned();
-        let told = told::gather(&events, self.blob, &custody);
+        let told = told::gather(&events, self.blob, &custody, self.witnesses);
+        let witnesses = people::witnesses_file(self.witnesses);
+        let json = |source| AuditError::Json { table: people::WITNESSES, source };
+        files.put(people::WITNESSES, witnesses.map_err(json)?);
         self.reports(&told, &events, &checkpoint, &mut files)?;
         self.texts(&checkpoint, &mut files)?;
         self.seal(&told, &checkpoint, files)
@@ -153,6 +158,12 @@ impl Export<'_> {
                         files.put(format!("site/root-{generation}.json"), bytes);
                     }
                 }
+                Fact::StatementAccepted { ring, generation, envelope, .. } => {
+                    self.signed(format!("statement-{ring}-{generation}"), envelope, files);
+                }
+                Fact::WaiverAccepted { envelope, .. } => {
+                    self.signed(format!("waiver-{}", envelope.short()), envelope, files);
+                }
                 Fact::BundleImported { sources, sequence, metadata, .. } => {
                     newest = Some(metadata);
                     for source in sources {
@@ -173,6 +184,15 @@ impl Export<'_> {
         }
         if let Some(metadata) = newest {
             self.publisher(metadata, files);
+        }
+    }
+
+    /// What an approver signed: it names endpoints, so the scope has a say.
+    fn signed(&self, name: String, envelope: &Digest, files: &mut Collected) {
+        if self.scope == Scope::Summary {
+            files.absent.insert(*envelope, format!("{name}, withheld by scope"));
+        } else if let Some(bytes) = files.take(self.blob, envelope, name.clone()) {
+            files.put(format!("site/{name}.json"), bytes);
         }
     }
 
@@ -223,6 +243,8 @@ impl Export<'_> {
         table("imports", &told.imports, files)?;
         table("updates", &told.updates, files)?;
         table("refusals", &told.refusals, files)?;
+        table("decisions", &told.decisions, files)?;
+        table("endpoints", &told.endpoints, files)?;
         let page = html::Context {
             told,
             events,
@@ -398,9 +420,12 @@ pub(super) fn record_of(fact: &Fact) -> Option<(String, &Digest)> {
         Fact::CustodyClosed { custody, record, .. } => {
             Some((format!("custody/{custody}-closed.json"), record))
         }
-        Fact::EndpointCertificateIssued { endpoint, .. } => {
-            Some((format!("evidence/{endpoint}.json"), endpoint))
-        }
+        Fact::EndpointCertificateIssued { endpoint: record, .. }
+        | Fact::EnrolmentTokenIssued { name: record, .. }
+        | Fact::JobReported { record, .. }
+        | Fact::LogDoubted { record, .. }
+        | Fact::UpdateDeclined { record, .. } => Some((format!("evidence/{record}.json"), record)),
+        // Inventories and plans stay at the site: they are many, and a map of its weaknesses.
         _ => None,
     }
 }

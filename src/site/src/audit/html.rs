@@ -1,7 +1,7 @@
 //! Pages and JSON of an audit bundle, from what the log tells.
 
 use super::{
-    AuditError, Scope, rows,
+    AuditError, Scope, people, rows,
     sentence::{anchor_kind, bytes, count, day, sentence, thousands, time},
     told::Told,
 };
@@ -64,6 +64,8 @@ struct Report<'a> {
     unread: usize,
     rings: Vec<[String; 4]>,
     refusals: Vec<[String; 5]>,
+    decisions: Vec<[String; 6]>,
+    endpoints: Vec<[String; 5]>,
     settings: Vec<[String; 2]>,
     kinds: Vec<(String, String)>,
     events: Vec<[String; 3]>,
@@ -163,6 +165,8 @@ pub(super) fn report(page: &Context<'_>) -> Result<String, AuditError> {
         unread: told.unread.len(),
         rings: rings(told),
         refusals: refusals(told),
+        decisions: people::decision_lines(told),
+        endpoints: people::endpoint_lines(told),
         settings: settings(page),
         kinds: told
             .counts
@@ -382,22 +386,15 @@ fn settings(page: &Context<'_>) -> Vec<[String; 2]> {
         "the log does not name it; compare it with the appliance's screen or paper"
     };
     vec![
-        row(
-            "Four eyes",
-            "Off. This version has no approvals: whoever imports is alone, and rings \
-             that follow move by themselves.",
-        ),
+        row("Four eyes", people::four_eyes(page.events)),
+        row("Approvals that only the appliance attests to", &people::attested(page.told)),
         row(
             "Release of this export",
             "Decided by one person. Once the appliance knows people, a \
              full export takes two.",
         ),
         row("Signature checks", "On for publisher and vendor. They cannot be switched off."),
-        row(
-            "Witnesses",
-            "None yet. Nobody outside the appliance has countersigned its log, so keep \
-             this bundle: a later one must continue its checkpoint.",
-        ),
+        row("Witnesses", &people::vouching(page.told)),
         row(
             "Time",
             "The appliance's own clock, never earlier than the latest signed time that it \
@@ -406,8 +403,8 @@ fn settings(page: &Context<'_>) -> Vec<[String; 2]> {
         row("Key of this bundle", &format!("{}; {key}.", page.key)),
         row(
             "What endpoints installed",
-            "Not in this report. Endpoints patch themselves with their \
-             own tools; this version has no agent that reports back.",
+            "What an endpoint's agent says of its job is its claim; it stands in the table of \
+             endpoints. Endpoints that patch themselves with stock tools report nothing.",
         ),
     ]
 }
@@ -437,7 +434,9 @@ pub(super) fn summary(page: &Context<'_>) -> Result<String, AuditError> {
         "log_root": page.checkpoint.root,
         "key": page.key,
         "clock_source": "appliance clock with a floor of signed times",
-        "quorum_setting": "none: this version has no approvals",
+        "four_eyes": people::four_eyes(page.events),
+        "decisions": told.decisions.len(),
+        "endpoints": told.endpoints.len(),
         "bundles_imported": told.imports.len(),
         "updates": told.updates.len(),
         "updates_within_14_days": on_time,
@@ -446,7 +445,7 @@ pub(super) fn summary(page: &Context<'_>) -> Result<String, AuditError> {
         "catalogues_not_read": told.unread,
         "events_by_type": told.counts,
         "rings": rings,
-        "witnesses": [],
+        "witnesses": people::vouching(told),
     });
     pretty("summary", &value)
 }

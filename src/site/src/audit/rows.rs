@@ -81,6 +81,106 @@ impl Row for Import {
     }
 }
 
+/// What a person decided.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Decision {
+    pub(super) entry: u64,
+    pub(super) at: Timestamp,
+    pub(super) what: &'static str,
+    pub(super) who: String,
+    pub(super) ring: Option<String>,
+    pub(super) generation: Option<u64>,
+    pub(super) endpoints: Option<u64>,
+    pub(super) packages: Option<u64>,
+    pub(super) until: Option<Timestamp>,
+    pub(super) note: String,
+}
+
+impl Row for Decision {
+    const COLUMNS: &'static [&'static str] = &[
+        "entry",
+        "at",
+        "what",
+        "who",
+        "ring",
+        "generation",
+        "endpoints",
+        "packages",
+        "until",
+        "note",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.entry.to_string(),
+            self.at.to_string(),
+            self.what.to_owned(),
+            self.who.clone(),
+            self.ring.clone().unwrap_or_default(),
+            some(self.generation),
+            some(self.endpoints),
+            some(self.packages),
+            some(self.until),
+            self.note.clone(),
+        ]
+    }
+}
+
+/// An endpoint with an agent, as the log leaves it. What it says of its job is its claim.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Endpoint {
+    pub(super) id: RecordId,
+    /// Its name, where the scope lets it out.
+    pub(super) name: Option<String>,
+    pub(super) ring: String,
+    pub(super) standing: &'static str,
+    pub(super) job: Option<&'static str>,
+    pub(super) job_at: Option<Timestamp>,
+    pub(super) approval: Option<Digest>,
+    pub(super) certificate_ends: Option<Timestamp>,
+    /// Entries of the checkpoint that it held, and when it was seen.
+    pub(super) vouches_for: Option<u64>,
+    pub(super) seen_at: Option<Timestamp>,
+    pub(super) doubts_the_log: bool,
+}
+
+impl Row for Endpoint {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "name",
+        "ring",
+        "standing",
+        "job",
+        "job_at",
+        "approval",
+        "certificate_ends",
+        "vouches_for",
+        "seen_at",
+        "doubts_the_log",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.name.clone().unwrap_or_default(),
+            self.ring.clone(),
+            self.standing.to_owned(),
+            some(self.job),
+            some(self.job_at),
+            some(self.approval),
+            some(self.certificate_ends),
+            some(self.vouches_for),
+            some(self.seen_at),
+            self.doubts_the_log.to_string(),
+        ]
+    }
+}
+
+/// The text of what is there, or nothing.
+fn some(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
 /// One vendor fix, at the import that brought it first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Update {

@@ -1,6 +1,6 @@
 //! What a log tells: its events gathered into the tables of the report.
 
-use super::{keys, rows, sentence};
+use super::{keys, people, rows, sentence};
 use catalogue::{Catalogue, ReleaseBasis};
 use fleet::{AnchorKind, Custody, Event, Fact, RefusalKind, ScanResult, State};
 use ids::{Digest, RecordId, SourceId, Timestamp};
@@ -25,6 +25,8 @@ pub(super) struct Told {
     pub(super) imports: Vec<rows::Import>,
     pub(super) updates: Vec<rows::Update>,
     pub(super) refusals: Vec<rows::Refusal>,
+    pub(super) decisions: Vec<rows::Decision>,
+    pub(super) endpoints: Vec<rows::Endpoint>,
     pub(super) counts: BTreeMap<&'static str, u64>,
     /// Imported sources: sequence, when, what.
     pub(super) sources: Vec<(u64, Timestamp, fleet::ImportedSource)>,
@@ -42,13 +44,26 @@ pub(super) struct Anchor {
     pub(super) accepted_at: Timestamp,
 }
 
-/// Gathers events. `catalogue` shows the bytes of a catalogue, `custody` those of a custody record.
+/// Gathers events. `catalogue` shows the bytes of a catalogue, `record` the value of a record.
 pub(super) fn gather(
     events: &[Event],
     catalogue: &dyn Fn(&Digest) -> Option<Vec<u8>>,
-    custody: &dyn Fn(&Digest) -> Option<serde_json::Value>,
+    record: &dyn Fn(&Digest) -> Option<serde_json::Value>,
+    witnesses: &[people::Witness],
 ) -> Told {
-    let mut told = Told::default();
+    let mut told = Told { decisions: people::decisions(events), ..Told::default() };
+    gather_imports(&mut told, events, catalogue, record);
+    let name = |name: &Digest| record(name)?["endpoint"].as_str().map(str::to_owned);
+    told.endpoints = people::endpoints(&told, &name, witnesses);
+    told
+}
+
+fn gather_imports(
+    told: &mut Told,
+    events: &[Event],
+    catalogue: &dyn Fn(&Digest) -> Option<Vec<u8>>,
+    custody: &dyn Fn(&Digest) -> Option<serde_json::Value>,
+) {
     let mut media: BTreeMap<RecordId, String> = BTreeMap::new();
     let mut known: BTreeSet<(SourceId, String)> = BTreeSet::new();
     for (entry, event) in (0..).zip(events) {
@@ -99,7 +114,6 @@ pub(super) fn gather(
             other => told.refusals.extend(refusal(entry, event.at, other)),
         }
     }
-    told
 }
 
 impl Told {
@@ -218,6 +232,12 @@ fn refusal(entry: u64, at: Timestamp, fact: &Fact) -> Option<rows::Refusal> {
             bundle: Some(*bundle),
             ..row("bundle quarantined", reason, message, 1)
         },
+        Fact::SiteRootRefused { reason, message } => row("site root refused", reason, message, 1),
+        Fact::StatementRefused { reason, message } => row("statement refused", reason, message, 1),
+        Fact::EnrolmentTokenMisused { token, .. } => {
+            let message = format!("token {} was used with another key too", token.short());
+            row("enrolment refused", "token-misused", &message, 1)
+        }
         Fact::RefusalsCounted { source, reason, count, since, until } => {
             let span = format!("from {} to {}", sentence::time(*since), sentence::time(*until));
             row(door(*source), reason, &span, *count)

@@ -9,7 +9,7 @@ use fleet::{
 use ids::{Digest, Hasher, RecordId, SourceId, Timestamp};
 use jiff::SignedDuration;
 use merkle::{Checkpoint, Edge, KeyKind, VerifierKey};
-use site::audit::{Export, Exported, KeptEvidence, Scope};
+use site::audit::{Export, Exported, KeptEvidence, Scope, Witness};
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
@@ -56,6 +56,7 @@ pub(crate) fn genuine(reader: &sandbox::Reader) -> Option<Signed> {
 }
 
 pub(crate) struct MadeUp {
+    pub(crate) witnesses: Vec<Witness>,
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) state: State,
     pub(crate) at: Timestamp,
@@ -70,6 +71,7 @@ impl MadeUp {
     /// A site that imported two bundles, refused one and kept one out; then `looks` looks at its log.
     pub(crate) fn new(signed: Signed, updates: usize, looks: usize) -> Self {
         let mut site = Self {
+            witnesses: Vec::new(),
             entries: vec![],
             state: State::default(),
             at: signed.date + SignedDuration::from_hours(30),
@@ -287,6 +289,23 @@ impl MadeUp {
         checkpoint.sign(&self.log).unwrap().to_string()
     }
 
+    /// An endpoint that holds a checkpoint of the first `size` entries, or of others in their place.
+    pub(crate) fn vouch(&mut self, size: u64, other: Option<&[u8]>) {
+        let mut edge = Edge::default();
+        let count = usize::try_from(size).unwrap();
+        for entry in &self.entries[..count] {
+            edge.push(merkle::leaf_hash(other.unwrap_or(entry)), |_, _| {});
+        }
+        let checkpoint = Checkpoint { origin: ORIGIN.into(), size, root: edge.root() };
+        let number = self.witnesses.len();
+        self.witnesses.push(Witness {
+            endpoint: format!("01ARZ3NDEKTSV4RRFFQ69G5FB{number}").parse().unwrap(),
+            seen_at: self.at,
+            size,
+            checkpoint: checkpoint.sign(&self.log).unwrap().to_string(),
+        });
+    }
+
     /// The bundle as bytes.
     pub(crate) fn export(&self, scope: Scope) -> (Vec<u8>, Exported) {
         let mut out = Cursor::new(Vec::new());
@@ -296,6 +315,7 @@ impl MadeUp {
             log: &self.vkey(),
             key: &self.audit,
             scope,
+            witnesses: &self.witnesses,
             generated_at: self.at + SignedDuration::from_hours(1),
             patchkeep: "0.1.0",
             blob: &|digest| self.blobs.get(digest).cloned(),

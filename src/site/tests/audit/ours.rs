@@ -130,6 +130,28 @@ fn whoever_signs_a_false_log_is_found_out_by_the_replay() {
 }
 
 #[test]
+fn endpoints_vouch_for_this_history_or_show_another() {
+    let mut made_up = MadeUp::new(unsigned(), 2, 1);
+    let entries = made_up.entries.len() as u64;
+    for size in [entries, 1, 5, 5] {
+        made_up.vouch(size, None);
+    }
+    let findings = verify(&opened(&made_up, Scope::Full), &CHECKS);
+    let said = |f: &&site::audit::Finding| f.check == "witnesses";
+    let found = findings.all().iter().find(said).unwrap();
+    assert_eq!(found.verdict, Holds::Holds, "{findings}");
+    assert!(found.sentence.contains("4 endpoints"), "{findings}");
+    made_up.vouch(5, Some(b"another history"));
+    let findings = verify(&opened(&made_up, Scope::Full), &CHECKS);
+    let (check, sentence) = bad(&findings);
+    assert!(check == "witnesses" && sentence.contains("another history of 5"), "{findings}");
+    made_up.witnesses.pop();
+    made_up.witnesses[0].size += 1;
+    let findings = verify(&opened(&made_up, Scope::Full), &CHECKS);
+    assert_eq!(bad(&findings).0, "witnesses");
+}
+
+#[test]
 fn somebody_elses_key_is_found_out() {
     let mut made_up = MadeUp::new(unsigned(), 2, 1);
     let print = made_up.export(Scope::Full).1.key;

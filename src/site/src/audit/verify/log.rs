@@ -2,7 +2,8 @@
 
 use super::super::{Manifest, archive::Files, keys, tree::Tree};
 use super::Findings;
-use fleet::{Event, Fact, State};
+use fleet::{Event, Fact, Standing, State};
+use ids::Digest;
 use merkle::{Checkpoint, LogProof, Tile, TileKind, VerifierKey};
 use std::collections::BTreeMap;
 
@@ -12,6 +13,8 @@ pub(super) struct Log {
     pub(super) checkpoint: Checkpoint,
     /// The log's key.
     pub(super) key: VerifierKey,
+    /// The leaf hash of each entry.
+    pub(super) leaves: Vec<Digest>,
     /// All events, where every entry could be read.
     pub(super) events: Option<Vec<Event>>,
 }
@@ -57,7 +60,8 @@ pub(super) fn check(files: &Files, manifest: &Manifest, findings: &mut Findings)
     if let Some(events) = &events {
         findings.is("replay", replay(events, &checkpoint));
     }
-    Some(Log { checkpoint, key, events })
+    let leaves = entries.iter().map(|entry| merkle::leaf_hash(entry)).collect();
+    Some(Log { checkpoint, key, leaves, events })
 }
 
 fn open(files: &Files, manifest: &Manifest) -> Result<(VerifierKey, Checkpoint), String> {
@@ -246,6 +250,17 @@ fn follows(state: &State, fact: &Fact) -> Result<(), String> {
             let whole =
                 state.views.get(&(source.clone(), *sequence)).is_some_and(|v| v.missing == 0);
             whole.then_some(()).ok_or_else(|| format!("view {sequence} of {source} was not whole"))
+        }
+        Fact::StatementAccepted { ring, generation, .. } => {
+            let newest = state.statements.get(ring).map_or(0, |newest| newest.generation);
+            let next = *generation == newest + 1;
+            next.then_some(())
+                .ok_or_else(|| format!("statement {generation} of ring {ring} does not follow"))
+        }
+        Fact::EndpointConfirmed { endpoint, .. } => {
+            let known = state.endpoints.get(endpoint);
+            let pending = known.is_some_and(|known| known.standing == Standing::Pending);
+            pending.then_some(()).ok_or_else(|| "the endpoint had not asked to join".into())
         }
         Fact::ImportStarted { custody, .. }
         | Fact::CustodyClosed { custody, .. }

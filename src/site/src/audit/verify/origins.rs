@@ -7,7 +7,7 @@ use super::super::{
     html, index, rows,
     told::{self, Told, read_catalogue},
 };
-use super::{Checks, Findings, log::Log, people};
+use super::{Checks, Findings, log::Log, people, witnesses};
 use fleet::{AnchorKind, Event, Fact, ImportedSource};
 use ids::{Digest, Hasher, Timestamp};
 use sandbox::Reader;
@@ -36,7 +36,8 @@ pub(super) fn check(
     people::check(&blobs, events, findings);
     let records = records(files, manifest, events, findings);
     let show = |digest: &Digest| blobs.get(digest).map(|bytes| bytes.to_vec());
-    let told = told::gather(events, &show, &|record| records.get(record).cloned());
+    let held = witnesses::check(files, log, findings);
+    let told = told::gather(events, &show, &|record| records.get(record).cloned(), &held);
     if told.names_key(&manifest.key) {
         findings.holds("key-in-log", "the log names the key as the appliance's for audit bundles");
     } else if told.keys.iter().any(|(purpose, _)| purpose == "audit") {
@@ -264,6 +265,10 @@ fn reports(
         ("reports/updates.json", text(html::json("updates", &told.updates))),
         ("reports/refusals.csv", Some(rows::csv(&told.refusals))),
         ("reports/refusals.json", text(html::json("refusals", &told.refusals))),
+        ("reports/decisions.csv", Some(rows::csv(&told.decisions))),
+        ("reports/decisions.json", text(html::json("decisions", &told.decisions))),
+        ("reports/endpoints.csv", Some(rows::csv(&told.endpoints))),
+        ("reports/endpoints.json", text(html::json("endpoints", &told.endpoints))),
         ("reports/summary.json", text(html::summary(&page))),
         ("reports/report.html", text(html::report(&page))),
         ("evidence-index.csv", Some(index::evidence_index(told, events).into_bytes())),
