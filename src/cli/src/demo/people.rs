@@ -187,7 +187,9 @@ impl Story<'_> {
     }
 
     fn agent_versions(&self) -> Result<Vec<(String, String)>, Failure> {
-        endpoint::versions(&self.path("endpoint-agent"))
+        let mut versions = endpoint::versions(&self.path("endpoint-agent"))?;
+        versions.sort();
+        Ok(versions)
     }
 
     /// Runs the agent on its machine.
