@@ -6,7 +6,7 @@ use crate::{
     certificate::{self, CERTIFICATE, KEY, ROOT},
     files::{put, read},
     gate::{self, Statement},
-    solve::Apt,
+    solve::{self, Apt},
     state::{Identity, Last, Lock, Memory, Work},
     talk::Talk,
     way_back, witness,
@@ -315,7 +315,12 @@ impl<'a> Link<'a> {
             }
             _ => Ok(None),
         };
-        memory.sources = Some(orders.sources.clone());
+        if memory.sources.as_ref() != Some(&orders.sources) {
+            // apt keeps newer lists where an older release is offered: a ring that was pointed back
+            // would never be seen.
+            solve::forget_lists(self.machine)?;
+            memory.sources = Some(orders.sources.clone());
+        }
         if let Some(pem) = &orders.certificate
             && certificate::is_for(pem.as_bytes(), &self.key)
         {

@@ -17,7 +17,7 @@ use ids::{Digest, Hasher};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::Read as _,
+    io::{self, Read as _},
     path::PathBuf,
 };
 use trust::ApprovedPackage;
@@ -130,6 +130,17 @@ impl<'a> Apt<'a> {
 
     fn get(&self, words: &[&str]) -> Program {
         self.machine.program("apt-get", words).with("APT_CONFIG", SETTINGS)
+    }
+}
+
+/// Throws the fetched lists away, so that whatever is offered next counts.
+pub(crate) fn forget_lists(machine: &Machine) -> Result<(), Error> {
+    let path = machine.path(&format!("{FOLDER}/lists"));
+    match fs::remove_dir_all(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Error::file("remove", &path)(source))
+        }
+        _ => Ok(()),
     }
 }
 

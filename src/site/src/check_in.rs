@@ -5,7 +5,7 @@ use api::{CheckIn, Orders, Plan, Report};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use durable::{Disk, FileBlobs, RealDisk};
 use fleet::{Actor, Command, Endpoint, EndpointCommand, Standing};
-use ids::{Digest, EndpointName, RecordId};
+use ids::{Digest, EndpointName, RecordId, RingName};
 use ledger::Log;
 use merkle::Checkpoint;
 use serde_json::json;
@@ -53,8 +53,7 @@ impl Site {
             waivers: self.waivers_for(&caller.name)?,
             checkpoint: log.note().to_owned(),
             proof: proof(&log, said)?,
-            // A ring that points nowhere has no sources.
-            sources: self.apt_sources(&ring, "").unwrap_or_default(),
+            sources: self.sources_for(&ring),
             // A plan follows a new inventory by itself.
             wants_inventory: known.inventory.is_none()
                 || (known.plan.is_none() && said.inventory.is_none()),
@@ -173,6 +172,17 @@ impl Site {
         let endpoint = caller.id.clone();
         self.says(caller, EndpointCommand::Renew { endpoint, certificate, not_after })?;
         Ok(ca::certificate_pem(&self.kept_certificate(&certificate)?))
+    }
+
+    /// The ring's sources, and which views they are: an agent whose ring was pointed back has to forget
+    /// the newer lists, which apt would keep. A ring that points nowhere has none.
+    fn sources_for(&self, ring: &RingName) -> String {
+        let Ok(sources) = self.apt_sources(ring, "") else { return String::new() };
+        let state = self.state();
+        let pointers = state.pointers.iter().filter(|((r, _), _)| r == ring);
+        let views: Vec<String> =
+            pointers.map(|((_, source), (sequence, _))| format!("{source} {sequence}")).collect();
+        format!("{sources}\n# Views: {}\n", views.join(", "))
     }
 
     /// Waivers that name an endpoint, as far as the site root obeys their signers today.

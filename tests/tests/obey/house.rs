@@ -66,21 +66,32 @@ impl House {
         self.here.as_ref().unwrap()
     }
 
-    /// Stops the appliance, does something to it, and serves again.
-    pub(crate) fn while_stopped(&mut self, act: impl FnOnce(&Appliance)) {
+    /// Stops the appliance; what it gives back serves again.
+    pub(crate) fn gone(&mut self) -> impl FnOnce(&mut Self) + use<> {
         let here = self.here.take().unwrap();
         let (endpoints, people) = (here.endpoints.clone(), here.people.clone());
         here.stop();
+        move |house| house.here = Some(Here::serve_at(&house.appliance, &endpoints, &people))
+    }
+
+    /// Stops the appliance, does something to it, and serves again.
+    pub(crate) fn while_stopped(&mut self, act: impl FnOnce(&Appliance)) {
+        let serve_again = self.gone();
         act(&self.appliance);
-        self.here = Some(Here::serve_at(&self.appliance, &endpoints, &people));
+        serve_again(self);
     }
 
     /// Has Oscar import the vendor's next release, with this version of everything.
     pub(crate) fn offer(&mut self, version: &str) {
+        self.offer_with(version, "");
+    }
+
+    /// The same, with packages that run a script when they are installed.
+    pub(crate) fn offer_with(&mut self, version: &str, script: &str) {
         self.edition += 1;
         let folder = self.folder.path().join(format!("offer-{}", self.edition));
         let packages = NAMES.map(|name| {
-            let package = Package { name, version, own: version, ..Package::default() };
+            let package = Package { name, version, own: version, script, ..Package::default() };
             (version.parse().unwrap(), fs::read(package.build(&folder)).unwrap())
         });
         self.workshop.collect(&self.workshop.draft_of(self.edition, packages.into()));
@@ -209,6 +220,14 @@ impl Machine {
     pub(crate) fn agent(&self, words: &[&str]) -> Said {
         let mut command = Command::new(program("patchkeep-agent"));
         command.arg("--root").arg(self.0.root()).args(words);
+        run_within(Duration::from_secs(300), &mut command)
+    }
+
+    /// One check-in by a clock that is wrong by this much: `+20d`, `-12h`.
+    pub(crate) fn run_at(&self, clock: &str) -> Said {
+        let mut command = Command::new("faketime");
+        command.args(["-f", clock]).arg(program("patchkeep-agent"));
+        command.arg("--root").arg(self.0.root()).args(["run", "--once"]);
         run_within(Duration::from_secs(300), &mut command)
     }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod decide;
+mod hostile;
 mod house;
 mod join;
 mod witness;
