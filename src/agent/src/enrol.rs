@@ -7,7 +7,7 @@
 use crate::{
     Error, Machine,
     certificate::{self, CERTIFICATE, ROOT},
-    files::put,
+    files::{put, read},
     state::{Identity, Lock, Memory},
     talk::Talk,
 };
@@ -91,6 +91,46 @@ pub fn enrol(
     // The identity comes last: what a crash leaves before it is begun anew.
     Memory::new(roots).save(machine)?;
     identity.save(machine)?;
+    Ok(identity)
+}
+
+/// Enrols a machine once more, with the key that it has: after its certificate has ended, or with a new
+/// token after it was put out. What it remembers stays.
+///
+/// # Errors
+/// [`Error::NotEnrolled`]; else as [`enrol`].
+pub fn enrol_again(
+    machine: &Machine,
+    address: &str,
+    token: Option<String>,
+    wait: Duration,
+    say: &mut dyn FnMut(String),
+) -> Result<Identity, Error> {
+    let address = door(address)?;
+    let mut identity = Identity::load(machine)?;
+    let _lock = Lock::take(machine)?;
+    let path = machine.path(ROOT);
+    let reason = "it is missing: this machine cannot know its site any more".to_owned();
+    let root_pem = read(&path)?.ok_or(Error::Content { path, reason })?;
+    let talk = Talk::new(&root_pem, None)?;
+    let key = certificate::key(machine)?;
+    let ours = certificate::key_fingerprint(&key);
+    let endpoint = identity.endpoint.clone();
+    say(format!("{endpoint} asks for a certificate with key {ours}: compare it at the appliance"));
+    let request = certificate::request(&key, endpoint.as_str())?;
+    let question = Enrol { token: token.unwrap_or_default(), endpoint, request };
+    let answer = poll(&talk, &format!("{address}{ENROL_PATH}"), &question, &ours, wait)?;
+    let Enrolled::Certified { certificate: pem, site, ring, .. } = answer else {
+        return Err(Error::Pending(ours));
+    };
+    if !certificate::is_for(pem.as_bytes(), &key) || site != identity.site {
+        return Err(Error::Answer("its certificate is for another key or site than ours".into()));
+    }
+    put(&machine.path(CERTIFICATE), pem.as_bytes(), 0o644, None)?;
+    if identity.ring != ring {
+        identity.ring = ring;
+        identity.save(machine)?;
+    }
     Ok(identity)
 }
 

@@ -27,7 +27,7 @@ mod talk;
 mod way_back;
 mod witness;
 
-pub use enrol::{Enrolment, enrol};
+pub use enrol::{Enrolment, enrol, enrol_again};
 pub use error::{Error, told};
 pub use machine::Machine;
 pub use run::{Agent, Came};

@@ -3,7 +3,7 @@
 //! Exit codes: 0 done, 2 wrong usage, 3 wrong input, 4 refused, 5 conflict, 6 not available now, 7 broken.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this room speaks to people")]
 
-use agent::{Agent, Came, Enrolment, Error, Machine, enrol, reset, standing, told};
+use agent::{Agent, Came, Enrolment, Error, Machine, enrol, enrol_again, reset, standing, told};
 use clap::{Args, Parser, Subcommand};
 use ids::{Digest, EndpointName};
 use std::{
@@ -54,17 +54,21 @@ struct EnrolWords {
     #[arg(long, value_name = "https://HOST")]
     address: String,
     /// Its door for endpoints.
-    #[arg(long, value_name = "https://HOST:8443")]
-    endpoints: String,
+    #[arg(long, value_name = "https://HOST:8443", required_unless_present = "again")]
+    endpoints: Option<String>,
     /// SHA-256 of the site's root certificate.
-    #[arg(long, value_name = "AB:CD:...")]
-    ca_fingerprint: String,
+    #[arg(long, value_name = "AB:CD:...", required_unless_present = "again")]
+    ca_fingerprint: Option<String>,
     /// SHA-256 of the site's first root.
-    #[arg(long, value_name = "HEX")]
-    site_root: Digest,
+    #[arg(long, value_name = "HEX", required_unless_present = "again")]
+    site_root: Option<Digest>,
     /// The one-time token.
-    #[arg(long)]
-    token: String,
+    #[arg(long, required_unless_present = "again")]
+    token: Option<String>,
+    /// This machine has joined before: ask for a certificate with the key that it has, within 30 days
+    /// after the last one ended, or with a new token. What it remembers stays.
+    #[arg(long, conflicts_with_all = ["endpoints", "ca_fingerprint", "site_root", "name"])]
+    again: bool,
     /// This endpoint's name; its host name unless given.
     #[arg(long)]
     name: Option<EndpointName>,
@@ -102,22 +106,7 @@ fn main() -> ExitCode {
 fn run(words: Words) -> Result<(), Error> {
     let machine = Machine::below(&words.root)?;
     match words.verb {
-        Verb::Enrol(asked) => {
-            let asked = Enrolment {
-                address: asked.address,
-                endpoints: asked.endpoints,
-                ca_fingerprint: asked.ca_fingerprint,
-                site_root: asked.site_root,
-                token: asked.token,
-                name: asked.name,
-                wait: Duration::from_secs(asked.wait),
-            };
-            let identity = enrol(&machine, &asked, &mut |line| eprintln!("{line}"))?;
-            let (endpoint, site, ring) = (&identity.endpoint, &identity.site, &identity.ring);
-            let text = format!("{endpoint} belongs to site {site}, ring {ring}.");
-            result(words.json, &identity, &text);
-            Ok(())
-        }
+        Verb::Enrol(asked) => join(&machine, asked, words.json),
         Verb::Run(RunWords { once: true }) => {
             let came = Agent::start(&machine)?.check_in()?;
             result(words.json, &came.sentence, &came.sentence);
@@ -139,6 +128,25 @@ fn run(words: Words) -> Result<(), Error> {
             Ok(())
         }
     }
+}
+
+fn join(machine: &Machine, asked: EnrolWords, json: bool) -> Result<(), Error> {
+    let wait = Duration::from_secs(asked.wait);
+    let mut say = |line| eprintln!("{line}");
+    let EnrolWords { address, endpoints, ca_fingerprint, site_root, token, name, .. } = asked;
+    let identity = match (endpoints, ca_fingerprint, site_root, token) {
+        (Some(endpoints), Some(ca_fingerprint), Some(site_root), Some(token)) => {
+            let asked =
+                Enrolment { address, endpoints, ca_fingerprint, site_root, token, name, wait };
+            enrol(machine, &asked, &mut say)?
+        }
+        // Nothing else gets past the words' own rules.
+        (.., token) => enrol_again(machine, &address, token, wait, &mut say)?,
+    };
+    let (endpoint, site, ring) = (&identity.endpoint, &identity.site, &identity.ring);
+    let text = format!("{endpoint} belongs to site {site}, ring {ring}.");
+    result(json, &identity, &text);
+    Ok(())
 }
 
 /// Gives the result: the value to scripts, the text to people.

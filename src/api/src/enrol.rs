@@ -8,7 +8,8 @@ use trust::Envelope;
 /// [`Enrolled::Certified`]; the token used with another key is an alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrol {
-    /// The one-time token, as it was handed over.
+    /// The one-time token, as it was handed over; empty from an endpoint whose certificate has ended, which
+    /// is known by its key.
     pub token: String,
     /// The endpoint's own name.
     pub endpoint: EndpointName,

@@ -131,6 +131,7 @@ pub const KINDS: &[&str] = &[
     "enrolment-token-issued",
     "enrolment-token-misused",
     "endpoint-asked",
+    "endpoint-asked-again",
     "endpoint-confirmed",
     "endpoint-certificate-renewed",
     "endpoint-retired",

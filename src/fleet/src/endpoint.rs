@@ -6,6 +6,9 @@ use crate::{Fact, Refused, State};
 use ids::{Digest, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
 
+/// For how long after its certificate ended an endpoint may ask for the next one: 30 days, in hours.
+const GRACE_HOURS: i64 = 30 * 24;
+
 /// A one-time token, by the SHA-256 of its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
@@ -159,6 +162,8 @@ pub enum EndpointCommand {
     IssueToken { token: Digest, name: Digest, ring: RingName, not_after: Timestamp },
     /// An agent asks to join.
     Ask { endpoint: RecordId, token: Digest, name: Digest, key: Digest, request: Digest },
+    /// An endpoint with an ended certificate asks for the next one, with the key that is known.
+    AskAgain { endpoint: RecordId, key: Digest, request: Digest },
     /// A person compared its key.
     Confirm { endpoint: RecordId, certificate: Digest, not_after: Timestamp },
     /// Its next certificate.
@@ -194,6 +199,18 @@ pub(crate) fn decide(
         }
         C::Ask { endpoint, token, name, key, request } => {
             return ask(state, endpoint, token, name, key, request, now);
+        }
+        C::AskAgain { endpoint, key, request } => {
+            let known = known(state, &endpoint)?;
+            if known.key != key {
+                return Err(Refused::NoToken);
+            }
+            match known.standing {
+                Standing::Pending => return Ok(Vec::new()),
+                Standing::Active if within_grace(known, now) => {}
+                Standing::Active | Standing::Retired => return Err(Refused::NoToken),
+            }
+            Fact::EndpointAskedAgain { endpoint, request }
         }
         C::Confirm { endpoint, certificate, not_after } => {
             stands(state, &endpoint, Standing::Pending)?;
@@ -262,6 +279,12 @@ fn ask(
     Ok(vec![Fact::EndpointAsked { endpoint, token, name, ring, key, request }])
 }
 
+/// Whether the newest certificate has ended, and not too long ago.
+fn within_grace(known: &Endpoint, now: Timestamp) -> bool {
+    let newest = known.certificates.iter().map(|(_, not_after)| *not_after).max();
+    newest.is_some_and(|end| end <= now && now.duration_since(end).as_hours() < GRACE_HOURS)
+}
+
 /// One endpoint a name, as long as it has not left.
 fn name_is_free(state: &State, name: Digest) -> Result<(), Refused> {
     let taken = |e: &Endpoint| e.name == name && e.standing != Standing::Retired;
@@ -305,6 +328,11 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
                 doubt: None,
             };
             state.endpoints.insert(endpoint.clone(), new);
+        }
+        Fact::EndpointAskedAgain { endpoint, request } => {
+            change(state, endpoint, |known| {
+                (known.standing, known.request) = (Standing::Pending, *request);
+            });
         }
         Fact::EnrolmentTokenMisused { token, .. } => {
             if let Some(token) = state.tokens.get_mut(token) {

@@ -227,6 +227,9 @@ pub enum Fact {
         key: Digest,
         request: Digest,
     },
+    /// An endpoint whose certificate had ended asked for the next one with the key that is known: a person
+    /// has to compare it once more.
+    EndpointAskedAgain { endpoint: RecordId, request: Digest },
     /// A person compared an endpoint's key and let it join; its first certificate is kept.
     EndpointConfirmed { endpoint: RecordId, certificate: Digest, not_after: Timestamp },
     /// An endpoint got its next certificate.

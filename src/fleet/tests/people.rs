@@ -152,6 +152,29 @@ fn one_name_is_one_endpoint_until_it_has_left() {
 }
 
 #[test]
+fn an_ended_certificate_is_mended_by_the_same_key_and_a_person_for_a_month() {
+    let mut site = Site::new();
+    site.token("secret", "web1", 24).unwrap();
+    site.ask(1, "secret", "web1", "key").unwrap();
+    site.confirm(1, "certificate").unwrap();
+    let again = |site: &mut Site, key: &str| {
+        let (endpoint, key, request) = (id(1), of(key), of("request"));
+        site.endpoint(EndpointCommand::AskAgain { endpoint, key, request })
+    };
+    assert_eq!(again(&mut site, "key"), Err(Refused::NoToken), "its certificate still counts");
+    site.now += SignedDuration::from_hours(24 * 90);
+    assert_eq!(again(&mut site, "other key"), Err(Refused::NoToken));
+    let mut late = Site { state: site.state.clone(), now: site.now };
+    late.now += SignedDuration::from_hours(24 * 30);
+    assert_eq!(again(&mut late, "key"), Err(Refused::NoToken), "too late: a new token");
+    assert_eq!(again(&mut site, "key").unwrap().len(), 1);
+    assert_eq!(again(&mut site, "key"), Ok(Vec::new()), "it may ask as often as it likes");
+    assert_eq!(site.state.endpoints[&id(1)].standing, Standing::Pending);
+    site.confirm(1, "next").unwrap();
+    assert_eq!(site.state.certificates.len(), 1, "the ended one is forgotten");
+}
+
+#[test]
 fn only_endpoints_that_have_joined_are_heard() {
     let mut site = Site::new();
     site.token("secret", "web1", 24).unwrap();

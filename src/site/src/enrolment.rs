@@ -107,6 +107,9 @@ impl Site {
     /// # Errors
     /// [`Error::Refused`] for a token that does not count; [`Error::Authority`] for a bad request.
     pub fn enrol(&self, asked: &Enrol) -> Result<Enrolled, Error> {
+        if asked.token.is_empty() {
+            return self.enrol_again(asked);
+        }
         let refused = || Error::Refused(Refused::NoToken);
         let token = Digest::of(asked.token.trim().as_bytes());
         let _alone = self.roster().alone();
@@ -119,7 +122,36 @@ impl Site {
             self.ask_to_join(asked, token, known.name, key)?;
         }
         let state = self.state();
-        let asking = state.endpoints.values().find(|e| e.token == token).ok_or_else(refused)?;
+        let asking = state.endpoints.values().find(|e| e.token == token);
+        self.answer(asking.ok_or_else(refused)?)
+    }
+
+    /// Answers an endpoint whose certificate has ended and that has no token: it is known by its key.
+    fn enrol_again(&self, asked: &Enrol) -> Result<Enrolled, Error> {
+        let _alone = self.roster().alone();
+        let refused = |_| Error::Refused(Refused::NoToken);
+        let endpoint = self.endpoint_named(&asked.endpoint).map_err(refused)?;
+        let key = ca::request_key(&asked.endpoint, &asked.request).map_err(Error::Authority)?;
+        let known = self.known(&endpoint)?;
+        // Nothing is kept for somebody else, and what was confirmed a moment ago is only handed over.
+        if known.key != key {
+            return Err(Error::Refused(Refused::NoToken));
+        }
+        let newest = known.certificates.last().map(|(_, not_after)| *not_after);
+        let good =
+            known.standing == Standing::Active && newest.is_some_and(|end| end > clock::now());
+        if !good && known.standing != Standing::Pending {
+            let request = self.keep(asked.request.as_bytes())?;
+            let actor = Actor::Endpoint { endpoint: endpoint.clone() };
+            let ask = EndpointCommand::AskAgain { endpoint: endpoint.clone(), key, request };
+            self.heart().ask(actor, Command::Endpoint(ask))?;
+        }
+        self.answer(&self.known(&endpoint)?)
+    }
+
+    /// How an endpoint that asks to join stands.
+    fn answer(&self, asking: &fleet::Endpoint) -> Result<Enrolled, Error> {
+        let refused = || Error::Refused(Refused::NoToken);
         match asking.standing {
             Standing::Pending => Ok(Enrolled::Pending { fingerprint: fingerprint(&asking.key) }),
             Standing::Active => {

@@ -3,7 +3,8 @@
 //! Asked at each import, in the status, and once a day while the appliance serves.
 
 use crate::{Error, Site, VALID_UNTIL_MIN_SECS, clock, rows};
-use ids::Timestamp;
+use fleet::Standing;
+use ids::{Digest, Timestamp};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt};
@@ -109,7 +110,18 @@ impl Site {
         let ends = |(_, value): &(Vec<u8>, serde_json::Value)| {
             value["not_after"].as_str().and_then(|text| text.parse::<Timestamp>().ok())
         };
-        let all = all.map_err(Error::Views)?;
+        let mut all = all.map_err(Error::Views)?;
+        let state = self.state();
+        // Of an endpoint with an agent only the newest one counts, as long as it has not left.
+        all.retain(|(key, _)| {
+            let digest = <[u8; 32]>::try_from(key.as_slice()).map(Digest::from_bytes);
+            let owner = digest.as_ref().ok().and_then(|digest| state.certificates.get(digest));
+            owner.and_then(|id| state.endpoints.get(id)).is_none_or(|endpoint| {
+                let newest = endpoint.certificates.iter().max_by_key(|(_, not_after)| *not_after);
+                endpoint.standing == Standing::Active
+                    && newest.is_some_and(|(newest, _)| digest.as_ref().ok() == Some(newest))
+            })
+        });
         let soon: Vec<Timestamp> =
             all.iter().filter_map(ends).filter(|end| (now..=reach).contains(end)).collect();
         Ok(soon.iter().min().map(|first| Ending {
@@ -118,9 +130,10 @@ impl Site {
                 1 => "an endpoint's certificate".to_owned(),
                 n => format!("the first of {n} endpoints' certificates"),
             },
-            then: "it cannot reach this appliance from then on, unless it got a newer one; \
-                `endpoint apt-config` makes it"
-                .to_owned(),
+            then:
+                "it cannot reach this appliance from then on, unless it got a newer one: an agent \
+                renews by itself, `endpoint apt-config` makes one for stock apt"
+                    .to_owned(),
         }))
     }
 }

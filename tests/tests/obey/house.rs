@@ -236,6 +236,18 @@ impl Machine {
         self.agent(&["run", "--once"])
     }
 
+    /// Asks to join once more, with the key that it has.
+    pub(crate) fn again(&self, house: &House, token: Option<&str>) -> Said {
+        let people = format!("https://{}", house.here().people);
+        let mut words = vec!["enrol", "--again", "--address", &people];
+        words.extend(token.iter().flat_map(|token| ["--token", token]));
+        self.agent(&words)
+    }
+
+    pub(crate) fn certificate(&self) -> String {
+        fs::read_to_string(self.0.path("/etc/patchkeep/endpoint.pem")).unwrap()
+    }
+
     /// Has these versions of the vendor's packages.
     #[track_caller]
     pub(crate) fn has(&self, versions: [&str; 2]) {

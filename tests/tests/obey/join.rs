@@ -93,6 +93,39 @@ fn an_endpoint_that_was_put_out_is_refused_at_once_and_can_join_again() {
 }
 
 #[test]
+fn a_certificate_is_renewed_in_time_and_mended_by_a_person_after_it() {
+    let house = House::new();
+    let machine = house.scanned("web1");
+    let ends = |house: &House| house.endpoint("web1")["not_after"].clone();
+    let first = ends(&house);
+    let own = machine.certificate();
+    machine.run().ok();
+    assert_eq!(machine.certificate(), own, "it has most of its life before it");
+    // By a clock two months on the agent asks; by the appliance's there is nothing to renew yet.
+    machine.run_at("+65d").ok();
+    assert_eq!((ends(&house), machine.certificate()), (first, own));
+    assert_eq!(house.told("endpoint-certificate-renewed").len(), 0);
+    // Without a token only an endpoint whose certificate has ended is heard.
+    let again = machine.again(&house, None);
+    again.ok().says("belongs to site");
+    assert_eq!(house.told("endpoint-asked-again").len(), 0, "it got what it had");
+    let thief = house.machine();
+    machine.clone_agent_to(&thief);
+    std::fs::remove_file(thief.0.path("/etc/patchkeep/endpoint.key")).unwrap();
+    thief.again(&house, None).exits(4).says("does not count");
+    // Put out, it comes back with a new token, its key and what it remembers.
+    let retire = ["web1", "--reason", "lent to others", "--as", "ann"];
+    house.appliance.verb(&["endpoint", "retire"], &retire).ok();
+    machine.again(&house, None).exits(4);
+    let token = house.token("web1")["token"].as_str().unwrap().to_owned();
+    machine.again(&house, Some(&token)).exits(6);
+    house.confirm("web1", &house.pending_key("web1")).ok();
+    machine.again(&house, Some(&token)).ok();
+    machine.run().ok();
+    assert_eq!(house.endpoint("web1")["standing"], "active");
+}
+
+#[test]
 fn a_copy_of_an_endpoint_is_noticed() {
     let house = House::new();
     let machine = house.scanned("web1");

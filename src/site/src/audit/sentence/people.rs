@@ -19,6 +19,10 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
                 "endpoint {endpoint} asked to join ring {ring}; a person has to compare its key"
             )
         }
+        Fact::EndpointAskedAgain { endpoint, .. } => format!(
+            "endpoint {endpoint}, whose certificate had ended, asked for the next one; a person has to \
+             compare its key"
+        ),
         Fact::EndpointConfirmed { endpoint, not_after, .. } => format!(
             "{who} compared the key of endpoint {endpoint} and let it join; its certificate ends on {}",
             day(*not_after)
