@@ -81,7 +81,11 @@ fn list(updates: &RingUpdates) -> String {
             Some(cves) => format!("{} CVEs", cves.len()),
             None => "CVEs unknown".to_owned(),
         };
-        let declined = update.declined_until.map(|at| format!(", DECLINED until {at}"));
+        let declined = match (update.offered, update.declined_until) {
+            (false, _) => ", NOT OFFERED by this ring: it is in no approval".to_owned(),
+            (true, Some(at)) => format!(", DECLINED until {at}"),
+            (true, None) => String::new(),
+        };
         let _ = writeln!(
             text,
             "  {} {} {}  {} endpoints, released {}, {cves}{}",
@@ -90,7 +94,7 @@ fn list(updates: &RingUpdates) -> String {
             update.package.architecture,
             update.endpoints.len(),
             released.unwrap_or_else(|| "unknown".to_owned()),
-            declined.unwrap_or_default()
+            declined
         );
     }
     for (name, packages) in kept_back {

@@ -5,12 +5,15 @@
 
 use crate::{Error, Site, clock, rows};
 use api::Plan;
-use catalogue::Catalogue;
+use catalogue::{Catalogue, FileKind, Update};
 use fleet::{Actor, Command, RingStatement, Said, Standing, StatementCommand};
 use ids::{Digest, EndpointName, PersonId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 use trust::{
     APPROVAL, Approval, ApprovedPackage, Decision, Denial, Envelope, Interval, WAIVER, Waiver,
 };
@@ -51,6 +54,9 @@ pub struct RingUpdate {
     pub cves: Option<Vec<String>>,
     /// When an approver declined it, until when.
     pub declined_until: Option<Timestamp>,
+    /// Whether the ring offers exactly these bytes under this name. What it does not offer is in no draft:
+    /// a plan is only an endpoint's claim.
+    pub offered: bool,
 }
 
 /// What an approver wants drawn up.
@@ -72,6 +78,28 @@ pub struct Wish {
     pub packages: Vec<String>,
     /// Why, in the approver's words.
     pub reason: Option<String>,
+}
+
+/// A payload that a ring offers.
+struct Offered {
+    path: String,
+    /// The update that carries it, where one is known, and its place among the update's payloads.
+    update: Option<(Arc<Update>, usize)>,
+}
+
+impl Offered {
+    /// Whether it goes by the name that an endpoint gives it: as the update says, else as Debian names
+    /// files (`name_version_architecture.deb`, without the version's epoch).
+    fn is_of(&self, package: &ApprovedPackage) -> bool {
+        let ApprovedPackage { package, architecture, version, .. } = package;
+        if let Some(payload) = self.update.as_ref().and_then(|(u, n)| u.payloads.get(*n)) {
+            return (&payload.package, &payload.version, &payload.architecture)
+                == (package, version, architecture);
+        }
+        let version = version.split_once(':').map_or(version.as_str(), |(_, rest)| rest);
+        let file = self.path.rsplit('/').next().unwrap_or_default();
+        file == format!("{package}_{version}_{architecture}.deb")
+    }
 }
 
 impl Site {
@@ -101,16 +129,18 @@ impl Site {
                 kept_back.insert(name.clone(), plan.kept_back.clone());
             }
         }
-        let known = self.known_updates(ring)?;
+        let offered = self.offered(ring)?;
         let now = clock::now();
         let update = |(package, endpoints): (ApprovedPackage, Vec<EndpointName>)| {
-            let update = known.get(&package.sha256);
+            let offer = offered.get(&package.sha256).filter(|offer| offer.is_of(&package));
+            let update = offer.and_then(|offer| offer.update.as_ref());
             let declined = state.declined.get(&(ring.clone(), package.package.clone()));
             let declined = declined.filter(|d| d.version == package.version && d.not_after > now);
             RingUpdate {
-                released_at: update.map(|(released_at, _)| *released_at),
-                cves: update.and_then(|(_, cves)| cves.clone()),
+                released_at: update.map(|(update, _)| update.released_at),
+                cves: update.and_then(|(update, _)| update.cves.clone()),
                 declined_until: declined.map(|declined| declined.not_after),
+                offered: offer.is_some(),
                 package,
                 endpoints,
             }
@@ -141,24 +171,26 @@ impl Site {
         Ok(plans)
     }
 
-    /// Release dates and CVEs of the payloads that the ring points at.
-    #[allow(clippy::type_complexity)]
-    fn known_updates(
-        &self,
-        ring: &RingName,
-    ) -> Result<HashMap<Digest, (Timestamp, Option<Vec<String>>)>, Error> {
+    /// The payloads of the views at which a ring points.
+    fn offered(&self, ring: &RingName) -> Result<HashMap<Digest, Offered>, Error> {
         let state = self.state();
-        let mut known = HashMap::new();
+        let mut offered = HashMap::new();
         for ((_, source), (sequence, _)) in state.pointers.iter().filter(|((r, _), _)| r == ring) {
             let Some(kept) = state.views.get(&(source.clone(), *sequence)) else { continue };
             let catalogue: Catalogue = self.catalogue(source, &kept.source.catalogue)?;
+            for file in catalogue.files.into_iter().filter(|f| f.kind == FileKind::Payload) {
+                offered.insert(file.sha256, Offered { path: file.path, update: None });
+            }
             for update in catalogue.updates {
-                for payload in &update.payloads {
-                    known.insert(payload.sha256, (update.released_at, update.cves.clone()));
+                let update = Arc::new(update);
+                for (place, payload) in update.payloads.iter().enumerate() {
+                    if let Some(offered) = offered.get_mut(&payload.sha256) {
+                        offered.update = Some((Arc::clone(&update), place));
+                    }
                 }
             }
         }
-        Ok(known)
+        Ok(offered)
     }
 
     /// Draws a statement up, for its approver to read and sign: nothing is changed yet.
@@ -371,7 +403,7 @@ fn fill(approval: &mut Approval, wish: &Wish, updates: &RingUpdates) -> Result<(
         } else {
             wish.packages.contains(&update.package.package)
         };
-        if wanted && update.endpoints.iter().any(named) {
+        if wanted && update.offered && update.endpoints.iter().any(named) {
             approval.packages.push(update.package.clone());
             cves.extend(update.cves.iter().flatten().cloned());
         }

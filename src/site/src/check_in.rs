@@ -10,7 +10,7 @@ use ledger::Log;
 use merkle::Checkpoint;
 use serde_json::json;
 use std::sync::Arc;
-use trust::{Envelope, Waiver};
+use trust::{ApprovedPackage, Envelope, Waiver};
 use vendor_apt::Inventory;
 
 /// Seconds between two check-ins, before the agent's jitter.
@@ -18,6 +18,9 @@ const AGAIN_IN_SECONDS: u64 = 15 * 60;
 /// Longest sentence of an agent that is kept, in characters.
 const SENTENCE_CHARS_MAX: usize = 2_000;
 const PACKAGES_MAX: usize = 200_000;
+/// Longest inventory and longest checkpoint that are kept, in bytes.
+const INVENTORY_BYTES_MAX: usize = 8 << 20;
+const NOTE_BYTES_MAX: usize = 4 << 10;
 
 /// An endpoint that has shown its certificate.
 struct Caller {
@@ -81,6 +84,7 @@ impl Site {
         let before = before.and_then(|seen| seen.held).map_or(0, |held| held.size);
         if let Some(held) = held.as_ref().filter(|held| held.size < before) {
             let (endpoint, held) = (caller.id.clone(), held.size);
+            self.may_speak(caller)?;
             self.says(caller, EndpointCommand::WentBack { endpoint, held, before })?;
         }
         let ahead = held.as_ref().filter(|held| held.size > log.checkpoint().size);
@@ -94,10 +98,10 @@ impl Site {
             (None, None) => None,
         };
         if let Some(alarm) = alarm.filter(|_| caller.known.doubt.is_none()) {
-            let record = json!({ "alarm": alarm, "held": held.map(|held| held.note) });
-            let record = self.commit(record)?;
             tracing::error!(endpoint = %caller.name, alarm, "an endpoint doubts this appliance's log");
-            self.says(caller, EndpointCommand::Doubt { endpoint: caller.id.clone(), record })?;
+            let record = json!({ "alarm": alarm, "held": held.map(|held| held.note) });
+            let endpoint = caller.id.clone();
+            self.record(caller, record, |record| EndpointCommand::Doubt { endpoint, record })?;
         }
         if let Some(inventory) = &said.inventory {
             self.hear_inventory(caller, inventory)?;
@@ -112,11 +116,16 @@ impl Site {
     }
 
     fn hear_inventory(&self, caller: &Caller, inventory: &Inventory) -> Result<(), Error> {
+        if inventory.status.len() > INVENTORY_BYTES_MAX {
+            return Err(Error::Input("its inventory is absurdly long".to_owned()));
+        }
         let installed = inventory.installed();
         let packages = installed.map_err(|e| Error::Input(format!("its inventory: {e}")))?.len();
-        let inventory = self.commit(serde_json::to_value(inventory).map_err(Error::State)?)?;
+        let inventory = serde_json::to_value(inventory).map_err(Error::State)?;
         let (endpoint, packages) = (caller.id.clone(), packages as u64);
-        self.says(caller, EndpointCommand::TakeInventory { endpoint, inventory, packages })
+        let take = |inventory| EndpointCommand::TakeInventory { endpoint, inventory, packages };
+        self.record(caller, inventory, take)?;
+        self.forget(caller.known.inventory)
     }
 
     fn hear_plan(&self, caller: &Caller, plan: &Plan) -> Result<(), Error> {
@@ -124,10 +133,29 @@ impl Site {
         if !sorted || plan.packages.len() > PACKAGES_MAX || plan.kept_back.len() > PACKAGES_MAX {
             return Err(Error::Input("its plan is not sorted, or absurdly long".to_owned()));
         }
+        let words = plan.packages.iter().flat_map(|planned| {
+            let ApprovedPackage { package, architecture, version, .. } = &planned.package;
+            [package, architecture, version]
+        });
+        let replaced = plan.packages.iter().filter_map(|planned| planned.replaces.as_ref());
+        if !words.chain(replaced).chain(&plan.kept_back).all(|word| is_plain(word)) {
+            return Err(Error::Input("a name in its plan is not plain text".to_owned()));
+        }
         let (packages, kept_back) = (plan.packages.len() as u64, plan.kept_back.len() as u64);
-        let plan = self.commit(serde_json::to_value(plan).map_err(Error::State)?)?;
+        let plan = serde_json::to_value(plan).map_err(Error::State)?;
         let endpoint = caller.id.clone();
-        self.says(caller, EndpointCommand::TakePlan { endpoint, plan, packages, kept_back })
+        let take = |plan| EndpointCommand::TakePlan { endpoint, plan, packages, kept_back };
+        self.record(caller, plan, take)?;
+        self.forget(caller.known.plan)
+    }
+
+    /// Erases an inventory or plan whose place another has taken: one endpoint cannot fill the disk, and
+    /// the ledger keeps the commitments.
+    fn forget(&self, before: Option<Digest>) -> Result<(), Error> {
+        match before {
+            Some(before) => self.evidence().erase(&before).map(drop).map_err(Error::Store),
+            None => Ok(()),
+        }
     }
 
     fn hear_report(&self, caller: &Caller, report: &Report) -> Result<(), Error> {
@@ -140,10 +168,25 @@ impl Site {
         self.says(caller, EndpointCommand::TakeReport { endpoint, job, record })
     }
 
+    /// Keeps what an endpoint says as evidence, and says in the ledger that it did.
+    fn record(
+        &self,
+        caller: &Caller,
+        value: serde_json::Value,
+        command: impl FnOnce(Digest) -> EndpointCommand,
+    ) -> Result<(), Error> {
+        // Before anything is kept: an endpoint that is not heard must not fill the disk either.
+        self.may_speak(caller)?;
+        let record = self.commit(value)?;
+        self.says(caller, command(record))
+    }
+
+    fn may_speak(&self, caller: &Caller) -> Result<(), Error> {
+        let may = self.roster().may_speak(&caller.id, clock::now());
+        may.then_some(()).ok_or(Error::TooOften)
+    }
+
     fn says(&self, caller: &Caller, command: EndpointCommand) -> Result<(), Error> {
-        if !self.roster().may_speak(&caller.id, clock::now()) {
-            return Err(Error::TooOften);
-        }
         let actor = Actor::Endpoint { endpoint: caller.id.clone() };
         self.heart().ask(actor, Command::Endpoint(command)).map(drop)
     }
@@ -168,6 +211,7 @@ impl Site {
                 return Ok(ca::certificate_pem(&certificate));
             }
         }
+        self.may_speak(caller)?;
         let (certificate, not_after) = self.certify(&caller.name, request)?;
         let endpoint = caller.id.clone();
         self.says(caller, EndpointCommand::Renew { endpoint, certificate, not_after })?;
@@ -212,6 +256,7 @@ impl Site {
 
     /// A checkpoint, if this log signed it.
     fn own_checkpoint(&self, note: &str) -> Option<Held> {
+        let note = Some(note).filter(|note| note.len() <= NOTE_BYTES_MAX)?;
         let checkpoint = Checkpoint::open(note.as_bytes(), self.log_key()).ok()?;
         Some(Held { size: checkpoint.size, note: note.to_owned() })
     }
@@ -230,6 +275,11 @@ fn proof(log: &Log, said: &CheckIn) -> Result<Vec<String>, Error> {
     };
     let hashes = log.consistency_proof(held.size).map_err(Error::OpenLedger)?;
     Ok(hashes.iter().map(|hash| STANDARD.encode(hash.as_bytes())).collect())
+}
+
+/// Whether a word from outside may be shown and signed.
+fn is_plain(word: &str) -> bool {
+    (1..=200).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// At most so many characters of a text from outside, without control characters.

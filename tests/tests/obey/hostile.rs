@@ -94,6 +94,35 @@ fn a_disk_without_room_for_a_way_back_stays_as_it_is() {
     drop(small);
 }
 
+#[test]
+fn an_endpoints_false_claim_is_in_no_approval_and_on_no_screen() {
+    let house = House::new();
+    let (liar, _honest) = (house.scanned("web1"), house.scanned("web2"));
+    let claim = |name: &str, version: &str, sha256: &str| {
+        let package = serde_json::json!({
+            "package": name, "architecture": "amd64", "version": version, "sha256": sha256,
+        });
+        serde_json::json!({
+            "agent": "0", "root_generation": 1, "plan": { "packages": [package] },
+        })
+    };
+    let says = |claim: &serde_json::Value| liar.says(&house, claim, 1);
+    // A name that would repaint the terminal, and a payload under the name of another.
+    let false_claim = claim("package-0", "2", &"a".repeat(64));
+    says(&claim("x\u{1b}[2J", "1", &"a".repeat(64))).says("not plain text");
+    says(&false_claim).says("again_in_seconds");
+    let listed = house.appliance.verb(&["update", "list"], &[]).ok().says("NOT OFFERED");
+    assert!(!listed.has("\u{1b}"), "{listed}");
+    let approved = house.approve(&[]).ok();
+    assert!(approved.has("Packages (2)") && !approved.has("aaaaaaaaaaaa"), "{approved}");
+    // What fills a screen does not fill the disk or the log either.
+    liar.says(&house, &false_claim, 150).says("too much within an hour");
+    let plans = house.told("plan-received").len();
+    assert!(plans < 130, "{plans} plans are in the log");
+    let kept = fs::read_dir(house.appliance.data().join("evidence")).unwrap().count();
+    assert!(kept < 20, "{kept} records are kept");
+}
+
 /// A file system that has room for the machine and little more, mounted over its root.
 struct Small(std::path::PathBuf);
 

@@ -176,11 +176,15 @@ pub(super) fn vouching(told: &Told) -> String {
         n => format!(" ALARM: {} doubt the log.", count(n, "endpoint")),
     };
     match (sizes.iter().min(), sizes.iter().max()) {
-        (Some(least), Some(most)) => format!(
-            "{} held signed checkpoints of {least} to {most} entries, all of this history; they would \
-             notice another one.{doubts}",
-            count(sizes.len() as u64, "endpoint")
-        ),
+        (Some(least), Some(most)) => {
+            let span = if least == most { String::new() } else { format!("{least} to ") };
+            format!(
+                "{} held signed checkpoints of {span}{}, all of this history; they would notice \
+                 another one.{doubts}",
+                count(sizes.len() as u64, "endpoint"),
+                count(*most, "entry")
+            )
+        }
         _ => format!(
             "None yet: no endpoint holds a checkpoint, so keep this bundle: a later one must continue \
              its checkpoint.{doubts}"
