@@ -23,6 +23,15 @@ bench *ARGS: build
     tests/setup.sh bench
     tests/bench/run.sh {{ARGS}}
 
+# The agent as one static file for any Linux on this kind of processor: target/agent/patchkeep-agent
+agent:
+    tests/setup.sh agent
+    rustup target add {{arch()}}-unknown-linux-musl
+    CC_{{arch()}}_unknown_linux_musl=musl-gcc cargo build --profile ship --target {{arch()}}-unknown-linux-musl --package agent
+    install -D target/{{arch()}}-unknown-linux-musl/ship/patchkeep-agent target/agent/patchkeep-agent
+    ! ldd target/agent/patchkeep-agent 2>/dev/null | grep '=>'
+    ls -l target/agent/patchkeep-agent
+
 # What takes longer than `just test`: many more kills, licences, each fuzz target; writes tests/SOAK.md
 soak: setup build
     tests/soak.sh

@@ -3,6 +3,7 @@
 # Quick when nothing is missing, safe to run again, and it says what it installs and why.
 #   tests/setup.sh          what demo, test and check need
 #   tests/setup.sh bench    also the peers that `just bench` measures against
+#   tests/setup.sh agent    also what links the agent into one static file
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,12 +30,14 @@ need unzip unzip "to open an audit bundle as any desk can"
 need ip iproute2 "for networks with no way out"
 need tinyproxy tinyproxy "a real proxy for the collector to go through in a test"
 need curl curl "to speak HTTPS to the appliance as a stranger would"
+need mkfs.ext4 e2fsprogs "a small file system, for a machine whose disk is full"
 need mkfs.btrfs btrfs-progs "a file system with snapshots, for a machine to go back to one"
 need unshare util-linux "for namespaces of a test's own"
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || {
   missing+=(debian-archive-keyring)
   echo "setup: Debian's archive keys are missing (package debian-archive-keyring): they judge Debian's signatures"
 }
+[ "${1:-}" != agent ] || need musl-gcc musl-tools "to link the agent into one file for any Linux"
 if [ "${1:-}" = bench ]; then
   need nginx nginx-light "the web server to be measured against"
   need wrk wrk "to load a server"
