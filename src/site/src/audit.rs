@@ -15,6 +15,7 @@ mod index;
 mod keys;
 mod manifest;
 mod rows;
+mod seam;
 mod sentence;
 mod show;
 mod texts;

@@ -1,6 +1,9 @@
 //! Each event as one plain sentence.
 
+mod epoch;
 mod people;
+
+pub(super) use epoch::lost;
 
 use fleet::{Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, Verdict};
 use jiff::Timestamp;
@@ -140,9 +143,11 @@ fn import(fact: &Fact, who: &str) -> String {
         Fact::ScannerSet { socket: None } => {
             format!("{who} turned the malware scan of imports off")
         }
-        other => people::said(other, who).unwrap_or_else(|| {
-            format!("{who} did something that this version has no words for: {}", other.kind())
-        }),
+        other => {
+            people::said(other, who).or_else(|| epoch::said(other, who)).unwrap_or_else(|| {
+                format!("{who} did something that this version has no words for: {}", other.kind())
+            })
+        }
     }
 }
 

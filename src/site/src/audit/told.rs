@@ -1,6 +1,6 @@
 //! What a log tells: its events gathered into the tables of the report.
 
-use super::{keys, rows, sentence};
+use super::{keys, rows, seam, sentence};
 use catalogue::{Catalogue, ReleaseBasis};
 use fleet::{AnchorKind, Custody, Event, Fact, RefusalKind, ScanResult, State};
 use ids::{Digest, RecordId, SourceId, Timestamp};
@@ -48,7 +48,9 @@ pub(super) fn gather(
     catalogue: &dyn Fn(&Digest) -> Option<Vec<u8>>,
     custody: &dyn Fn(&Digest) -> Option<serde_json::Value>,
 ) -> Told {
-    let mut told = Told::default();
+    let mut told =
+        Told { state: seam::start(events, catalogue).unwrap_or_default(), ..Told::default() };
+    told.carry(events);
     let mut media: BTreeMap<RecordId, String> = BTreeMap::new();
     let mut known: BTreeSet<(SourceId, String)> = BTreeSet::new();
     for (entry, event) in (0..).zip(events) {
@@ -108,6 +110,21 @@ impl Told {
         let audit = self.keys.iter().filter(|(purpose, _)| purpose == "audit");
         let mut prints = audit.filter_map(|(_, public)| keys::openssh_fingerprint(public));
         prints.any(|print| print == fingerprint)
+    }
+
+    /// Takes up what the log before left: anchors, keys and the number of the epoch.
+    fn carry(&mut self, events: &[Event]) {
+        let (Some(epoch), Some(first)) = (seam::of(events), events.first()) else { return };
+        self.epoch = epoch.epoch;
+        self.founded_at = Some(first.at);
+        self.keys.clone_from(&epoch.keys);
+        self.anchors.extend(self.state.anchors.iter().map(|((kind, name), sha256)| Anchor {
+            kind: *kind,
+            name: name.clone(),
+            sha256: *sha256,
+            fingerprints: Vec::new(),
+            accepted_at: first.at,
+        }));
     }
 
     fn take_updates(
