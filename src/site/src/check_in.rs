@@ -30,10 +30,14 @@ impl Site {
     /// Answers a check-in of whoever showed the certificate with this digest.
     ///
     /// # Errors
-    /// [`Error::NotAnEndpoint`] when it is not one that has joined; [`Error::Input`] for what makes no
+    /// [`Error::Restored`] as long as the log may have gone back; [`Error::NotAnEndpoint`] when it is not one that has joined; [`Error::Input`] for what makes no
     /// sense; what was said before that is recorded.
     pub fn check_in(&self, certificate: &Digest, said: &CheckIn) -> Result<Orders, Error> {
         let caller = self.caller(certificate)?;
+        if let Some(restored) = self.restored() {
+            self.note_held(said)?;
+            restored.refuse()?;
+        }
         let log = self.published_log()?;
         self.hear(&caller, said, &log)?;
         // What was heard may have moved the state on.
