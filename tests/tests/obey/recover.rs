@@ -5,7 +5,7 @@ use crate::house::House;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tests::{Said, patchkeep, run};
+use tests::{Said, copy_tree, patchkeep, run};
 
 /// An age identity and its recipient, for tests only.
 const IDENTITY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
@@ -197,11 +197,8 @@ fn a_second_disaster_goes_on_from_what_endpoints_and_administrators_know() {
     let later =
         signed(&house, "later", &["--approver", &format!("oscar={}.pub", house.key("oscar"))]);
     house.appliance.verb(&["site", "accept"], &[&later]).ok();
-    let held = house.path("held");
-    let zip = house.path("held.zip");
-    house.appliance.verb(&["audit", "export"], &["--into", &zip]).ok();
-    let note = run(Command::new("unzip").args(["-p", &zip, "checkpoint"])).ok().out;
-    fs::write(&held, &note).unwrap();
+    let held = checkpoint(&house, "held");
+    let note = fs::read_to_string(&held).unwrap();
 
     disaster(&mut house, &backup);
     house.while_stopped(|appliance| {
@@ -247,4 +244,40 @@ fn signed(house: &House, name: &str, words: &[&str]) -> String {
         patchkeep(["site", "sign", &root, "--key", &house.key(person), "--yes"]).ok();
     }
     root
+}
+
+#[test]
+fn a_checkpoint_of_another_history_opens_nothing() {
+    let mut house = House::new();
+    let twin = house.folder_beside("twin");
+    house.while_stopped(|appliance| copy_tree(&appliance.data(), &twin));
+    house.appliance.verb(&["ring", "create"], &["one"]).ok();
+    let held = checkpoint(&house, "one");
+    // The disk is put back, and the log takes another way.
+    house.while_stopped(|appliance| {
+        fs::remove_dir_all(appliance.data()).unwrap();
+        copy_tree(&twin, &appliance.data());
+    });
+    for ring in ["two", "three", "four"] {
+        house.appliance.verb(&["ring", "create"], &[ring]).ok();
+    }
+    let (backup, _) = Safe { house: &house }.backup("backup.age");
+    disaster(&mut house, &backup);
+    let root = signed(&house, "root-2", &[]);
+    house.while_stopped(|appliance| {
+        let accept = ["site", "accept"];
+        appliance.verb(&accept, &[&root, "--held", &held]).exits(3).says("another history");
+        appliance.verb(&["ring", "create"], &["five"]).exits(6);
+        appliance.verb(&accept, &[&root]).ok().says("Epoch 2 is open");
+    });
+}
+
+/// The checkpoint of an audit bundle, in a file.
+#[track_caller]
+fn checkpoint(house: &House, name: &str) -> String {
+    let (zip, file) = (house.path(&format!("{name}.zip")), house.path(name));
+    house.appliance.verb(&["audit", "export"], &["--into", &zip]).ok();
+    let note = run(Command::new("unzip").args(["-p", &zip, "checkpoint"])).ok().out;
+    fs::write(&file, note).unwrap();
+    file
 }

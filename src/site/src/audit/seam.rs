@@ -1,6 +1,10 @@
 //! The seam between two epochs in an audit bundle: what the log goes on from, shown and checked.
 
-use super::{archive::Files, sentence::lost, verify::Findings};
+use super::{
+    archive::Files,
+    sentence::{count, thousands, time},
+    verify::Findings,
+};
 use fleet::{AnchorKind, Epoch, Event, Fact, State};
 use ids::Digest;
 use merkle::{Checkpoint, VerifierKey};
@@ -18,6 +22,20 @@ pub(super) fn of(events: &[Event]) -> Option<&Epoch> {
     }
 }
 
+/// What is known of entries after those that the backup had.
+fn lost(previous_size: u64, newest_held: u64) -> String {
+    match newest_held.saturating_sub(previous_size) {
+        0 => "nobody is known to hold a newer checkpoint of it".to_owned(),
+        1 => format!("entry {newest_held} is LOST: somebody holds a checkpoint over it"),
+        n => format!(
+            "entries {} to {} are LOST, {} of them: somebody holds a checkpoint over all",
+            thousands(previous_size + 1),
+            thousands(newest_held),
+            thousands(n)
+        ),
+    }
+}
+
 /// The state before a log's first entry: empty, or carried over from the log before.
 ///
 /// # Errors
@@ -29,6 +47,17 @@ pub(super) fn start(
     let Some(epoch) = of(events) else { return Ok(State::default()) };
     let json = blob(&epoch.state).ok_or("the state that its epoch goes on from is absent")?;
     State::carried(&json, epoch).map_err(|error| error.to_string())
+}
+
+/// What an epoch goes on from, as the end of a sentence.
+pub(super) fn words(epoch: &Epoch) -> String {
+    let Epoch { previous_origin, previous_size, newest_held, backup_at, .. } = epoch;
+    format!(
+        "the appliance was restored from a backup of {}, which had {} of {previous_origin}; {}",
+        time(*backup_at),
+        count(*previous_size, "entry"),
+        lost(*previous_size, *newest_held)
+    )
 }
 
 /// What an export holds of it: the name of each file, its digest, and what it is in words.
@@ -112,12 +141,7 @@ fn judge(
         return Err("entry 0 opens another log than this one".into());
     }
     let people = openers(epoch, &state, events, blobs, key)?;
-    Ok(format!(
-        "epoch {}, which {people} people opened, goes on from {previous_size} entries of \
-         {previous_origin}; {}",
-        epoch.epoch,
-        lost(*previous_size, *newest_held)
-    ))
+    Ok(format!("epoch {}, which {people} people opened: {}", epoch.epoch, words(epoch)))
 }
 
 /// How many people signed the site root that opened an epoch: the first one that names its log.

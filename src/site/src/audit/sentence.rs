@@ -3,8 +3,6 @@
 mod epoch;
 mod people;
 
-pub(super) use epoch::lost;
-
 use fleet::{Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, Verdict};
 use jiff::Timestamp;
 

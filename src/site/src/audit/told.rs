@@ -20,6 +20,8 @@ pub(super) struct Told {
     pub(super) state: State,
     pub(super) founded_at: Option<Timestamp>,
     pub(super) epoch: u32,
+    /// What a later epoch goes on from, in words.
+    seam: Option<String>,
     pub(super) anchors: Vec<Anchor>,
     pub(super) keys: Vec<(String, String)>,
     pub(super) imports: Vec<rows::Import>,
@@ -105,6 +107,12 @@ pub(super) fn gather(
 }
 
 impl Told {
+    /// Since when this log is the site's.
+    pub(super) fn founded(&self) -> String {
+        let founded = self.founded_at.map(|at| format!("founded on {}", sentence::time(at)));
+        self.seam.clone().or(founded).unwrap_or_default()
+    }
+
     /// Whether the log names the key with this fingerprint as the one for audit bundles.
     pub(super) fn names_key(&self, fingerprint: &str) -> bool {
         let audit = self.keys.iter().filter(|(purpose, _)| purpose == "audit");
@@ -116,7 +124,12 @@ impl Told {
     fn carry(&mut self, events: &[Event]) {
         let (Some(epoch), Some(first)) = (seam::of(events), events.first()) else { return };
         self.epoch = epoch.epoch;
-        self.founded_at = Some(first.at);
+        self.seam = Some(format!(
+            "in epoch {} since {}: {}",
+            epoch.epoch,
+            sentence::time(first.at),
+            seam::words(epoch)
+        ));
         self.keys.clone_from(&epoch.keys);
         self.anchors.extend(self.state.anchors.iter().map(|((kind, name), sha256)| Anchor {
             kind: *kind,
