@@ -13,8 +13,8 @@ use fleet::{Custody, Role};
 use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{
-    AptConfig, Folder, ImportOrder, ImportOutcome, Progress, Receipt, RingPointer, RootDraft,
-    ScannerStatus, Site, SiteRootStatus, Status,
+    AptConfig, BackedUp, BackupOrder, Folder, ImportOrder, ImportOutcome, Progress, Receipt,
+    RingPointer, RootDraft, ScannerStatus, Site, SiteRootStatus, Status,
     audit::{Exported, Filter, Line, Scope},
 };
 use std::{
@@ -33,22 +33,91 @@ const REQUEST_BYTES_MAX: u64 = 8 << 20;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub(crate) enum Request {
-    Import { paths: Vec<PathBuf>, custody: Box<Custody>, person: PersonId },
+    Import {
+        paths: Vec<PathBuf>,
+        custody: Box<Custody>,
+        person: PersonId,
+    },
     Rings,
-    CreateRing { ring: RingName, follows: bool, person: PersonId },
-    PointRing { ring: RingName, source: SourceId, sequence: Option<u64>, person: PersonId },
+    CreateRing {
+        ring: RingName,
+        follows: bool,
+        person: PersonId,
+    },
+    PointRing {
+        ring: RingName,
+        source: SourceId,
+        sequence: Option<u64>,
+        person: PersonId,
+    },
     SiteRoot,
-    DraftSiteRoot { draft: Box<RootDraft> },
-    AcceptSiteRoot { envelope: Envelope, pinned: Option<Digest>, person: PersonId },
+    DraftSiteRoot {
+        draft: Box<RootDraft>,
+    },
+    AcceptSiteRoot {
+        envelope: Envelope,
+        pinned: Option<Digest>,
+        #[serde(default)]
+        held: Vec<String>,
+        person: PersonId,
+    },
     Scanner,
-    SetScanner { socket: Option<String>, person: PersonId },
-    AptConfig { name: EndpointName, ring: RingName, address: String, person: PersonId },
+    SetScanner {
+        socket: Option<String>,
+        person: PersonId,
+    },
+    AptConfig {
+        name: EndpointName,
+        ring: RingName,
+        address: String,
+        person: PersonId,
+    },
     Status,
     Receipt,
-    ExportAudit { scope: Scope, into: PathBuf, person: PersonId },
-    ShowLog { types: Vec<String>, since: Option<Timestamp>, limit: Option<usize>, person: PersonId },
+    ExportAudit {
+        scope: Scope,
+        into: PathBuf,
+        person: PersonId,
+    },
+    ShowLog {
+        types: Vec<String>,
+        since: Option<Timestamp>,
+        limit: Option<usize>,
+        person: PersonId,
+    },
     AuditKey,
+    Backup {
+        into: PathBuf,
+        recipients: Vec<String>,
+        person: PersonId,
+    },
     People(PeopleRequest),
+}
+
+impl Request {
+    /// Whether it is nothing for an appliance that was restored and only reads. A site root is: it
+    /// opens the next epoch.
+    const fn writes(&self) -> bool {
+        match self {
+            Self::Rings
+            | Self::SiteRoot
+            | Self::DraftSiteRoot { .. }
+            | Self::AcceptSiteRoot { .. }
+            | Self::Scanner
+            | Self::Status
+            | Self::Receipt
+            | Self::ShowLog { .. }
+            | Self::AuditKey => false,
+            Self::People(request) => request.writes(),
+            Self::Import { .. }
+            | Self::CreateRing { .. }
+            | Self::PointRing { .. }
+            | Self::SetScanner { .. }
+            | Self::AptConfig { .. }
+            | Self::ExportAudit { .. }
+            | Self::Backup { .. } => true,
+        }
+    }
 }
 
 /// What comes back.
@@ -67,6 +136,7 @@ pub(crate) enum Reply {
     ExportAudit(ExportFigures),
     ShowLog(Vec<LogLine>),
     AuditKey(String),
+    Backup(BackedUp),
     People(PeopleReply),
 }
 
@@ -108,6 +178,10 @@ pub(crate) fn ask(data: &Path, request: Request, screen: &Screen) -> Result<Repl
     let site = open(&folder)?;
     let reply = perform(&site, request, &mut |progress| screen.progress(&progress));
     site.close()?;
+    if folder.is_opening() {
+        // The new epoch's log takes its place now, and is read once.
+        open(&folder)?.close()?;
+    }
     reply
 }
 
@@ -190,6 +264,11 @@ fn answer(site: &Site, stream: &UnixStream) -> Result<(), Failure> {
     };
     let request = serde_json::from_str(&line);
     let replied = match request {
+        Ok(Request::AcceptSiteRoot { .. }) if site.restored().is_some() => {
+            let message = "a new epoch cannot be opened while the server runs: stop it, accept the \
+                site root, and start it again; nothing was changed";
+            Err(Failure::say(Fault::Unavailable, message))
+        }
         Err(e) => Err(Failure::say(Fault::Input, format!("not a request: {e}"))),
         Ok(request) => perform(site, request, &mut |progress| {
             // Nobody may be looking any more; the work goes on.
@@ -210,6 +289,9 @@ fn perform(
     report: &mut dyn FnMut(Progress),
 ) -> Result<Reply, Failure> {
     let by = |person: &PersonId, role| actor(person, role);
+    if request.writes() {
+        site.writable()?;
+    }
     Ok(match request {
         Request::Import { paths, custody, person } => {
             let actor = by(&person, Role::Operator);
@@ -227,9 +309,9 @@ fn perform(
         }
         Request::SiteRoot => Reply::SiteRoot(Box::new(site.site_root()?)),
         Request::DraftSiteRoot { draft } => Reply::Draft(site.draft_site_root(*draft)?),
-        Request::AcceptSiteRoot { envelope, pinned, person } => {
+        Request::AcceptSiteRoot { envelope, pinned, held, person } => {
             let actor = by(&person, Role::Administrator);
-            let accepted = site.accept_site_root(actor, &envelope, pinned)?;
+            let accepted = site.accept_site_root(actor, &envelope, pinned, &held)?;
             Reply::SiteRoot(Box::new(Some(accepted)))
         }
         Request::Scanner => Reply::Scanner(site.scanner()),
@@ -259,6 +341,11 @@ fn perform(
             Reply::ShowLog(lines.into_iter().map(line).collect())
         }
         Request::AuditKey => Reply::AuditKey(site.audit_fingerprint()?),
+        Request::Backup { into, recipients, person } => {
+            let order = BackupOrder { into, recipients };
+            let actor = by(&person, Role::Administrator);
+            Reply::Backup(site.back_up(actor, &order, report)?)
+        }
         Request::People(request) => Reply::People(people::perform(site, request)?),
     })
 }

@@ -5,6 +5,7 @@
 
 mod approver;
 mod audit;
+mod backup;
 mod bundle;
 mod collect;
 mod control;
@@ -93,6 +94,10 @@ enum Verb {
     /// Evidence: export it, verify it, look at the log.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Back the appliance up into one encrypted file: all but payloads.
+    Backup(backup::Backup),
+    /// Restore a backup into an empty data folder; it only reads until two people open a new epoch.
+    Restore(backup::Restore),
     /// All of it on real input, in a folder of its own.
     Demo(demo::Demo),
     /// Opens the views of a data folder and walks them: for the appliance itself, after an unclean
@@ -144,6 +149,8 @@ fn run(verb: Verb, screen: &Screen) -> Result<(), Failure> {
         Verb::Status(verb) => verb.run(screen),
         Verb::Receipt(verb) => verb.run(screen),
         Verb::Audit(verb) => verb.run(screen),
+        Verb::Backup(verb) => verb.run(screen),
+        Verb::Restore(verb) => verb.run(screen),
         Verb::Demo(verb) => verb.run(screen),
         Verb::ViewsProbe { folder } => {
             let fault = |e: views::Error| Failure::new(e.fault(), &e);

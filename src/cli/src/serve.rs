@@ -59,6 +59,12 @@ impl Serve {
                     open.people()
                 ),
             );
+            if let Some(restored) = open.site.restored() {
+                screen.note(format!(
+                    "It was restored from a backup of {} and only reads: see `patchkeep status`.",
+                    restored.backup_at
+                ));
+            }
             until_told(&open).await;
             open.stop().await
         })

@@ -11,7 +11,7 @@ use crate::{
 use clap::{Args, Subcommand};
 use ids::{Digest, Fault, PersonId, Timestamp};
 use jiff::SignedDuration;
-use site::{RootDraft, SiteRootStatus};
+use site::{Folder, RootDraft, SiteRootStatus};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -49,6 +49,10 @@ pub(crate) enum SiteRootVerb {
         /// The first root's fingerprint, as its signers wrote it down.
         #[arg(long)]
         fingerprint: Option<Digest>,
+        /// On a restored appliance: a checkpoint of its log that somebody holds (an earlier audit
+        /// bundle's, a medium's), to know what the backup lacks. May be repeated.
+        #[arg(long, value_name = "FILE")]
+        held: Vec<PathBuf>,
         #[command(flatten)]
         person: Person,
     },
@@ -114,15 +118,8 @@ impl SiteRootVerb {
                 write_draft(&data, draft, &into, screen)
             }
             Self::Sign { file, key, yes } => sign(&file, &key, yes, screen),
-            Self::Accept { file, data, fingerprint, person } => {
-                let (envelope, person) = (read(&file)?, person.id()?);
-                let request = Request::AcceptSiteRoot { envelope, pinned: fingerprint, person };
-                let Some(status) = status(ask(&data, request, screen)?)? else {
-                    return Err(unexpected());
-                };
-                let said = format!("Site root {} is obeyed from now on.", status.root.generation);
-                screen.result(&status, format!("{said}\n{}", text(&status)));
-                Ok(())
+            Self::Accept { file, data, fingerprint, held, person } => {
+                accept(&file, &data, fingerprint, &held, &person, screen)
             }
             Self::Show { data } => {
                 let status = current(&data, screen)?;
@@ -216,6 +213,38 @@ pub(crate) fn write_draft(
         root.administrators.threshold,
     );
     screen.result(&serde_json::json!({ "root": root, "fingerprint": fingerprint }), said);
+    Ok(())
+}
+
+fn accept(
+    file: &Path,
+    data: &Path,
+    pinned: Option<Digest>,
+    held: &[PathBuf],
+    person: &Person,
+    screen: &Screen,
+) -> Result<(), Failure> {
+    let (envelope, person) = (read(file)?, person.id()?);
+    let note =
+        |path: &PathBuf| fs::read_to_string(path).map_err(|e| Failure::file("read", path, &e));
+    let held = held.iter().map(note).collect::<Result<_, _>>()?;
+    let restored = Folder::at(data).is_restored();
+    let request = Request::AcceptSiteRoot { envelope, pinned, held, person };
+    let Some(status) = status(ask(data, request, screen)?)? else { return Err(unexpected()) };
+    let SiteRoot { generation, log, .. } = &status.root;
+    let said = match (restored, Folder::at(data).is_restored()) {
+        (true, true) => format!(
+            "Site root {generation} is newer than the backup, and is known again. The next epoch is \
+             not open: `patchkeep site draft` draws up the root that opens it."
+        ),
+        (true, false) => format!(
+            "Epoch {} is open, under site root {generation}. The log before is kept as it was. \
+             Endpoints follow with their next check-in.",
+            log.epoch
+        ),
+        _ => format!("Site root {generation} is obeyed from now on."),
+    };
+    screen.result(&status, format!("{said}\n{}", text(&status)));
     Ok(())
 }
 

@@ -31,6 +31,14 @@ impl Status {
             bytes(status.payload_bytes),
             bytes(status.available_bytes)
         );
+        if let Some(restored) = &status.restored {
+            let _ = write!(
+                text,
+                "\nRESTORED from a backup of {}, and only reading until a new epoch is open: \
+                 `patchkeep site draft`",
+                restored.backup_at
+            );
+        }
         for source in &status.sources {
             let _ = write!(
                 text,

@@ -147,6 +147,8 @@ pub const KINDS: &[&str] = &[
     "refusals-counted",
     "log-viewed",
     "audit-exported",
+    "backup-made",
+    "epoch-opened",
     "storage-full",
 ];
 

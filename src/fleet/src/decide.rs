@@ -1,8 +1,8 @@
 //! What may be asked of a site, and what follows: `decide(&State, Command, now) -> facts`.
 
 use crate::{
-    AnchorKind, EndpointCommand, Fact, ImportedSource, RefusalKind, Standing, State,
-    StatementCommand, Verdict, endpoint, statement,
+    AnchorKind, EndpointCommand, Epoch, Fact, ImportedSource, RefusalKind, Standing, State,
+    StatementCommand, Verdict, endpoint, epoch, statement,
 };
 use ids::{Digest, Fault, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp};
 
@@ -70,6 +70,10 @@ pub enum Command {
     ViewLog { filter: String, entries: u64 },
     /// Record an exported audit bundle.
     ExportAudit { scope: String, manifest: Digest },
+    /// Record a backup.
+    RecordBackup { manifest: Digest, entries: u64, files: u64, bytes: u64, recipients: u64 },
+    /// Go on in a new log, under site roots of which the last names it; whoever asks has verified them.
+    OpenEpoch { epoch: Box<Epoch>, roots: Vec<(Digest, trust::Verified<trust::SiteRoot>)> },
     /// Record that space ran out.
     ReportFull { needed_bytes: u64, available_bytes: u64 },
 }
@@ -134,6 +138,11 @@ pub enum Refused {
     /// The site root is not the next one.
     #[error("site root {generation} does not follow root {newest}, which is the newest here")]
     RootOvertaken { generation: u64, newest: u64 },
+    /// The site root is of another log.
+    #[error(
+        "the site root names another log or epoch than this appliance's: draw it up here again"
+    )]
+    OtherLog,
     /// No such ring.
     #[error("there is no ring {ring}")]
     NoRing { ring: RingName },
@@ -203,6 +212,7 @@ impl Refused {
             | Self::NoCompleteView { .. } => Fault::Input,
             Self::Incomplete { .. }
             | Self::OtherSite { .. }
+            | Self::OtherLog
             | Self::NoToken
             | Self::FourEyes { .. }
             | Self::Attested => Fault::Refused,
@@ -222,17 +232,19 @@ pub fn effective_now(state: &State, now: Timestamp) -> Timestamp {
 /// # Errors
 /// [`Refused`]: nothing changes.
 pub fn decide(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, Refused> {
-    let mut facts = Vec::new();
+    if !matches!(command, Command::CreateSite { .. }) && state.site.is_none() {
+        return Err(Refused::NoSite);
+    }
+    // An epoch's first entry is always the one that opens it.
+    let first = usize::from(matches!(command, Command::OpenEpoch { .. }));
+    let mut facts = follow(state, command, effective_now(state, now))?;
     if let Some(last) = state.last_at
         && now < last
         && last.duration_since(now).as_secs() >= 1
     {
-        facts.push(Fact::ClockWentBack { by_seconds: last.duration_since(now).as_secs() });
+        let by_seconds = last.duration_since(now).as_secs();
+        facts.insert(first, Fact::ClockWentBack { by_seconds });
     }
-    if !matches!(command, Command::CreateSite { .. }) && state.site.is_none() {
-        return Err(Refused::NoSite);
-    }
-    facts.extend(follow(state, command, effective_now(state, now))?);
     Ok(facts)
 }
 
@@ -281,6 +293,9 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::IssueCertificate { endpoint, certificate, not_after } => {
             Fact::EndpointCertificateIssued { endpoint, certificate, not_after }
         }
+        Command::AcceptSiteRoot { document, .. } if document.log.epoch != state.epoch() => {
+            return Err(Refused::OtherLog);
+        }
         Command::AcceptSiteRoot { root, document } => accept_site_root(state, root, &document)?,
         Command::RefuseSiteRoot { reason, message } => Fact::SiteRootRefused { reason, message },
         Command::Endpoint(command) => return endpoint::decide(state, command, now),
@@ -294,6 +309,10 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::ExportAudit { scope, manifest } => {
             Fact::AuditExported { scope, manifest, entries: state.entries }
         }
+        Command::RecordBackup { manifest, entries, files, bytes, recipients } => {
+            Fact::BackupMade { manifest, entries, files, bytes, recipients }
+        }
+        Command::OpenEpoch { epoch, roots } => return epoch::open(state, *epoch, &roots),
         Command::ReportFull { needed_bytes, available_bytes } => {
             Fact::StorageFull { needed_bytes, available_bytes }
         }
@@ -398,7 +417,7 @@ fn commit_carried(
 }
 
 /// Generations come one after the other, and are about this site.
-fn accept_site_root(
+pub(crate) fn accept_site_root(
     state: &State,
     root: Digest,
     document: &trust::SiteRoot,

@@ -292,6 +292,11 @@ pub enum Fact {
     LogViewed { filter: String, entries: u64 },
     /// An audit bundle was written.
     AuditExported { scope: String, manifest: Digest, entries: u64 },
+    /// A backup was written, of so many entries; `manifest` is the digest of the list of its files.
+    /// For whom it is encrypted is not said, only for how many.
+    BackupMade { manifest: Digest, entries: u64, files: u64, bytes: u64, recipients: u64 },
+    /// A restored appliance goes on in this log; always its first entry.
+    EpochOpened(Box<crate::Epoch>),
     /// Writing stopped for want of space; nothing acknowledged is lost.
     StorageFull { needed_bytes: u64, available_bytes: u64 },
 }

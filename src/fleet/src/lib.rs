@@ -11,6 +11,7 @@ mod codec;
 mod custody;
 mod decide;
 mod endpoint;
+mod epoch;
 mod event;
 mod state;
 mod statement;
@@ -21,6 +22,7 @@ pub use decide::{
     CarriedCommit, Command, Commit, Refused, decide, effective_now, site_root_accepted,
 };
 pub use endpoint::{Endpoint, EndpointCommand, Job, JobEnd, JobPhase, Standing, Token};
+pub use epoch::{Epoch, NotCarried};
 pub use event::{
     Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, SourceFacts,
 };

@@ -5,9 +5,9 @@
 
 use crate::{
     AnchorKind, Declined, Endpoint, Event, Fact, ImportedSource, KeptWaiver, RingStatement, Token,
-    endpoint, statement,
+    endpoint, epoch, statement,
 };
-use ids::{Digest, RecordId, RingName, SiteName, SourceId, Timestamp};
+use ids::{Digest, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,6 +75,17 @@ pub struct State {
     /// Updates that approvers do not want, by ring and package.
     #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub declined: BTreeMap<(RingName, String), Declined>,
+    /// The epoch, where it is not the first; see [`State::epoch`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub epoch: u32,
+    /// Who imported, in epochs before this one, what kept views hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub importers_before: Vec<PersonId>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A view that is kept: one source at one sequence.
@@ -150,6 +161,7 @@ impl State {
             }
             Fact::SiteRootAccepted { root, .. } => self.site_roots.push(*root),
             Fact::ScannerSet { socket } => self.scanner.clone_from(socket),
+            Fact::EpochOpened(opened) => epoch::evolve(self, opened),
             fact => {
                 // From what neither takes, nothing follows: the golden ledger holds every kind.
                 let _ = endpoint::evolve(self, fact, event.at)

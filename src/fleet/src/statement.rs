@@ -156,7 +156,7 @@ pub fn statement_accepted(
 fn follows(state: &State, approval: &Approval) -> Result<(), Refused> {
     same_site(state, &approval.site)?;
     has_ring(state, &approval.ring)?;
-    let newest = state.statements.get(&approval.ring).map_or(0, |newest| newest.generation);
+    let newest = state.next_statement(&approval.ring) - 1;
     let generation = approval.generation;
     if generation != newest + 1 {
         return Err(Refused::StatementOvertaken { generation, newest });

@@ -117,6 +117,12 @@ fn refusal(error: &Error) -> Answered {
     let (code, reason) = match error {
         Error::Refused(fleet::Refused::NoToken) => ("token", Some(Reason::BadToken)),
         Error::NotAnEndpoint => ("not-an-endpoint", Some(Reason::NotAnEndpoint)),
+        Error::Restored { .. } => {
+            let message = "the appliance was restored from a backup and says nothing until its next \
+                epoch is open; what this endpoint has seen counts as before";
+            let message = message.to_owned();
+            return (problem(StatusCode::SERVICE_UNAVAILABLE, "restored", message), None);
+        }
         Error::TooOften => {
             let message = site::chain(error);
             return (problem(StatusCode::TOO_MANY_REQUESTS, "too-often", message), None);

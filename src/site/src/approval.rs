@@ -19,7 +19,7 @@ use trust::{
 };
 
 /// Most imports that are looked at for four eyes.
-const IMPORTS_MAX: usize = 100_000;
+pub(crate) const IMPORTS_MAX: usize = 100_000;
 
 /// What a ring's endpoints would apply, put together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,7 +201,7 @@ impl Site {
     pub fn draft_statement(&self, wish: Wish) -> Result<Envelope, Error> {
         let now = clock::now();
         let updates = self.ring_updates(&wish.ring)?;
-        let generation = updates.statement.as_ref().map_or(0, |newest| newest.generation) + 1;
+        let generation = self.state().next_statement(&wish.ring);
         let mut approval = Approval {
             schema: 1,
             decision: wish.decision,
@@ -294,7 +294,13 @@ impl Site {
             .collect();
         let rows = self.heart().views().rows(rows::IMPORTERS, b"", IMPORTS_MAX);
         let rows = rows.map_err(Error::Views)?;
-        let mut oldest = u64::MAX;
+        // A view that an epoch before this one brought is older than all that this log tells.
+        let mut before = false;
+        for sequence in &kept {
+            let here = self.heart().views().rows(rows::IMPORTS, &sequence.to_be_bytes(), 1);
+            before |= here.map_err(Error::Views)?.is_empty();
+        }
+        let mut oldest = if before { 0 } else { u64::MAX };
         let mut all = Vec::new();
         for (_, row) in &rows {
             let entry = row["entry"].as_u64().unwrap_or(0);
@@ -304,7 +310,10 @@ impl Site {
             all.push((entry, row["person"].as_str().and_then(|person| person.parse().ok())));
         }
         let since = all.into_iter().filter(|(entry, _)| *entry >= oldest);
-        let people: BTreeSet<PersonId> = since.filter_map(|(_, person)| person).collect();
+        let mut people: BTreeSet<PersonId> = since.filter_map(|(_, person)| person).collect();
+        if before {
+            people.extend(state.importers_before.iter().cloned());
+        }
         Ok(people.into_iter().collect())
     }
 

@@ -16,6 +16,7 @@ mod keys;
 mod manifest;
 mod people;
 mod rows;
+mod seam;
 mod sentence;
 mod show;
 mod texts;

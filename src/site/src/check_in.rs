@@ -33,10 +33,14 @@ impl Site {
     /// Answers a check-in of whoever showed the certificate with this digest.
     ///
     /// # Errors
-    /// [`Error::NotAnEndpoint`] when it is not one that has joined; [`Error::Input`] for what makes no
+    /// [`Error::Restored`] as long as the log may have gone back; [`Error::NotAnEndpoint`] when it is not one that has joined; [`Error::Input`] for what makes no
     /// sense; what was said before that is recorded.
     pub fn check_in(&self, certificate: &Digest, said: &CheckIn) -> Result<Orders, Error> {
         let caller = self.caller(certificate)?;
+        if let Some(restored) = self.restored() {
+            self.note_held(said)?;
+            restored.refuse()?;
+        }
         let log = self.published_log()?;
         self.hear(&caller, said, &log)?;
         // What was heard may have moved the state on.
@@ -255,7 +259,7 @@ impl Site {
     }
 
     /// A checkpoint, if this log signed it.
-    fn own_checkpoint(&self, note: &str) -> Option<Held> {
+    pub(crate) fn own_checkpoint(&self, note: &str) -> Option<Held> {
         let note = Some(note).filter(|note| note.len() <= NOTE_BYTES_MAX)?;
         let checkpoint = Checkpoint::open(note.as_bytes(), self.log_key()).ok()?;
         Some(Held { size: checkpoint.size, note: note.to_owned() })

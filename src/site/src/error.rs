@@ -1,6 +1,6 @@
 //! Errors of the use cases: a variant is the act that failed.
 
-use ids::Fault;
+use ids::{Fault, Timestamp};
 use std::path::PathBuf;
 
 /// What failed.
@@ -44,6 +44,19 @@ pub enum Error {
     /// An endpoint would fill the ledger.
     #[error("this endpoint has said too much within an hour; it is heard again in the next")]
     TooOften,
+    /// The appliance was restored and its next epoch is not open.
+    #[error(
+        "this appliance was restored from a backup of {at} with {entries} entries, and only reads: \
+         draw up a site root for the next epoch (`patchkeep site draft`), have two administrators \
+         sign it, stop the server, and open the epoch (`patchkeep site accept`)"
+    )]
+    Restored { at: Timestamp, entries: u64 },
+    /// The state that an epoch goes on from is not there as it was.
+    #[error("the state that this epoch goes on from cannot be used")]
+    Carried(#[source] fleet::NotCarried),
+    /// A backup could not be written.
+    #[error("the backup could not be written, and nothing of it was kept: {0}")]
+    Backup(String),
     /// The ledger failed; nothing more is written until a restart.
     #[error("the ledger cannot be written; stop, look at the disk, and start again")]
     Ledger(#[source] ledger::Error),
@@ -91,7 +104,11 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Self::InUse { .. } | Self::Busy | Self::TooOften => Fault::Unavailable,
+            Self::InUse { .. }
+            | Self::Busy
+            | Self::TooOften
+            | Self::Restored { .. }
+            | Self::Backup(_) => Fault::Unavailable,
             Self::NotFounded { .. } | Self::Input(_) => Fault::Input,
             Self::Founded { .. } => Fault::Conflict,
             Self::NotAnEndpoint => Fault::Refused,
@@ -105,7 +122,11 @@ impl Error {
             Self::Reader(source) => source.fault(),
             Self::Audit(source) => source.fault(),
             Self::Medium(source) => source.fault(),
-            Self::Ledger(_) | Self::Stopped | Self::State(_) | Self::Key { .. } => Fault::Broken,
+            Self::Ledger(_)
+            | Self::Stopped
+            | Self::State(_)
+            | Self::Carried(_)
+            | Self::Key { .. } => Fault::Broken,
             Self::Authority(source) => source.fault(),
         }
     }

@@ -66,6 +66,28 @@ impl Folder {
         self.0.join("state")
     }
 
+    /// What a restored appliance keeps until its next epoch is open.
+    pub(crate) fn recovery(&self) -> PathBuf {
+        self.0.join("recovery")
+    }
+
+    /// The log of an epoch that is over, as it was published last.
+    pub(crate) fn frozen(&self, epoch: u32) -> PathBuf {
+        self.0.join(format!("ledger-epoch-{epoch}"))
+    }
+
+    /// Whether an epoch was opened here and its log is to be put in its place at the next start.
+    #[must_use]
+    pub fn is_opening(&self) -> bool {
+        self.recovery().join("opened").exists()
+    }
+
+    /// Whether the appliance was restored and its next epoch is not open.
+    #[must_use]
+    pub fn is_restored(&self) -> bool {
+        self.recovery().join("restored.json").exists()
+    }
+
     /// The socket through which verbs reach a running server.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
@@ -91,7 +113,8 @@ impl Folder {
     /// Whether a site was founded here.
     #[must_use]
     pub fn is_founded(&self) -> bool {
-        self.ledger().join("checkpoint").exists() || self.ledger().join("journal").exists()
+        let log = self.ledger();
+        log.join("checkpoint").exists() || log.join("journal").exists() || self.is_opening()
     }
 
     /// Makes the folder, readable by its owner only, and takes its lock.

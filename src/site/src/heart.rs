@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** nothing is answered, shown or served before its entries are durable.
 
-use crate::{Error, clock, rows, snapshot::Snapshots};
+use crate::{Error, Restored, clock, rows, snapshot::Snapshots};
 use arc_swap::ArcSwap;
 use durable::Disk;
 use fleet::{Actor, Command, Event, Fact, State};
@@ -46,6 +46,8 @@ pub struct Heart {
     asks: Sender<Message>,
     state: Arc<ArcSwap<State>>,
     views: Arc<Views>,
+    /// Set where nothing may be written; see `recovery.rs`.
+    restored: Option<Restored>,
 }
 
 enum Message {
@@ -69,6 +71,7 @@ pub(crate) struct Writer {
     pub(crate) snapshots: Snapshots,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) reserve: PathBuf,
+    pub(crate) restored: Option<Restored>,
 }
 
 impl Heart {
@@ -78,20 +81,28 @@ impl Heart {
         let state = Arc::new(ArcSwap::from_pointee(writer.state.clone()));
         let shown = Arc::clone(&state);
         let views = Arc::clone(&writer.views);
+        let restored = writer.restored.clone();
         let thread = std::thread::spawn(move || writer.run(&inbox, &shown));
-        (Self { asks, state, views }, thread)
+        (Self { asks, state, views, restored }, thread)
     }
 
     /// Asks for a command and waits until its entries are durable.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the rules say no, [`Error::Ledger`] or [`Error::Stopped`] when the
-    /// ledger cannot be written.
+    /// [`Error::Refused`] when the rules say no, [`Error::Restored`] where nothing may be written,
+    /// [`Error::Ledger`] or [`Error::Stopped`] when the ledger cannot be.
     pub fn ask(&self, actor: Actor, command: Command) -> Result<Done, Error> {
+        self.restored.as_ref().map_or(Ok(()), Restored::refuse)?;
         let (reply, answer) = sync_channel(1);
         let ask = Message::Ask(Box::new(Ask { actor, command, reply }));
         self.asks.send(ask).map_err(|_| Error::Stopped)?;
         answer.recv().map_err(|_| Error::Stopped)?
+    }
+
+    /// Of which backup this appliance was restored, as long as its next epoch is not open.
+    #[must_use]
+    pub fn restored(&self) -> Option<&Restored> {
+        self.restored.as_ref()
     }
 
     /// The state as of the last durable entry.

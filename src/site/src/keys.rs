@@ -106,6 +106,7 @@ pub(crate) fn record_id(now: Timestamp) -> Result<RecordId, Error> {
     text.parse().map_err(|e: ids::NameError| Error::Input(e.to_string()))
 }
 
-fn path(folder: &Folder, purpose: Purpose) -> PathBuf {
+/// Where a key is.
+pub(crate) fn path(folder: &Folder, purpose: Purpose) -> PathBuf {
     folder.keys().join(format!("{}.pem", purpose.word()))
 }

@@ -48,11 +48,15 @@ impl Refusals {
 }
 
 impl Site {
-    /// Writes the counts whose window is over; all of them when the appliance stops.
+    /// Writes the counts whose window is over; all of them when the appliance stops. A restored one
+    /// writes none.
     ///
     /// # Errors
     /// [`Error::Ledger`] or [`Error::Stopped`].
     pub fn flush_refusals(&self, refusals: &Refusals, all: bool) -> Result<(), Error> {
+        if self.restored().is_some() {
+            return Ok(());
+        }
         let until = clock::now();
         for ((source, reason), window) in refusals.take(until, all) {
             let (count, since, reason) = (window.count, window.since, reason.to_owned());

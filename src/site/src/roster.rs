@@ -78,6 +78,11 @@ impl Roster {
         *count <= EVENTS_AN_HOUR
     }
 
+    /// Every checkpoint that an endpoint held when it was last seen.
+    pub(crate) fn all_held(&self) -> Vec<Held> {
+        held(&self.seen).values().filter_map(|seen| seen.held.clone()).collect()
+    }
+
     /// The last check-in of an endpoint.
     pub(crate) fn seen(&self, endpoint: &RecordId) -> Option<Seen> {
         held(&self.seen).get(endpoint).cloned()
@@ -135,8 +140,10 @@ impl Site {
         let seen = held(&self.roster().seen);
         let witness = |(endpoint, seen): (&RecordId, &Seen)| {
             let held = seen.held.as_ref().filter(|held| held.size <= entries)?;
+            // One of an epoch that is over is of another log.
+            let held = self.own_checkpoint(&held.note)?;
             let (endpoint, seen_at) = (endpoint.clone(), seen.at);
-            Some(Witness { endpoint, seen_at, size: held.size, checkpoint: held.note.clone() })
+            Some(Witness { endpoint, seen_at, size: held.size, checkpoint: held.note })
         };
         seen.iter().filter_map(witness).collect()
     }
@@ -156,7 +163,12 @@ impl Site {
     /// Reads what was written down; what cannot be read is not there.
     pub(crate) fn recall_seen(&self) {
         let bytes = RealDisk.read(&self.seen_file()).unwrap_or_default();
-        let seen: Vec<(RecordId, Seen)> = serde_json::from_slice(&bytes).unwrap_or_default();
+        let mut seen: Vec<(RecordId, Seen)> = serde_json::from_slice(&bytes).unwrap_or_default();
+        // What was held of the log before this epoch says nothing of this one.
+        let origin = self.log_key().name();
+        for (_, seen) in &mut seen {
+            seen.held = seen.held.take().filter(|held| held.note.lines().next() == Some(origin));
+        }
         held(&self.roster().seen).extend(seen);
     }
 

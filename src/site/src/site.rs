@@ -1,7 +1,7 @@
 //! The open appliance: its folder, its writer, its stores and what it serves.
 
 use crate::{
-    Error, Folder, Revoked, SiteCa, SourceView, clock, folder,
+    Error, Folder, Restored, Revoked, SiteCa, SourceView, clock, epoch, folder,
     heart::{self, Heart, Writer},
     keys,
     roster::Roster,
@@ -10,7 +10,7 @@ use crate::{
     snapshot::Snapshots,
 };
 use durable::{Disk, RealDisk};
-use fleet::{Actor, Command, Event, State};
+use fleet::{Actor, Command, Event, Fact, State};
 use ids::{Digest, SourceId};
 use ledger::{FileLedger, Ledger};
 use merkle::{KeyKind, VerifierKey};
@@ -63,6 +63,8 @@ impl Site {
         prober: Option<process::Command>,
     ) -> Result<Self, Error> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        epoch::finish(disk.as_ref(), folder)?;
+        let restored = Restored::load(disk.as_ref(), folder)?;
         let reserve = folder.path().join("reserve");
         // Before anything is opened: on a full disk the views could not be.
         let low = heart::give_reserve(disk.as_ref(), &reserve);
@@ -73,16 +75,16 @@ impl Site {
         let opened = FileLedger::open(Arc::clone(&disk), &folder.ledger(), &origin, key);
         let (ledger, repairs) = opened.map_err(Error::OpenLedger)?;
         let mut snapshots = Snapshots::new(Arc::clone(&disk), &folder.state());
-        let state = replay(&ledger, &mut snapshots)?;
-        let (views, rebuilt) = open_views(folder, &origin, &ledger, prober)?;
         let store = Store::open(Arc::clone(&disk), &folder.store()).map_err(Error::Store)?;
+        let state = replay(&ledger, &mut snapshots, &store)?;
+        let (views, rebuilt) = open_views(folder, &origin, &ledger, prober)?;
         let evidence =
             Evidence::open(Arc::clone(&disk), &folder.evidence()).map_err(Error::Store)?;
         heart::keep_reserve(disk.as_ref(), &reserve);
-        let founded = state.site.is_some();
+        let (founded, writable) = (state.site.is_some(), restored.is_none());
         let views = Arc::new(views);
         let (heart, thread) =
-            Heart::start(Writer { ledger, state, views, snapshots, disk, reserve });
+            Heart::start(Writer { ledger, state, views, snapshots, disk, reserve, restored });
         let site = Self {
             folder: folder.clone(),
             heart,
@@ -100,11 +102,11 @@ impl Site {
         if founded {
             let repairs: Vec<String> = repairs.into_iter().map(|r| r.to_string()).collect();
             let views = rebuilt.map(|reason| reason.word().to_owned());
-            if !repairs.is_empty() || views.is_some() {
+            if writable && (!repairs.is_empty() || views.is_some()) {
                 let command = Command::ReportRepairs { repairs, views };
                 site.heart.ask(Actor::Appliance, command)?;
             }
-            if let Some(low) = low {
+            if let Some(low) = low.filter(|_| writable) {
                 site.heart.ask(Actor::Appliance, low)?;
             }
             site.recall_seen();
@@ -114,11 +116,14 @@ impl Site {
         Ok(site)
     }
 
-    /// Says in the ledger that the appliance serves from now on.
+    /// Says in the ledger that the appliance serves from now on; a restored one says nothing.
     ///
     /// # Errors
     /// [`Error::Ledger`] or [`Error::Stopped`].
     pub fn announce(&self) -> Result<(), Error> {
+        if self.restored().is_some() {
+            return Ok(());
+        }
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.heart.ask(Actor::Appliance, Command::Start { version }).map(drop)
     }
@@ -272,12 +277,23 @@ impl Site {
 }
 
 /// The state after every entry of the ledger.
-fn replay(ledger: &FileLedger, snapshots: &mut Snapshots) -> Result<State, Error> {
+pub(crate) fn replay(
+    ledger: &FileLedger,
+    snapshots: &mut Snapshots,
+    store: &Store,
+) -> Result<State, Error> {
     let one = |index: u64| {
         let entry = ledger.entries(index..index + 1).ok()?.pop()?;
         fleet::decode(&entry).ok()
     };
-    let mut state = snapshots.load(one).unwrap_or_default();
+    let mut state = match (snapshots.load(one), one(0).map(|event| event.fact)) {
+        (Some(state), _) => state,
+        (None, Some(Fact::EpochOpened(opened))) => {
+            let json = store.read(&opened.state, epoch::STATE_BYTES_MAX).map_err(Error::Store)?;
+            State::carried(&json, &opened).map_err(Error::Carried)?
+        }
+        (None, _) => State::default(),
+    };
     for_each_event(ledger, state.entries, &mut |_, event| {
         state.evolve(&event);
         Ok(())

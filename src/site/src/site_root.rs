@@ -7,7 +7,9 @@ use crate::{Error, Site, clock};
 use fleet::{Actor, Command};
 use ids::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
-use trust::{Administrators, Approver, Envelope, LogIdentity, SITE_ROOT, SitePolicy, SiteRoot};
+use trust::{
+    Administrators, Approver, Denial, Envelope, SITE_ROOT, SitePolicy, SiteRoot, Verified,
+};
 
 /// Whom the next site root shall name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,45 +35,94 @@ pub struct SiteRootStatus {
     pub days_left: i64,
 }
 
+const ABSENT: &str = "the site root is not there";
+
+/// The site's roots, judged along the whole chain.
+#[derive(Debug, Default)]
+pub(crate) struct Chain {
+    /// The newest, and the fingerprint of the first.
+    pub(crate) newest: Option<(Verified<SiteRoot>, Digest)>,
+    /// Those that the ledger does not have: newer than the backup that the appliance was restored from.
+    pub(crate) later: Vec<(Envelope, Verified<SiteRoot>)>,
+}
+
+impl Chain {
+    /// The root in an envelope as the next one of the chain.
+    fn next(&self, envelope: &Envelope, pinned: Digest) -> Result<Verified<SiteRoot>, Denial> {
+        match &self.newest {
+            Some((newest, _)) => newest.followed_by(envelope),
+            None => SiteRoot::found(envelope, pinned),
+        }
+    }
+
+    /// The newest one, for people.
+    fn status(&self) -> Option<SiteRootStatus> {
+        let (newest, pinned) = self.newest.as_ref()?;
+        let left = newest.not_after.duration_since(clock::now());
+        let days_left = left.as_hours().div_euclid(24);
+        Some(SiteRootStatus { root: SiteRoot::clone(newest), pinned: *pinned, days_left })
+    }
+
+    fn push(&mut self, root: Verified<SiteRoot>, pinned: Digest) {
+        let pinned = self.newest.as_ref().map_or(pinned, |(_, pinned)| *pinned);
+        self.newest = Some((root, pinned));
+    }
+}
+
 impl Site {
-    /// The next generation as a document to be signed: nothing is changed yet.
+    /// The next generation as a document to be signed: nothing is changed yet. On a restored appliance
+    /// it names the log of the next epoch.
     ///
     /// # Errors
     /// [`Error::Denied`] when it does not hold together.
     pub fn draft_site_root(&self, draft: RootDraft) -> Result<Envelope, Error> {
+        let newest = self.newest_site_root()?;
+        let newest = newest.as_ref().map(|(root, _)| &**root);
         let root = SiteRoot {
             schema: 1,
             site: self.name()?,
-            generation: self.state().site_roots.len() as u64 + 1,
+            generation: newest.map_or(0, |root| root.generation) + 1,
             issued_at: clock::now(),
             not_after: draft.not_after,
             administrators: draft.administrators,
             approvers: draft.approvers,
             policy: draft.policy,
-            log: LogIdentity { epoch: 1, key: self.log_key().to_string() },
+            log: self.log_to_name(newest)?,
         };
         Ok(Envelope::unsigned(SITE_ROOT, &root.to_payload().map_err(Error::Denied)?))
     }
 
-    /// Accepts the next generation. The first needs the fingerprint that its signers wrote down.
+    /// Accepts the next generation. The first needs the fingerprint that its signers wrote down. On a
+    /// restored appliance it opens the next epoch, from the next start on; `held` are checkpoints of the
+    /// log before that somebody holds.
     ///
     /// # Errors
-    /// [`Error::Denied`] and [`Error::Refused`]: nothing is changed.
+    /// [`Error::Denied`] and [`Error::Refused`]: nothing is changed. [`Error::Input`]: neither.
     pub fn accept_site_root(
         &self,
         actor: Actor,
         envelope: &Envelope,
         pinned: Option<Digest>,
+        held: &[String],
     ) -> Result<SiteRootStatus, Error> {
-        let judged = match (self.newest_site_root()?, pinned) {
-            (Some((newest, _)), _) => newest.followed_by(envelope),
-            (None, Some(pinned)) => SiteRoot::found(envelope, pinned),
-            (None, None) => {
-                let message = "this is the site's first root: say its fingerprint with \
-                    --fingerprint, as its signers wrote it down";
-                return Err(Error::Input(message.to_owned()));
-            }
+        let mut chain = self.site_roots()?;
+        let Some(pinned) = chain.newest.as_ref().map(|(_, pinned)| *pinned).or(pinned) else {
+            let message = "this is the site's first root: say its fingerprint with \
+                --fingerprint, as its signers wrote it down";
+            return Err(Error::Input(message.to_owned()));
         };
+        let judged = chain.next(envelope, pinned);
+        if self.restored().is_some() {
+            let root = judged.map_err(Error::Denied)?;
+            self.recover_with(actor, envelope, &root, &chain, held)?;
+            chain.push(root, pinned);
+            return chain.status().ok_or_else(|| Error::Input(ABSENT.to_owned()));
+        }
+        if !held.is_empty() {
+            let message = "this appliance was not restored, so no epoch is opened and nothing was \
+                accepted: leave --held out";
+            return Err(Error::Input(message.to_owned()));
+        }
         let document = match judged {
             Ok(document) => Box::new(document),
             Err(denial) => {
@@ -80,10 +131,13 @@ impl Site {
                 return Err(Error::Denied(denial));
             }
         };
+        if document.log != self.log_to_name(None)? {
+            return Err(Error::Refused(fleet::Refused::OtherLog));
+        }
         let root = self.keep(&envelope.to_bytes())?;
         self.heart().ask(actor, Command::AcceptSiteRoot { root, document })?;
         let status = self.site_root()?;
-        status.ok_or_else(|| Error::Input("the site root is not there".to_owned()))
+        status.ok_or_else(|| Error::Input(ABSENT.to_owned()))
     }
 
     /// The site root as it stands; `None` where the site has none yet.
@@ -91,30 +145,32 @@ impl Site {
     /// # Errors
     /// [`Error::Store`] or [`Error::Denied`] when what is kept is damaged.
     pub fn site_root(&self) -> Result<Option<SiteRootStatus>, Error> {
-        let Some((newest, pinned)) = self.newest_site_root()? else { return Ok(None) };
-        let left = newest.not_after.duration_since(clock::now());
-        let days_left = left.as_hours().div_euclid(24);
-        Ok(Some(SiteRootStatus { root: SiteRoot::clone(&newest), pinned, days_left }))
+        Ok(self.site_roots()?.status())
     }
 
-    /// The newest root, judged again along the whole chain, and the fingerprint of the first.
-    pub(crate) fn newest_site_root(
-        &self,
-    ) -> Result<Option<(trust::Verified<SiteRoot>, Digest)>, Error> {
-        let mut newest: Option<(trust::Verified<SiteRoot>, Digest)> = None;
+    /// The newest root and the fingerprint of the first.
+    pub(crate) fn newest_site_root(&self) -> Result<Option<(Verified<SiteRoot>, Digest)>, Error> {
+        Ok(self.site_roots()?.newest)
+    }
+
+    /// Every root, judged again along the whole chain.
+    fn site_roots(&self) -> Result<Chain, Error> {
+        let mut chain = Chain::default();
         for digest in &self.state().site_roots {
             let envelope = self.kept_envelope(digest)?;
-            newest = Some(match newest {
-                Some((root, pinned)) => {
-                    (root.followed_by(&envelope).map_err(Error::Denied)?, pinned)
-                }
-                None => {
-                    // The ledger's entry holds the digest of these very bytes: that is its pin.
-                    let pinned = SiteRoot::fingerprint(&envelope).map_err(Error::Denied)?;
-                    (SiteRoot::found(&envelope, pinned).map_err(Error::Denied)?, pinned)
-                }
-            });
+            // The ledger's entry holds the digest of these very bytes: that is the first one's pin.
+            let pinned = SiteRoot::fingerprint(&envelope).map_err(Error::Denied)?;
+            let root = chain.next(&envelope, pinned).map_err(Error::Denied)?;
+            chain.push(root, pinned);
         }
-        Ok(newest)
+        if self.restored().is_some() {
+            for envelope in self.later_roots()? {
+                let pinned = SiteRoot::fingerprint(&envelope).map_err(Error::Denied)?;
+                let root = chain.next(&envelope, pinned).map_err(Error::Denied)?;
+                chain.later.push((envelope, root.clone()));
+                chain.push(root, pinned);
+            }
+        }
+        Ok(chain)
     }
 }

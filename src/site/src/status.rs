@@ -1,6 +1,6 @@
 //! What the appliance says of itself: for people in a hurry, and for the site's receipt.
 
-use crate::{Ending, Error, RingPointer, ScannerStatus, Site};
+use crate::{Ending, Error, Restored, RingPointer, ScannerStatus, Site};
 use ids::{Digest, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,9 @@ pub struct Status {
     pub payload_bytes: u64,
     /// Free bytes on the disk.
     pub available_bytes: u64,
+    /// Of which backup it was restored, as long as its next epoch is not open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
 }
 
 /// What a site holds, for the publisher: the next bundle need not bring it again.
@@ -95,6 +98,7 @@ impl Site {
             payloads: total.payloads,
             payload_bytes: total.bytes,
             available_bytes: self.store().available().map_err(Error::Store)?,
+            restored: self.restored().cloned(),
         })
     }
 

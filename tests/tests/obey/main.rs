@@ -7,4 +7,5 @@ mod decide;
 mod hostile;
 mod house;
 mod join;
+mod recover;
 mod witness;

@@ -95,6 +95,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     (
         "site",
         &[
+            // Backups are for whoever holds an age key, and stock `age` opens them too.
+            "age",
             "arc-swap",
             "aws-lc-rs",
             "bytes",

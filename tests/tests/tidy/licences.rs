@@ -11,6 +11,7 @@ const READ: &[&str] = &[
     "Apache-2.0 / MIT",
     "Apache-2.0 OR BSD-3-Clause",
     "Apache-2.0 OR BSL-1.0",
+    "Apache-2.0 OR GPL-2.0-only",
     "Apache-2.0 OR ISC OR MIT",
     "Apache-2.0 OR MIT",
     "Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT",

@@ -58,6 +58,13 @@ pub(crate) enum PeopleRequest {
     },
 }
 
+impl PeopleRequest {
+    /// Whether it is nothing for an appliance that only reads.
+    pub(super) const fn writes(&self) -> bool {
+        !matches!(self, Self::Endpoints | Self::Updates { .. })
+    }
+}
+
 /// What comes back.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "about", content = "is", rename_all = "kebab-case")]

@@ -67,7 +67,7 @@ impl Story<'_> {
             }
             let pinned = SiteRoot::fingerprint(&envelope)?;
             let ann = actor(&person("ann")?, Role::Administrator);
-            site.accept_site_root(ann, &envelope, Some(pinned))?;
+            site.accept_site_root(ann, &envelope, Some(pinned), &[])?;
             Ok("two administrators signed the site root: kim approves, four eyes are on".to_owned())
         })
     }

@@ -3,7 +3,7 @@
 use super::{
     AuditError, Manifest, Scope, Witness, html, index, keys,
     manifest::{Absent, Listed, Log, MANIFEST, RAW_SIGNATURE, SCHEMA, SSH_SIGNATURE, is_safe_name},
-    people, rows, texts, told,
+    people, rows, seam, texts, told,
     told::Told,
     tree::Tree,
 };
@@ -104,6 +104,11 @@ impl Export<'_> {
         let mut files = Collected { files: BTreeMap::new(), absent: BTreeMap::new() };
         self.log_files(&tree, &events, &mut files)?;
         self.origins(&events, &mut files);
+        for (path, digest, what) in seam::files(&events, self.blob) {
+            if let Some(bytes) = files.take(self.blob, &digest, what) {
+                files.put(path, bytes);
+            }
+        }
         let records = self.records(&events, &mut files);
         let custody = |record: &Digest| records.get(record).cloned();
         let told = told::gather(&events, self.blob, &custody, self.witnesses);

@@ -143,7 +143,7 @@ pub(super) fn report(page: &Context<'_>) -> Result<String, AuditError> {
         vkey: page.log.to_string(),
         origin: &page.checkpoint.origin,
         epoch: told.epoch,
-        founded: told.founded_at.map(time).unwrap_or_default(),
+        founded: told.founded(),
         size: page.checkpoint.size,
         entries: count(page.checkpoint.size, "entry"),
         root: STANDARD.encode(page.checkpoint.root.as_bytes()),

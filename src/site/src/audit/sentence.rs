@@ -1,5 +1,6 @@
 //! Each event as one plain sentence.
 
+mod epoch;
 mod people;
 
 use fleet::{Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, Verdict};
@@ -140,9 +141,11 @@ fn import(fact: &Fact, who: &str) -> String {
         Fact::ScannerSet { socket: None } => {
             format!("{who} turned the malware scan of imports off")
         }
-        other => people::said(other, who).unwrap_or_else(|| {
-            format!("{who} did something that this version has no words for: {}", other.kind())
-        }),
+        other => {
+            people::said(other, who).or_else(|| epoch::said(other, who)).unwrap_or_else(|| {
+                format!("{who} did something that this version has no words for: {}", other.kind())
+            })
+        }
     }
 }
 

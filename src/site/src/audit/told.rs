@@ -1,6 +1,6 @@
 //! What a log tells: its events gathered into the tables of the report.
 
-use super::{keys, people, rows, sentence};
+use super::{keys, people, rows, seam, sentence};
 use catalogue::{Catalogue, ReleaseBasis};
 use fleet::{AnchorKind, Custody, Event, Fact, RefusalKind, ScanResult, State};
 use ids::{Digest, RecordId, SourceId, Timestamp};
@@ -20,6 +20,8 @@ pub(super) struct Told {
     pub(super) state: State,
     pub(super) founded_at: Option<Timestamp>,
     pub(super) epoch: u32,
+    /// What a later epoch goes on from, in words.
+    seam: Option<String>,
     pub(super) anchors: Vec<Anchor>,
     pub(super) keys: Vec<(String, String)>,
     pub(super) imports: Vec<rows::Import>,
@@ -51,7 +53,9 @@ pub(super) fn gather(
     record: &dyn Fn(&Digest) -> Option<serde_json::Value>,
     witnesses: &[people::Witness],
 ) -> Told {
-    let mut told = Told { decisions: people::decisions(events), ..Told::default() };
+    let state = seam::start(events, catalogue).unwrap_or_default();
+    let mut told = Told { state, decisions: people::decisions(events), ..Told::default() };
+    told.carry(events);
     gather_imports(&mut told, events, catalogue, record);
     let name = |name: &Digest| record(name)?["endpoint"].as_str().map(str::to_owned);
     told.endpoints = people::endpoints(&told, &name, witnesses);
@@ -117,11 +121,37 @@ fn gather_imports(
 }
 
 impl Told {
+    /// Since when this log is the site's.
+    pub(super) fn founded(&self) -> String {
+        let founded = self.founded_at.map(|at| format!("founded on {}", sentence::time(at)));
+        self.seam.clone().or(founded).unwrap_or_default()
+    }
+
     /// Whether the log names the key with this fingerprint as the one for audit bundles.
     pub(super) fn names_key(&self, fingerprint: &str) -> bool {
         let audit = self.keys.iter().filter(|(purpose, _)| purpose == "audit");
         let mut prints = audit.filter_map(|(_, public)| keys::openssh_fingerprint(public));
         prints.any(|print| print == fingerprint)
+    }
+
+    /// Takes up what the log before left: anchors, keys and the number of the epoch.
+    fn carry(&mut self, events: &[Event]) {
+        let (Some(epoch), Some(first)) = (seam::of(events), events.first()) else { return };
+        self.epoch = epoch.epoch;
+        self.seam = Some(format!(
+            "in epoch {} since {}: {}",
+            epoch.epoch,
+            sentence::time(first.at),
+            seam::words(epoch)
+        ));
+        self.keys.clone_from(&epoch.keys);
+        self.anchors.extend(self.state.anchors.iter().map(|((kind, name), sha256)| Anchor {
+            kind: *kind,
+            name: name.clone(),
+            sha256: *sha256,
+            fingerprints: Vec::new(),
+            accepted_at: first.at,
+        }));
     }
 
     fn take_updates(

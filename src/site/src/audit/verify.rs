@@ -83,7 +83,7 @@ impl Findings {
     }
 
     /// Holds with one sentence, or fails with the other.
-    fn is(&mut self, check: &'static str, verdict: Result<String, String>) -> bool {
+    pub(super) fn is(&mut self, check: &'static str, verdict: Result<String, String>) -> bool {
         let held = verdict.is_ok();
         match verdict {
             Ok(sentence) => self.holds(check, sentence),

@@ -155,6 +155,22 @@ impl SiteRoot {
         Ok(Verified::new(root))
     }
 
+    /// The people who signed an envelope as administrators of any of these roots, each once.
+    ///
+    /// # Errors
+    /// What is wrong with its signatures.
+    pub fn signers(envelope: &Envelope, roots: &[&Self]) -> Result<BTreeSet<PersonId>, Denial> {
+        let (mut keys, mut people) = (BTreeMap::new(), BTreeMap::new());
+        for root in roots {
+            keys.extend(root.electorate()?);
+            for Administrator { person, key } in &root.administrators.keys {
+                people.insert(fingerprint(&parse_public_key(key)?), person.clone());
+            }
+        }
+        let signers = envelope.signers(SITE_ROOT, &keys)?;
+        Ok(signers.iter().filter_map(|print| people.get(print).cloned()).collect())
+    }
+
     /// The document in words: what an administrator reads before signing.
     #[must_use]
     pub fn text(&self) -> String {

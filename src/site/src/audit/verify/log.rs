@@ -1,6 +1,6 @@
 //! The log in a bundle: checkpoint, tiles, proofs, and every event played again.
 
-use super::super::{Manifest, archive::Files, keys, tree::Tree};
+use super::super::{Manifest, archive::Files, keys, seam, tree::Tree};
 use super::Findings;
 use fleet::{Event, Fact, Standing, State};
 use ids::Digest;
@@ -58,7 +58,10 @@ pub(super) fn check(files: &Files, manifest: &Manifest, findings: &mut Findings)
         }
     };
     if let Some(events) = &events {
-        findings.is("replay", replay(events, &checkpoint));
+        seam::check(files, events, (&checkpoint, &key), findings);
+        let carried = |_: &ids::Digest| files.get("epoch/state.json").cloned();
+        let replayed = seam::start(events, &carried).and_then(|s| replay(s, events, &checkpoint));
+        findings.is("replay", replayed);
     }
     let leaves = entries.iter().map(|entry| merkle::leaf_hash(entry)).collect();
     Some(Log { checkpoint, key, leaves, events })
@@ -185,8 +188,7 @@ fn canonical(entries: &[Vec<u8>]) -> Result<Vec<Event>, (bool, String)> {
 }
 
 /// Plays every event again and looks at what must hold between them.
-fn replay(events: &[Event], checkpoint: &Checkpoint) -> Result<String, String> {
-    let mut state = State::default();
+fn replay(mut state: State, events: &[Event], checkpoint: &Checkpoint) -> Result<String, String> {
     let mut before_clock = None;
     let mut snapshots = 0;
     for (index, event) in (0_u64..).zip(events) {
@@ -198,8 +200,12 @@ fn replay(events: &[Event], checkpoint: &Checkpoint) -> Result<String, String> {
             Fact::SiteCreated { .. } if index != 0 => {
                 return Err(at("a site is founded once".into()));
             }
-            _ if index == 0 && !matches!(event.fact, Fact::SiteCreated { .. }) => {
-                return Err(at("a log begins with the founding of its site".into()));
+            Fact::EpochOpened(_) if index != 0 => {
+                return Err(at("an epoch is opened by its log's first entry".into()));
+            }
+            Fact::SiteCreated { .. } | Fact::EpochOpened(_) => {}
+            _ if index == 0 => {
+                return Err(at("a log begins with its site or with its epoch".into()));
             }
             Fact::StateSnapshot { entries, sha256 } => {
                 // A clock that went back is said first, in the same batch.
@@ -215,10 +221,12 @@ fn replay(events: &[Event], checkpoint: &Checkpoint) -> Result<String, String> {
             }
             fact => follows(&state, fact).map_err(at)?,
         }
-        let back = state.last_at.is_some_and(|last| {
-            last.duration_since(event.at).as_secs() >= 1
-                && !matches!(event.fact, Fact::ClockWentBack { .. })
-        });
+        // An epoch's first entry opens it; that the clock went back is said right after.
+        let back = index > 0
+            && state.last_at.is_some_and(|last| {
+                last.duration_since(event.at).as_secs() >= 1
+                    && !matches!(event.fact, Fact::ClockWentBack { .. })
+            });
         if back {
             return Err(at("it is earlier than the entry before it, and nothing says why".into()));
         }

@@ -4,11 +4,11 @@ use super::super::{
     Manifest, Scope,
     archive::Files,
     export::record_of,
-    html, index, rows,
+    html, index, rows, seam,
     told::{self, Told, read_catalogue},
 };
 use super::{Checks, Findings, log::Log, people, witnesses};
-use fleet::{AnchorKind, Event, Fact, ImportedSource};
+use fleet::{AnchorKind, Event, Fact, ImportedSource, State};
 use ids::{Digest, Hasher, Timestamp};
 use sandbox::Reader;
 use serde::Deserialize;
@@ -31,9 +31,11 @@ pub(super) fn check(
     };
     let blobs: Blobs<'_> =
         files.values().map(|bytes| (Digest::of(bytes), bytes.as_slice())).collect();
-    vendors(&blobs, events, checks.reader, findings);
-    publisher(files, &blobs, events, findings);
-    people::check(&blobs, events, findings);
+    let state = seam::start(events, &|digest| blobs.get(digest).map(|bytes| bytes.to_vec()));
+    let carried = state.unwrap_or_default();
+    vendors(&blobs, events, &carried, checks.reader, findings);
+    publisher(files, &blobs, events, &carried, findings);
+    people::check(&blobs, events, &carried.site_roots, findings);
     let records = records(files, manifest, events, findings);
     let show = |digest: &Digest| blobs.get(digest).map(|bytes| bytes.to_vec());
     let held = witnesses::check(files, log, findings);
@@ -56,8 +58,17 @@ pub(super) fn check(
 }
 
 /// Each imported source: the vendor's signature over its release file, and its catalogue.
-fn vendors(blobs: &Blobs<'_>, events: &[Event], reader: Option<&Reader>, findings: &mut Findings) {
-    let mut anchors: BTreeMap<&str, Digest> = BTreeMap::new();
+fn vendors(
+    blobs: &Blobs<'_>,
+    events: &[Event],
+    carried: &State,
+    reader: Option<&Reader>,
+    findings: &mut Findings,
+) {
+    let keyrings =
+        carried.anchors.iter().filter(|((kind, _), _)| *kind == AnchorKind::VendorKeyring);
+    let mut anchors: BTreeMap<&str, Digest> =
+        keyrings.map(|((_, name), sha256)| (name.as_str(), *sha256)).collect();
     let (mut held, mut catalogues) = (0_u64, 0_u64);
     let mut lacking: Option<String> = None;
     for event in events {
@@ -140,7 +151,13 @@ fn catalogue(bytes: &[u8], source: &ImportedSource) -> Result<(), String> {
 }
 
 /// The publisher's metadata, judged as a new site would judge it at the time of the import.
-fn publisher(files: &Files, blobs: &Blobs<'_>, events: &[Event], findings: &mut Findings) {
+fn publisher(
+    files: &Files,
+    blobs: &Blobs<'_>,
+    events: &[Event],
+    carried: &State,
+    findings: &mut Findings,
+) {
     let newest = events.iter().rev().find_map(|event| match &event.fact {
         Fact::BundleImported { publisher, sequence, metadata, .. } => {
             Some((publisher, *sequence, event.at, metadata))
@@ -155,6 +172,9 @@ fn publisher(files: &Files, blobs: &Blobs<'_>, events: &[Event], findings: &mut 
         Fact::AnchorAccepted { anchor: AnchorKind::PublisherRoot, sha256, .. } => Some(*sha256),
         _ => None,
     });
+    let of_before =
+        carried.anchors.iter().find(|((kind, _), _)| *kind == AnchorKind::PublisherRoot);
+    let anchor = anchor.or_else(|| of_before.map(|(_, sha256)| *sha256));
     let root = anchor.and_then(|digest| Some((blobs.get(&digest)?, digest)));
     let offered: Vec<(String, Vec<u8>)> = (files.iter())
         .filter_map(|(path, bytes)| {

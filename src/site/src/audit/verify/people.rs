@@ -8,11 +8,28 @@ use std::collections::HashMap;
 use trust::{APPROVAL, Approval, Envelope, SiteRoot, Verified, Waiver};
 
 /// Every accepted site root: signed by its threshold and by that of the one before, and what the log
-/// says of it.
-pub(super) fn check(blobs: &HashMap<Digest, &[u8]>, events: &[Event], findings: &mut Findings) {
+/// says of it. Roots of epochs before this one were `carried` over.
+pub(super) fn check(
+    blobs: &HashMap<Digest, &[u8]>,
+    events: &[Event],
+    carried: &[Digest],
+    findings: &mut Findings,
+) {
     let mut newest: Option<Verified<SiteRoot>> = None;
     let mut pinned = None;
     let mut signed = Signed::default();
+    for (generation, root) in (1..).zip(carried) {
+        let judged = blobs.get(root).ok_or("it is absent".to_owned());
+        match judged.and_then(|bytes| follow(newest.as_ref(), bytes)) {
+            Ok((root, fingerprint)) => {
+                pinned.get_or_insert(fingerprint);
+                newest = Some(root);
+            }
+            Err(why) => {
+                return findings.fails("site-root", format!("site root {generation}: {why}"));
+            }
+        }
+    }
     for event in events {
         let Fact::SiteRootAccepted { generation, root, .. } = &event.fact else {
             signed.judge(newest.as_ref(), blobs, event);
@@ -50,6 +67,17 @@ fn judge(
     bytes: &[u8],
     fact: &Fact,
 ) -> Result<(Verified<SiteRoot>, Digest), String> {
+    let (root, fingerprint) = follow(before, bytes)?;
+    let same = fleet::site_root_accepted(Digest::of(bytes), &root) == *fact;
+    let other = || "the log says something else of it".to_owned();
+    same.then_some((root, fingerprint)).ok_or_else(other)
+}
+
+/// The root in an envelope, after the one before.
+fn follow(
+    before: Option<&Verified<SiteRoot>>,
+    bytes: &[u8],
+) -> Result<(Verified<SiteRoot>, Digest), String> {
     let said = |denial: trust::Denial| denial.to_string();
     let envelope = Envelope::parse(bytes).map_err(said)?;
     let fingerprint = SiteRoot::fingerprint(&envelope).map_err(said)?;
@@ -57,9 +85,7 @@ fn judge(
         Some(before) => before.followed_by(&envelope).map_err(said)?,
         None => SiteRoot::found(&envelope, fingerprint).map_err(said)?,
     };
-    let same = fleet::site_root_accepted(Digest::of(bytes), &root) == *fact;
-    let other = || "the log says something else of it".to_owned();
-    same.then_some((root, fingerprint)).ok_or_else(other)
+    Ok((root, fingerprint))
 }
 
 /// What became of the statements and waivers that the log accepted.
