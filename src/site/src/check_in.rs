@@ -85,7 +85,9 @@ impl Site {
         let agent = short(&said.agent, 100);
         let seen = Seen { at: clock::now(), agent, held: held.clone() };
         let before = self.roster().note(&caller.id, seen);
-        let before = before.and_then(|seen| seen.held).map_or(0, |held| held.size);
+        // What it held of an epoch that is over was of another log.
+        let before = before.and_then(|seen| self.own_checkpoint(&seen.held?.note));
+        let before = before.map_or(0, |held| held.size);
         if let Some(held) = held.as_ref().filter(|held| held.size < before) {
             let (endpoint, held) = (caller.id.clone(), held.size);
             self.may_speak(caller)?;
