@@ -75,6 +75,14 @@ impl House {
         self.here = Some(Here::serve_at(&self.appliance, &endpoints, &people));
     }
 
+    /// Ends the appliance as a power cut would, and serves again.
+    pub(crate) fn power_cut(&mut self) {
+        let here = self.here.take().unwrap();
+        let (endpoints, people) = (here.endpoints.clone(), here.people.clone());
+        here.kill();
+        self.here = Some(Here::serve_at(&self.appliance, &endpoints, &people));
+    }
+
     /// Has Oscar import the vendor's next release, with this version of everything.
     pub(crate) fn offer(&mut self, version: &str) {
         self.edition += 1;

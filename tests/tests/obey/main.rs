@@ -6,4 +6,5 @@
 mod decide;
 mod house;
 mod join;
+mod load;
 mod witness;
