@@ -118,7 +118,27 @@ impl Swarm {
     #[track_caller]
     #[must_use]
     pub fn joined(&self, names: impl Iterator<Item = String>) -> Vec<Drone> {
-        let drone = |name| Drone {
+        let console = self.console.clone();
+        self.all(names.map(|name| self.drone(name)).collect(), move |mut drone| {
+            let console = console.clone();
+            async move {
+                drone.join(console).await?;
+                Ok(drone)
+            }
+        })
+    }
+
+    /// Has an agent of this name ask to join; gives its key's fingerprint.
+    #[track_caller]
+    #[must_use]
+    pub fn pending(&self, name: &str) -> String {
+        let drone = self.drone(name.to_owned());
+        let asked = self.runtime.block_on(drone.ask_to_join(&self.console));
+        asked.unwrap_or_else(|error| panic!("{error:?}")).1
+    }
+
+    fn drone(&self, name: String) -> Drone {
+        Drone {
             name,
             proofs: 0,
             key: KeyPair::generate().unwrap(),
@@ -127,15 +147,7 @@ impl Swarm {
             client: None,
             log: None,
             held: None,
-        };
-        let console = self.console.clone();
-        self.all(names.map(drone).collect(), move |mut drone| {
-            let console = console.clone();
-            async move {
-                drone.join(console).await?;
-                Ok(drone)
-            }
-        })
+        }
     }
 
     /// Has every agent do its work, some at a time; ends the test when one cannot.
@@ -165,33 +177,40 @@ impl Swarm {
 }
 
 impl Drone {
-    async fn join(&mut self, console: Console) -> Result<(), Unanswered> {
+    /// Asks to join, with a token; gives what is to be asked again once a person has looked, and the key's
+    /// fingerprint as the appliance has it.
+    async fn ask_to_join(&self, console: &Console) -> Result<(Enrol, String), Unanswered> {
         let token = json!({
             "ask": "people", "about": "issue-token", "endpoint": self.name, "ring": "broad",
             "hours": 1, "person": "ann",
         });
-        let token = asked(&console, token).await?["token"].as_str().unwrap_or_default().to_owned();
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, self.name.as_str());
-        let request = params.serialize_request(&self.key).unwrap().pem().unwrap();
+        let token = asked(console, token).await?["token"].as_str().unwrap_or_default().to_owned();
+        let request = request(&self.name, &self.key);
         let ask = Enrol { token, endpoint: self.name.parse().unwrap(), request };
+        match self.enrol(&ask).await? {
+            Enrolled::Pending { fingerprint } => Ok((ask, fingerprint)),
+            Enrolled::Certified { .. } => Err(wrong("it joined, and nobody had looked")),
+        }
+    }
+
+    async fn enrol(&self, ask: &Enrol) -> Result<Enrolled, Unanswered> {
         let address = format!("{}{ENROL_PATH}", self.doors.people);
-        let client = self.doors.client(None);
-        let Enrolled::Pending { fingerprint } = post(&client, &address, &ask).await? else {
-            return Err(Unanswered::Wrong(format!("{} joined and nobody looked", self.name)));
-        };
+        post(&self.doors.client(None), &address, ask).await
+    }
+
+    async fn join(&mut self, console: Console) -> Result<(), Unanswered> {
+        let (ask, fingerprint) = self.ask_to_join(&console).await?;
         let confirm = json!({
             "ask": "people", "about": "confirm", "endpoint": self.name, "key": fingerprint,
             "person": "ann",
         });
         asked(&console, confirm).await?;
-        let Enrolled::Certified { certificate, roots, .. } = post(&client, &address, &ask).await?
-        else {
-            return Err(Unanswered::Wrong(format!("{} was confirmed and waits", self.name)));
+        let Enrolled::Certified { certificate, roots, .. } = self.enrol(&ask).await? else {
+            return Err(wrong("it was confirmed, and waits"));
         };
-        let newest = roots.last().map(SiteRoot::unverified);
-        let root = newest.ok_or_else(|| Unanswered::Wrong("the site has no root".into()))?;
-        self.log = Some(VerifierKey::parse(&root.map_err(wrong)?.log.key).map_err(wrong)?);
+        let root = roots.last().ok_or_else(|| wrong("the site has no root"))?;
+        let root = SiteRoot::unverified(root).map_err(wrong)?;
+        self.log = Some(VerifierKey::parse(&root.log.key).map_err(wrong)?);
         self.certificate = Some(certificate);
         Ok(())
     }
@@ -224,12 +243,15 @@ impl Drone {
         Err(Unanswered::Wrong(format!("{} was never answered", self.name)))
     }
 
-    /// A client with its certificate that keeps no connection.
+    fn client(&self) -> Client {
+        self.doors.client(Some(&self.pair()))
+    }
+
+    /// Its certificate and its key, PEM.
     #[must_use]
-    pub fn client(&self) -> Client {
+    pub fn pair(&self) -> String {
         let certificate = self.certificate.as_deref().unwrap_or_default();
-        let pair = format!("{certificate}\n{}", self.key.serialize_pem());
-        self.doors.client(Some(&pair))
+        format!("{certificate}\n{}", self.key.serialize_pem())
     }
 
     /// The log's key, as the site root names it, once it has joined.
@@ -245,7 +267,7 @@ impl Drone {
     }
 
     fn witness(&mut self, orders: &Orders) -> Result<(), Unanswered> {
-        let key = self.log.as_ref().ok_or_else(|| Unanswered::Wrong("it has not joined".into()))?;
+        let key = self.log.as_ref().ok_or_else(|| wrong("it has not joined"))?;
         let new = Checkpoint::open(orders.checkpoint.as_bytes(), key).map_err(wrong)?;
         if let Some(held) = &self.held {
             let old = Note::parse(held.as_bytes()).and_then(|note| Checkpoint::parse(note.text()));
@@ -254,7 +276,7 @@ impl Drone {
                 Some(Digest::from_bytes(STANDARD.decode(text).ok()?.try_into().ok()?))
             };
             let proof: Option<Vec<Digest>> = orders.proof.iter().map(hash).collect();
-            let proof = proof.ok_or_else(|| Unanswered::Wrong("a proof without hashes".into()))?;
+            let proof = proof.ok_or_else(|| wrong("a proof without hashes"))?;
             verify_consistency(old.size, &old.root, new.size, &new.root, &proof).map_err(wrong)?;
             self.proofs += u32::from(new.size > old.size);
         }
@@ -271,6 +293,14 @@ impl Doors {
         }
         builder.build().unwrap()
     }
+}
+
+/// A certificate request of an endpoint of this name, PEM.
+#[must_use]
+pub fn request(name: &str, key: &KeyPair) -> String {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.serialize_request(key).unwrap().pem().unwrap()
 }
 
 /// A check-in that says nothing.

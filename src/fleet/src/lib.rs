@@ -12,6 +12,8 @@ mod custody;
 mod decide;
 mod endpoint;
 mod event;
+mod operation;
+mod pages;
 mod state;
 mod statement;
 
@@ -24,6 +26,8 @@ pub use endpoint::{Endpoint, EndpointCommand, Job, JobEnd, JobPhase, Standing, T
 pub use event::{
     Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, SourceFacts,
 };
+pub use operation::Operation;
+pub use pages::Pages;
 pub use state::{KeptView, OpenImport, State, VIEWS_KEPT};
 pub use statement::{
     Declined, KeptWaiver, RingStatement, Said, StatementCommand, statement_accepted,

@@ -3,18 +3,14 @@
 use crate::{Error, Held, Seen, Site, ca, clock, keys};
 use api::{CheckIn, Orders, Plan, Report};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use durable::{Disk, FileBlobs, RealDisk};
 use fleet::{Actor, Command, Endpoint, EndpointCommand, Standing};
 use ids::{Digest, EndpointName, RecordId};
 use ledger::Log;
 use merkle::Checkpoint;
 use serde_json::json;
-use std::sync::Arc;
 use trust::{Envelope, Waiver};
 use vendor_apt::Inventory;
 
-/// Seconds between two check-ins, before the agent's jitter.
-const AGAIN_IN_SECONDS: u64 = 15 * 60;
 /// Longest sentence of an agent that is kept, in characters.
 const SENTENCE_CHARS_MAX: usize = 2_000;
 const PACKAGES_MAX: usize = 200_000;
@@ -59,7 +55,7 @@ impl Site {
             wants_inventory: known.inventory.is_none()
                 || (known.plan.is_none() && said.inventory.is_none()),
             certificate,
-            again_in_seconds: AGAIN_IN_SECONDS,
+            again_in_seconds: self.roster().again_in_seconds(),
             ring,
         })
     }
@@ -75,7 +71,7 @@ impl Site {
 
     /// Records what is new of what an agent says.
     fn hear(&self, caller: &Caller, said: &CheckIn, log: &Log) -> Result<(), Error> {
-        let held = said.held.as_deref().and_then(|note| self.own_checkpoint(note));
+        let held = said.held.as_deref().and_then(|note| self.own_checkpoint(note, log));
         let agent = short(&said.agent, 100);
         let seen = Seen { at: clock::now(), agent, held: held.clone() };
         let before = self.roster().note(&caller.id, seen);
@@ -193,15 +189,11 @@ impl Site {
         Ok(named)
     }
 
-    /// The log as it was published last.
-    pub(crate) fn published_log(&self) -> Result<Log, Error> {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let blobs = FileBlobs::new(disk, self.folder().ledger());
-        Log::read(Arc::new(blobs), self.log_key()).map_err(Error::OpenLedger)
-    }
-
     /// A checkpoint, if this log signed it.
-    fn own_checkpoint(&self, note: &str) -> Option<Held> {
+    fn own_checkpoint(&self, note: &str, newest: &Log) -> Option<Held> {
+        if note == newest.note() {
+            return Some(Held { size: newest.checkpoint().size, note: note.to_owned() });
+        }
         let checkpoint = Checkpoint::open(note.as_bytes(), self.log_key()).ok()?;
         Some(Held { size: checkpoint.size, note: note.to_owned() })
     }

@@ -1,13 +1,16 @@
 //! A site with people, an appliance that serves, and machines that may join it.
 
+use durable::{FileBlobs, RealDisk};
+use fleet::Event;
+use ledger::Log;
+use merkle::VerifierKey;
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use tests::{
-    Appliance, Debian, Here, Package, Said, Workshop, patchkeep, program, run, run_within, scratch,
-};
+use tests::{Appliance, Debian, Here, Package, Said, Workshop, program, run, run_within, scratch};
 
 /// What the vendor has: two packages, each in two versions.
 const NAMES: [&str; 2] = ["package-0", "package-1"];
@@ -27,24 +30,13 @@ impl House {
         let workshop = Workshop::new();
         let appliance = workshop.appliance();
         let mut house = Self { workshop, appliance, here: None, folder: scratch(), edition: 0 };
-        for person in ["ann", "ben", "kim", "oscar", "mallory"] {
+        for person in ["oscar", "mallory"] {
             let mut command = Command::new("ssh-keygen");
             command.args(["-q", "-t", "ed25519", "-N", "", "-f", &house.key(person)]);
             run(&mut command).ok();
         }
         house.offer("2");
-        let named = |person: &str| format!("{person}={}.pub", house.key(person));
-        let root = house.path("root");
-        let [ann, ben, kim] = ["ann", "ben", "kim"].map(named);
-        let people = ["--administrator", &ann, "--administrator", &ben, "--approver", &kim];
-        let place = ["--into", root.as_str(), "--json"];
-        let draft =
-            house.appliance.verb(&["site", "draft"], &[&people[..], &place, words].concat());
-        let print = draft.ok().json()["fingerprint"].as_str().unwrap().to_owned();
-        for person in ["ann", "ben"] {
-            patchkeep(["site", "sign", &root, "--key", &house.key(person), "--yes"]).ok();
-        }
-        house.appliance.verb(&["site", "accept"], &[&root, "--fingerprint", &print]).ok();
+        house.appliance.give_people(house.folder.path(), words);
         house.here = Some(Here::serve(&house.appliance));
         house
     }
@@ -68,27 +60,49 @@ impl House {
 
     /// Stops the appliance, does something to it, and serves again.
     pub(crate) fn while_stopped(&mut self, act: impl FnOnce(&Appliance)) {
-        let here = self.here.take().unwrap();
-        let (endpoints, people) = (here.endpoints.clone(), here.people.clone());
-        here.stop();
+        let doors = self.stop();
         act(&self.appliance);
-        self.here = Some(Here::serve_at(&self.appliance, &endpoints, &people));
+        self.serve(&doors, &[]);
     }
 
     /// Ends the appliance as a power cut would, and serves again.
     pub(crate) fn power_cut(&mut self) {
         let here = self.here.take().unwrap();
-        let (endpoints, people) = (here.endpoints.clone(), here.people.clone());
+        let doors = [here.endpoints.clone(), here.people.clone()];
         here.kill();
-        self.here = Some(Here::serve_at(&self.appliance, &endpoints, &people));
+        self.serve(&doors, &[]);
+    }
+
+    /// Stops serving; gives the doors, for endpoints and for people.
+    pub(crate) fn stop(&mut self) -> [String; 2] {
+        let here = self.here.take().unwrap();
+        [here.endpoints.clone(), here.people.clone()]
+    }
+
+    /// Serves at the doors of before.
+    pub(crate) fn serve(&mut self, [endpoints, people]: &[String; 2], words: &[&str]) {
+        self.here = Some(Here::serve_with(&self.appliance, endpoints, people, words));
+    }
+
+    /// What the log says, as far as it is published.
+    pub(crate) fn events(&self, key: &VerifierKey) -> Vec<Event> {
+        let blobs = FileBlobs::new(Arc::new(RealDisk), self.appliance.data().join("ledger"));
+        let log = Log::read(Arc::new(blobs), key).unwrap();
+        let entries = log.entries(0..log.checkpoint().size).unwrap();
+        entries.iter().map(|entry| fleet::decode(entry).unwrap()).collect()
     }
 
     /// Has Oscar import the vendor's next release, with this version of everything.
     pub(crate) fn offer(&mut self, version: &str) {
+        self.offer_with(version, "");
+    }
+
+    /// The same, where installing each package runs these shell commands.
+    pub(crate) fn offer_with(&mut self, version: &str, script: &str) {
         self.edition += 1;
         let folder = self.folder.path().join(format!("offer-{}", self.edition));
         let packages = NAMES.map(|name| {
-            let package = Package { name, version, own: version, ..Package::default() };
+            let package = Package { name, version, own: version, script, ..Package::default() };
             (version.parse().unwrap(), fs::read(package.build(&folder)).unwrap())
         });
         self.workshop.collect(&self.workshop.draft_of(self.edition, packages.into()));
