@@ -7,4 +7,5 @@ mod decide;
 mod house;
 mod join;
 mod load;
+mod roles;
 mod witness;
