@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod decide;
+mod endless;
 mod house;
 mod join;
 mod load;
