@@ -1,7 +1,7 @@
 //! An appliance of the test's own: a data folder, its verbs, and its server in a network.
 
 use crate::command::line;
-use crate::{Debian, Node, Said, Story, patchkeep, program, scratch};
+use crate::{Debian, Node, Said, Story, patchkeep, program, run, scratch};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -72,6 +72,30 @@ impl Appliance {
     pub fn verb(&self, verb: &[&str], rest: &[&str]) -> Said {
         let data = self.data().display().to_string();
         patchkeep(verb.iter().chain(&["--data", &data]).chain(rest))
+    }
+
+    /// Has people take the site over: Ann and Ben administer, Kim approves. Their keys are
+    /// `<person>-key` in `folder`; `words` are more of the draft's.
+    #[track_caller]
+    pub fn give_people(&self, folder: &Path, words: &[&str]) {
+        let path = |name: &str| folder.join(name).display().to_string();
+        let named = |person: &str| {
+            let key = path(&format!("{person}-key"));
+            let mut command = std::process::Command::new("ssh-keygen");
+            run(command.args(["-q", "-t", "ed25519", "-N", "", "-f", &key])).ok();
+            format!("{person}={key}.pub")
+        };
+        let [ann, ben, kim] = ["ann", "ben", "kim"].map(named);
+        let people = ["--administrator", &ann, "--administrator", &ben, "--approver", &kim];
+        let root = path("root");
+        let place = ["--into", root.as_str(), "--json"];
+        let draft = self.verb(&["site", "draft"], &[&people[..], &place, words].concat());
+        let print = draft.ok().json()["fingerprint"].as_str().unwrap().to_owned();
+        for person in ["ann", "ben"] {
+            let key = path(&format!("{person}-key"));
+            patchkeep(["site", "sign", &root, "--key", &key, "--yes"]).ok();
+        }
+        self.verb(&["site", "accept"], &[&root, "--fingerprint", &print]).ok();
     }
 
     /// Imports a bundle (a folder, or volumes).

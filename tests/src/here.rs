@@ -23,18 +23,23 @@ impl Here {
     #[track_caller]
     #[must_use]
     pub fn serve(appliance: &Appliance) -> Self {
-        Self::serve_at(appliance, "127.0.0.1:0", "127.0.0.1:0")
+        Self::serve_with(appliance, "127.0.0.1:0", "127.0.0.1:0", &[])
     }
 
-    /// Serves at these doors, e.g. those of a server that was stopped.
+    /// Serves at these doors, e.g. those of a server that was stopped, with these words besides.
     #[track_caller]
     #[must_use]
-    pub fn serve_at(appliance: &Appliance, endpoints: &str, people: &str) -> Self {
+    pub fn serve_with(
+        appliance: &Appliance,
+        endpoints: &str,
+        people: &str,
+        words: &[&str],
+    ) -> Self {
         let said = appliance.beside("here.json");
         let errors = File::create(appliance.beside("here.log")).unwrap();
         let mut command = patchkeep_command();
         command.args(["--json", "serve", "--data"]).arg(appliance.data());
-        command.args(["--endpoints", endpoints, "--people", people]);
+        command.args(["--endpoints", endpoints, "--people", people]).args(words);
         command.stdin(Stdio::null()).stdout(File::create(&said).unwrap()).stderr(errors);
         let mut child = command.spawn().unwrap();
         let begun = Instant::now();
@@ -51,6 +56,12 @@ impl Here {
             assert!(ended.is_none() && !late, "serve: {ended:?}, late: {late}\n{}", log());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it said to nobody in particular.

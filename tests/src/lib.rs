@@ -21,6 +21,7 @@ mod machine;
 mod network;
 mod package;
 mod story;
+pub mod swarm;
 mod workshop;
 
 pub use appliance::{Appliance, Served};
@@ -31,6 +32,7 @@ pub use machine::{Mirror, cache, mirror, patchkeep, program, require_root, scrat
 pub use network::{Network, Node};
 pub use package::Package;
 pub use story::Story;
+pub use swarm::{Console, Drone, Swarm};
 pub use workshop::{
     Draft, SOURCE, Workshop, copy_tree, find, noise, patchkeep_command, patchkeep_on,
 };

@@ -3,24 +3,13 @@
 //! Exit codes: 0 done, 2 wrong usage, 3 wrong input, 4 refused, 5 conflict, 6 not available now, 7 broken.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this room speaks to people")]
 
-use agent::{Agent, Came, Enrolment, Error, Machine, enrol, enrol_again, reset, standing, told};
-use clap::{Args, Parser, Subcommand};
-use ids::{Digest, EndpointName};
-use std::{
-    env,
-    fs::File,
-    io::Read as _,
-    os::unix::process::CommandExt as _,
-    path::PathBuf,
-    process::{Command, ExitCode},
-    thread,
-    time::Duration,
-};
+mod forever;
 
-/// Between two check-ins where the appliance does not say, and after a first failure.
-const PAUSE: Duration = Duration::from_secs(60);
-/// Longest pause after failures.
-const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
+use agent::{Agent, Enrolment, Error, Machine, enrol, enrol_again, reset, standing, told};
+use clap::{Args, Parser, Subcommand};
+use forever::check_in_for_ever;
+use ids::{Digest, EndpointName};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 /// Applies what people approved on this machine, and nothing else.
 #[derive(Parser)]
@@ -40,7 +29,7 @@ struct Words {
 enum Verb {
     /// Join a site with a token and the two fingerprints that came on paper.
     Enrol(EnrolWords),
-    /// Check in, again and again.
+    /// Check in, again and again, until it is asked to stop (SIGTERM): never in the middle of a change.
     Run(RunWords),
     /// Where it stands.
     Status,
@@ -156,47 +145,4 @@ fn result(json: bool, value: &impl serde::Serialize, text: &str) {
     } else {
         println!("{text}");
     }
-}
-
-/// Checks in until it is stopped. Failures double the pause, up to an hour; each pause has jitter, so
-/// that a whole ring does not come at once.
-fn check_in_for_ever(machine: &Machine) -> Result<(), Error> {
-    let mut failures = 0u32;
-    loop {
-        let came = Agent::start(machine).and_then(|mut agent| agent.check_in());
-        let pause = match came {
-            Ok(Came { sentence, again_in, changed }) => {
-                println!("{sentence}");
-                failures = 0;
-                if changed {
-                    start_anew();
-                }
-                if again_in.is_zero() { PAUSE } else { again_in }
-            }
-            Err(error @ (Error::NotEnrolled | Error::Busy)) => return Err(error),
-            Err(error) => {
-                eprintln!("patchkeep-agent: {}", told(&error));
-                failures = failures.saturating_add(1);
-                PAUSE.saturating_mul(1 << failures.min(7).saturating_sub(1)).min(PAUSE_MAX)
-            }
-        };
-        thread::sleep(with_jitter(pause));
-    }
-}
-
-/// Takes the place of this process with a fresh one, which maps today's libraries.
-fn start_anew() {
-    let Ok(program) = env::current_exe() else { return };
-    let path = program.to_string_lossy().trim_end_matches(" (deleted)").to_owned();
-    let error = Command::new(path).args(env::args_os().skip(1)).exec();
-    // It goes on as it is; the libraries that it maps are old, and its own to forgive.
-    eprintln!("patchkeep-agent: could not start anew: {error}");
-}
-
-/// Between three quarters and five quarters of it.
-fn with_jitter(pause: Duration) -> Duration {
-    let mut bytes = [0; 2];
-    let random = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
-    let share = random.map_or(0.5, |()| f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX));
-    pause.mul_f64(0.75 + share / 2.0)
 }

@@ -4,12 +4,13 @@
 //! One request a connection: a line of JSON; answers are lines of JSON: progress, then the reply or a
 //! failure. Only the account that owns the data folder can reach the socket.
 
+mod operation;
 mod people;
 
 pub(crate) use people::{PeopleReply, PeopleRequest};
 
-use crate::{failure::Failure, person::actor, screen::Screen};
-use fleet::{Custody, Role};
+use crate::{failure::Failure, person::doing, screen::Screen};
+use fleet::Custody;
 use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{
@@ -288,50 +289,51 @@ fn perform(
     request: Request,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Reply, Failure> {
-    let by = |person: &PersonId, role| actor(person, role);
+    let operation = request.operation();
+    let by = |person: &PersonId| doing(person, operation);
     if request.writes() {
         site.writable()?;
     }
     Ok(match request {
         Request::Import { paths, custody, person } => {
-            let actor = by(&person, Role::Operator);
+            let actor = by(&person)?;
             let order = ImportOrder { paths, custody: *custody, person, actor };
             Reply::Import(Box::new(site.import(&order, report)?))
         }
         Request::Rings => Reply::Rings(site.rings()),
         Request::CreateRing { ring, follows, person } => {
-            site.create_ring(by(&person, Role::Operator), ring, follows)?;
+            site.create_ring(by(&person)?, ring, follows)?;
             Reply::Done(true)
         }
         Request::PointRing { ring, source, sequence, person } => {
-            let actor = by(&person, Role::Operator);
+            let actor = by(&person)?;
             Reply::Done(site.point_ring(actor, ring, source, sequence)?)
         }
         Request::SiteRoot => Reply::SiteRoot(Box::new(site.site_root()?)),
         Request::DraftSiteRoot { draft } => Reply::Draft(site.draft_site_root(*draft)?),
         Request::AcceptSiteRoot { envelope, pinned, held, person } => {
-            let actor = by(&person, Role::Administrator);
+            let actor = by(&person)?;
             let accepted = site.accept_site_root(actor, &envelope, pinned, &held)?;
             Reply::SiteRoot(Box::new(Some(accepted)))
         }
         Request::Scanner => Reply::Scanner(site.scanner()),
         Request::SetScanner { socket, person } => {
-            Reply::Scanner(site.set_scanner(by(&person, Role::Administrator), socket)?)
+            Reply::Scanner(site.set_scanner(by(&person)?, socket)?)
         }
         Request::AptConfig { name, ring, address, person } => {
-            let actor = by(&person, Role::Operator);
+            let actor = by(&person)?;
             Reply::AptConfig(site.apt_config(actor, &name, &ring, &address)?)
         }
         Request::Status => Reply::Status(Box::new(site.status()?)),
         Request::Receipt => Reply::Receipt(site.receipt()?),
         Request::ExportAudit { scope, into, person } => {
-            let done = site.export_audit(by(&person, Role::Assessor), scope, &into)?;
+            let done = site.export_audit(by(&person)?, scope, &into)?;
             let Exported { manifest, files, bytes, entries, key, absent } = done;
             Reply::ExportAudit(ExportFigures { manifest, files, bytes, entries, key, absent })
         }
         Request::ShowLog { types, since, limit, person } => {
             let filter = Filter { types, since, limit };
-            let lines = site.show_log(by(&person, Role::Assessor), &filter)?;
+            let lines = site.show_log(by(&person)?, &filter)?;
             let line = |l: Line| LogLine {
                 entry: l.entry,
                 at: l.at,
@@ -343,8 +345,7 @@ fn perform(
         Request::AuditKey => Reply::AuditKey(site.audit_fingerprint()?),
         Request::Backup { into, recipients, person } => {
             let order = BackupOrder { into, recipients };
-            let actor = by(&person, Role::Administrator);
-            Reply::Backup(site.back_up(actor, &order, report)?)
+            Reply::Backup(site.back_up(by(&person)?, &order, report)?)
         }
         Request::People(request) => Reply::People(people::perform(site, request)?),
     })

@@ -2,7 +2,7 @@
 
 use crate::{failure::Failure, person::Person, screen::Screen};
 use clap::Args;
-use fleet::Role;
+use fleet::Operation;
 use ids::{Digest, Fault, RingName, SiteName};
 use site::{Folder, Founding};
 use std::{
@@ -61,7 +61,7 @@ impl Init {
             ring: self.ring,
         };
         let folder = Folder::at(&self.data);
-        site::found(&folder, &founding, crate::person::actor(&person, Role::Administrator))?;
+        site::found(&folder, &founding, crate::person::doing(&person, Operation::Found)?)?;
         let open = crate::control::open(&folder)?;
         let key = open.audit_fingerprint()?;
         let ca = open.authority()?.fingerprint();

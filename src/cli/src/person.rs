@@ -1,7 +1,7 @@
 //! Who sits at the command line.
 
 use crate::failure::Failure;
-use fleet::{Actor, Door, Role};
+use fleet::{Actor, Door, Operation, Role};
 use ids::{Fault, PersonId};
 
 /// Words that say who acts.
@@ -32,4 +32,12 @@ impl Person {
 /// The actor that events name.
 pub(crate) fn actor(person: &PersonId, role: Role) -> Actor {
     Actor::Person { person: person.clone(), role, door: Door::CommandLine }
+}
+
+/// The same, in the role in which this operation is done.
+pub(crate) fn doing(person: &PersonId, operation: Operation) -> Result<Actor, Failure> {
+    let role = operation.role().ok_or_else(|| {
+        Failure::say(Fault::Broken, format!("nobody acts in a role in {operation:?}"))
+    })?;
+    Ok(actor(person, role))
 }

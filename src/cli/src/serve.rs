@@ -19,6 +19,9 @@ const RADAR_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often counted refusals are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
+/// Longest time between two check-ins: agents wait no longer than a day, whatever they are told.
+const CHECK_IN_SECONDS_MAX: u64 = 24 * 60 * 60;
+
 #[derive(Args)]
 pub(crate) struct Serve {
     /// The appliance's data folder.
@@ -36,6 +39,10 @@ pub(crate) struct Serve {
     /// Most bytes a second that all endpoints together may take.
     #[arg(long, value_name = "BYTES")]
     bytes_per_second: Option<u64>,
+    /// Seconds between two check-ins of an agent, before its jitter.
+    #[arg(long, value_name = "SECONDS", default_value_t = site::CHECK_IN_SECONDS,
+        value_parser = clap::value_parser!(u64).range(1..=CHECK_IN_SECONDS_MAX))]
+    check_in_seconds: u64,
 }
 
 impl Serve {
@@ -45,6 +52,7 @@ impl Serve {
             people: self.people,
             names: self.names,
             bytes_per_second: self.bytes_per_second,
+            check_in_seconds: self.check_in_seconds,
         };
         let runtime = runtime()?;
         runtime.block_on(async {
@@ -77,6 +85,7 @@ pub(crate) struct Opening {
     pub(crate) people: SocketAddr,
     pub(crate) names: Vec<String>,
     pub(crate) bytes_per_second: Option<u64>,
+    pub(crate) check_in_seconds: u64,
 }
 
 /// An appliance with open doors.
@@ -97,6 +106,7 @@ impl Open {
     pub(crate) async fn start(data: &Path, opening: &Opening) -> Result<Self, Failure> {
         let folder = Folder::at(data);
         let site = Arc::new(control::open(&folder)?);
+        site.check_in_every(opening.check_in_seconds);
         let authority = site.authority()?;
         let names = names(opening);
         let shown = authority

@@ -13,6 +13,8 @@ mod decide;
 mod endpoint;
 mod epoch;
 mod event;
+mod operation;
+mod pages;
 mod state;
 mod statement;
 
@@ -26,6 +28,8 @@ pub use epoch::{Epoch, NotCarried};
 pub use event::{
     Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, SourceFacts,
 };
+pub use operation::Operation;
+pub use pages::Pages;
 pub use state::{KeptView, OpenImport, State, VIEWS_KEPT};
 pub use statement::{
     Declined, KeptWaiver, RingStatement, Said, StatementCommand, statement_accepted,

@@ -4,8 +4,8 @@
 //! JSON; its digest after n entries goes into the ledger, so a replay that diverges shows.
 
 use crate::{
-    AnchorKind, Declined, Endpoint, Event, Fact, ImportedSource, KeptWaiver, RingStatement, Token,
-    endpoint, epoch, statement,
+    AnchorKind, Declined, Endpoint, Event, Fact, ImportedSource, KeptWaiver, Pages, RingStatement,
+    Token, endpoint, epoch, statement,
 };
 use ids::{Digest, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -58,14 +58,14 @@ pub struct State {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub site_roots: Vec<Digest>,
     /// Tokens that count or were used, by the SHA-256 of their secrets.
-    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
-    pub tokens: BTreeMap<Digest, Token>,
+    #[serde(default, skip_serializing_if = "Pages::is_empty")]
+    pub tokens: Pages<Digest, Token>,
     /// Endpoints with an agent.
-    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
-    pub endpoints: BTreeMap<RecordId, Endpoint>,
+    #[serde(default, skip_serializing_if = "Pages::is_empty")]
+    pub endpoints: Pages<RecordId, Endpoint>,
     /// Whose certificate each is.
-    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
-    pub certificates: BTreeMap<Digest, RecordId>,
+    #[serde(default, skip_serializing_if = "Pages::is_empty")]
+    pub certificates: Pages<Digest, RecordId>,
     /// The newest statement about each ring.
     #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub statements: BTreeMap<RingName, RingStatement>,

@@ -196,7 +196,7 @@ fn only_endpoints_that_have_joined_are_heard() {
     assert_eq!(site.endpoint(report), Ok(Vec::new()), "the same report twice is one event");
     site.retire(1).unwrap();
     assert_eq!(site.endpoint(plan(1)), Err(Refused::Standing { is: Standing::Retired }));
-    assert!(site.state.endpoints[&id(1)].plan.is_none());
+    assert!(site.state.endpoints.get(&id(1)).unwrap().plan.is_none());
 }
 
 #[test]

@@ -3,18 +3,14 @@
 use crate::{Error, Held, Seen, Site, ca, clock, keys};
 use api::{CheckIn, Orders, Plan, Report};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use durable::{Disk, FileBlobs, RealDisk};
 use fleet::{Actor, Command, Endpoint, EndpointCommand, Standing};
 use ids::{Digest, EndpointName, RecordId, RingName};
 use ledger::Log;
 use merkle::Checkpoint;
 use serde_json::json;
-use std::sync::Arc;
 use trust::{ApprovedPackage, Envelope, Waiver};
 use vendor_apt::Inventory;
 
-/// Seconds between two check-ins, before the agent's jitter.
-const AGAIN_IN_SECONDS: u64 = 15 * 60;
 /// Longest sentence of an agent that is kept, in characters.
 const SENTENCE_CHARS_MAX: usize = 2_000;
 const PACKAGES_MAX: usize = 200_000;
@@ -65,7 +61,7 @@ impl Site {
             wants_inventory: known.inventory.is_none()
                 || (known.plan.is_none() && said.inventory.is_none()),
             certificate,
-            again_in_seconds: AGAIN_IN_SECONDS,
+            again_in_seconds: self.roster().again_in_seconds(),
             ring,
         })
     }
@@ -81,12 +77,12 @@ impl Site {
 
     /// Records what is new of what an agent says.
     fn hear(&self, caller: &Caller, said: &CheckIn, log: &Log) -> Result<(), Error> {
-        let held = said.held.as_deref().and_then(|note| self.own_checkpoint(note));
+        let held = said.held.as_deref().and_then(|note| self.own_checkpoint(note, log));
         let agent = short(&said.agent, 100);
         let seen = Seen { at: clock::now(), agent, held: held.clone() };
         let before = self.roster().note(&caller.id, seen);
         // What it held of an epoch that is over was of another log.
-        let before = before.and_then(|seen| self.own_checkpoint(&seen.held?.note));
+        let before = before.and_then(|seen| self.own_checkpoint(&seen.held?.note, log));
         let before = before.map_or(0, |held| held.size);
         if let Some(held) = held.as_ref().filter(|held| held.size < before) {
             let (endpoint, held) = (caller.id.clone(), held.size);
@@ -253,15 +249,11 @@ impl Site {
         Ok(named)
     }
 
-    /// The log as it was published last.
-    pub(crate) fn published_log(&self) -> Result<Log, Error> {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let blobs = FileBlobs::new(disk, self.folder().ledger());
-        Log::read(Arc::new(blobs), self.log_key()).map_err(Error::OpenLedger)
-    }
-
     /// A checkpoint, if this log signed it.
-    pub(crate) fn own_checkpoint(&self, note: &str) -> Option<Held> {
+    pub(crate) fn own_checkpoint(&self, note: &str, newest: &Log) -> Option<Held> {
+        if note == newest.note() {
+            return Some(Held { size: newest.checkpoint().size, note: note.to_owned() });
+        }
         let note = Some(note).filter(|note| note.len() <= NOTE_BYTES_MAX)?;
         let checkpoint = Checkpoint::open(note.as_bytes(), self.log_key()).ok()?;
         Some(Held { size: checkpoint.size, note: note.to_owned() })

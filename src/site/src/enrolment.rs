@@ -88,10 +88,11 @@ impl Site {
         let secret = ulid::Ulid::from(secret).to_string();
         let not_after = clock::now().saturating_add(SignedDuration::from_hours(hours.into()));
         let not_after = not_after.map_err(|e| Error::Input(e.to_string()))?;
-        let _alone = self.roster().alone();
+        let alone = self.roster().alone(&endpoint);
         let (token, name) = (Digest::of(secret.as_bytes()), self.commit_to(&endpoint)?);
         let issue = EndpointCommand::IssueToken { token, name, ring: ring.clone(), not_after };
         self.heart().ask(actor, Command::Endpoint(issue))?;
+        drop(alone);
         Ok(IssuedToken {
             token: secret,
             endpoint,
@@ -112,7 +113,7 @@ impl Site {
         }
         let refused = || Error::Refused(Refused::NoToken);
         let token = Digest::of(asked.token.trim().as_bytes());
-        let _alone = self.roster().alone();
+        let _alone = self.roster().alone(&asked.endpoint);
         let known = self.state().tokens.get(&token).cloned().ok_or_else(refused)?;
         if self.name_of(&known.name)? != asked.endpoint {
             return Err(refused());
@@ -128,7 +129,7 @@ impl Site {
 
     /// Answers an endpoint whose certificate has ended and that has no token: it is known by its key.
     fn enrol_again(&self, asked: &Enrol) -> Result<Enrolled, Error> {
-        let _alone = self.roster().alone();
+        let _alone = self.roster().alone(&asked.endpoint);
         let refused = |_| Error::Refused(Refused::NoToken);
         let endpoint = self.endpoint_named(&asked.endpoint).map_err(refused)?;
         let key = ca::request_key(&asked.endpoint, &asked.request).map_err(Error::Authority)?;

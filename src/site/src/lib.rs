@@ -59,7 +59,7 @@ pub use refusals::{Refusals, WINDOW};
 pub use restore::{RestoreOrder, restore};
 pub use revoked::Revoked;
 pub use ring::RingPointer;
-pub use roster::{Held, Seen};
+pub use roster::{CHECK_IN_SECONDS, Held, Seen};
 pub use rows::{IMPORTS, KINDS, REFUSALS};
 pub use scanner::ScannerStatus;
 pub use shelf::{Found, Served, Shelf, ShelfHandle, SourceView};

@@ -10,7 +10,7 @@ use durable::{Disk, RealDisk};
 use ids::{Digest, SiteName, Timestamp};
 use merkle::{Checkpoint, verify_consistency};
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::{io, sync::PoisonError};
 
 /// Of which backup an appliance was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +82,8 @@ impl Site {
     /// lost. The endpoint is told nothing of a log that may have gone back.
     pub(crate) fn note_held(&self, said: &CheckIn) -> Result<(), Error> {
         let Some(note) = said.held.as_deref() else { return Ok(()) };
-        let _one_at_a_time = self.roster().alone();
+        // Nothing is imported meanwhile: this appliance only reads.
+        let _one_at_a_time = self.importing.lock().unwrap_or_else(PoisonError::into_inner);
         let name = match self.judge_held(note) {
             Ok(held) if self.newest_held()?.is_none_or(|known| held.size > known.size) => "held",
             Ok(_) => return Ok(()),

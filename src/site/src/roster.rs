@@ -3,16 +3,20 @@
 //! When an endpoint was last seen, and which tree size it vouches for, is no event: it is kept beside the
 //! ledger (`state/seen.json`), and what is lost of it comes back with the next check-ins.
 
-use crate::{Error, Site, audit::Witness, keys};
-use durable::{Disk, RealDisk};
+use crate::{Error, Site, audit::Witness};
+use durable::{Disk, FileBlobs, RealDisk};
 use fleet::Standing;
 use ids::{Digest, EndpointName, RecordId, Timestamp};
+use ledger::Log;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// An endpoint's last check-in.
@@ -40,25 +44,85 @@ pub struct Held {
 const EVENTS_AN_HOUR: u32 = 120;
 const HOUR_SECONDS: i64 = 60 * 60;
 
+/// Seconds between two check-ins unless another number is set, before the agent's jitter.
+pub const CHECK_IN_SECONDS: u64 = 15 * 60;
+
 /// What is known of endpoints beside the state.
-#[derive(Debug, Default)]
 pub(crate) struct Roster {
-    names: Mutex<HashMap<Digest, EndpointName>>,
+    again_in_seconds: AtomicU64,
+    names: Mutex<Names>,
+    /// The log as it was published when somebody last asked: its signature is checked once.
+    log: Mutex<Option<Log>>,
     seen: Mutex<BTreeMap<RecordId, Seen>>,
     /// The hour (since 1970) in which an endpoint last caused events, and how many.
     spoken: Mutex<BTreeMap<RecordId, (i64, u32)>>,
-    /// One enrolment at a time, so that one name has one commitment.
-    enrolling: Mutex<()>,
+    /// Names that are being enrolled: one enrolment of a name at a time, so that it has one commitment.
+    enrolling: Mutex<HashSet<EndpointName>>,
+    enrolled: Condvar,
+}
+
+/// Names behind commitments, and the way back.
+#[derive(Debug, Default)]
+struct Names {
+    behind: HashMap<Digest, EndpointName>,
+    commitments: HashMap<EndpointName, Vec<Digest>>,
+    /// Whether every name in the state was looked up once; new ones are learnt as they come.
+    all: bool,
+}
+
+impl Names {
+    fn learn(&mut self, commitment: Digest, name: EndpointName) {
+        if self.behind.insert(commitment, name.clone()).is_none() {
+            self.commitments.entry(name).or_default().push(commitment);
+        }
+    }
 }
 
 fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Nobody else enrols this name while it lives.
+pub(crate) struct Alone<'a> {
+    roster: &'a Roster,
+    name: &'a EndpointName,
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        held(&self.roster.enrolling).remove(self.name);
+        self.roster.enrolled.notify_all();
+    }
+}
+
+impl Default for Roster {
+    fn default() -> Self {
+        Self {
+            again_in_seconds: AtomicU64::new(CHECK_IN_SECONDS),
+            names: Mutex::default(),
+            log: Mutex::default(),
+            seen: Mutex::default(),
+            spoken: Mutex::default(),
+            enrolling: Mutex::default(),
+            enrolled: Condvar::new(),
+        }
+    }
+}
+
 impl Roster {
-    /// Keeps other enrolments out until it is dropped.
-    pub(crate) fn alone(&self) -> MutexGuard<'_, ()> {
-        held(&self.enrolling)
+    /// Seconds between two check-ins.
+    pub(crate) fn again_in_seconds(&self) -> u64 {
+        self.again_in_seconds.load(Ordering::Relaxed)
+    }
+
+    /// Keeps other enrolments of this name out until it is dropped.
+    pub(crate) fn alone<'a>(&'a self, name: &'a EndpointName) -> Alone<'a> {
+        let mut busy = held(&self.enrolling);
+        while busy.contains(name) {
+            busy = self.enrolled.wait(busy).unwrap_or_else(PoisonError::into_inner);
+        }
+        busy.insert(name.clone());
+        Alone { roster: self, name }
     }
 
     /// Notes a check-in; gives the one before.
@@ -90,9 +154,28 @@ impl Roster {
 }
 
 impl Site {
+    /// The log as it was published last.
+    pub(crate) fn published_log(&self) -> Result<Log, Error> {
+        let path = self.folder().ledger().join("checkpoint");
+        let note = RealDisk.read(&path).map_err(|source| Error::Folder { path, source })?;
+        let mut known = held(&self.roster().log);
+        if let Some(log) = known.as_ref().filter(|log| log.note().as_bytes() == note) {
+            return Ok(log.clone());
+        }
+        let blobs = FileBlobs::new(Arc::new(RealDisk), self.folder().ledger());
+        let log = Log::read(Arc::new(blobs), self.log_key()).map_err(Error::OpenLedger)?;
+        *known = Some(log.clone());
+        Ok(log)
+    }
+
+    /// Has agents check in so often from their next answer on.
+    pub fn check_in_every(&self, seconds: u64) {
+        self.roster().again_in_seconds.store(seconds, Ordering::Relaxed);
+    }
+
     /// The name behind a commitment.
     pub(crate) fn name_of(&self, name: &Digest) -> Result<EndpointName, Error> {
-        if let Some(known) = held(&self.roster().names).get(name) {
+        if let Some(known) = held(&self.roster().names).behind.get(name) {
             return Ok(known.clone());
         }
         let (_, value) = self.evidence().get(name).map_err(Error::Store)?;
@@ -100,36 +183,46 @@ impl Site {
         let known: EndpointName = text
             .parse()
             .map_err(|e| Error::Input(format!("evidence {} names nobody: {e}", name.short())))?;
-        held(&self.roster().names).insert(*name, known.clone());
+        held(&self.roster().names).learn(*name, known.clone());
         Ok(known)
     }
 
-    /// The commitment to a name: the one that is in use, or a new one. The caller holds the roster alone.
-    pub(crate) fn commit_to(&self, name: &EndpointName) -> Result<Digest, Error> {
-        let state = self.state();
-        let live = state.endpoints.values().filter(|e| e.standing != Standing::Retired);
-        let used = live.map(|e| e.name).chain(state.tokens.values().map(|token| token.name));
-        for commitment in used {
-            if self.name_of(&commitment)? == *name {
-                return Ok(commitment);
+    /// Every commitment to a name that is known here. Erased names are nobody's.
+    fn commitments(&self, name: &EndpointName) -> Vec<Digest> {
+        if !held(&self.roster().names).all {
+            let state = self.state();
+            let endpoints = state.endpoints.values().map(|endpoint| endpoint.name);
+            for commitment in endpoints.chain(state.tokens.values().map(|token| token.name)) {
+                drop(self.name_of(&commitment));
             }
+            held(&self.roster().names).all = true;
         }
-        self.evidence().put(json!({ "endpoint": name }), keys::random()?).map_err(Error::Store)
+        held(&self.roster().names).commitments.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The commitment to a name: the one that is in use, or a new one. The caller enrols it alone.
+    pub(crate) fn commit_to(&self, name: &EndpointName) -> Result<Digest, Error> {
+        let (state, known) = (self.state(), self.commitments(name));
+        let in_use = |commitment: &&Digest| {
+            let live =
+                |e: &fleet::Endpoint| e.standing != Standing::Retired && e.name == **commitment;
+            state.endpoints.values().any(live)
+                || state.tokens.values().any(|token| token.name == **commitment)
+        };
+        if let Some(used) = known.iter().find(in_use) {
+            return Ok(*used);
+        }
+        let new = self.commit(json!({ "endpoint": name }))?;
+        held(&self.roster().names).learn(new, name.clone());
+        Ok(new)
     }
 
     /// The endpoint of this name that has not left, or else the last one that did.
     pub(crate) fn endpoint_named(&self, name: &EndpointName) -> Result<RecordId, Error> {
-        let state = self.state();
-        let mut found = None;
-        for (id, endpoint) in &state.endpoints {
-            // Erased names are nobody's.
-            if self.name_of(&endpoint.name).is_ok_and(|known| known == *name) {
-                found = Some(id.clone());
-                if endpoint.standing != Standing::Retired {
-                    break;
-                }
-            }
-        }
+        let (state, known) = (self.state(), self.commitments(name));
+        let own = || state.endpoints.iter().filter(|(_, endpoint)| known.contains(&endpoint.name));
+        let stays = own().find(|(_, endpoint)| endpoint.standing != Standing::Retired);
+        let found = stays.or_else(|| own().last()).map(|(id, _)| id.clone());
         found.ok_or(Error::Refused(fleet::Refused::NoEndpoint))
     }
 
@@ -137,11 +230,12 @@ impl Site {
     /// is: what a doubting endpoint holds is in its event.
     pub(crate) fn witnesses(&self) -> Vec<Witness> {
         let entries = self.state().entries;
+        let Ok(log) = self.published_log() else { return Vec::new() };
         let seen = held(&self.roster().seen);
         let witness = |(endpoint, seen): (&RecordId, &Seen)| {
             let held = seen.held.as_ref().filter(|held| held.size <= entries)?;
             // One of an epoch that is over is of another log.
-            let held = self.own_checkpoint(&held.note)?;
+            let held = self.own_checkpoint(&held.note, &log)?;
             let (endpoint, seen_at) = (endpoint.clone(), seen.at);
             Some(Witness { endpoint, seen_at, size: held.size, checkpoint: held.note })
         };

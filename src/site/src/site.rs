@@ -222,13 +222,7 @@ impl Site {
     /// # Errors
     /// [`Error::Store`].
     pub fn keep(&self, bytes: &[u8]) -> Result<Digest, Error> {
-        let digest = Digest::of(bytes);
-        let record = keys::record_id(clock::now())?;
-        let incoming = self.store.begin(&record, 0).map_err(Error::Store)?;
-        let mut from = bytes;
-        let written = incoming.write(&digest, bytes.len() as u64, &mut from);
-        written.and_then(|()| incoming.promote()).map_err(Error::Store)?;
-        Ok(digest)
+        self.store.keep(bytes).map_err(Error::Store)
     }
 
     /// Builds what is served from the views that the state keeps.

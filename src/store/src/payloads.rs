@@ -68,6 +68,20 @@ impl Store {
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
+    /// Keeps a short document under its digest, durably: what comes by itself and fits in memory.
+    ///
+    /// # Errors
+    /// [`Error::Write`] or [`Error::Full`].
+    pub fn keep(&self, bytes: &[u8]) -> Result<Digest, Error> {
+        let digest = Digest::of(bytes);
+        let path = self.path(&digest);
+        if let Some(folder) = path.parent() {
+            self.disk.create_dir_all(folder).map_err(Error::write(folder))?;
+        }
+        self.disk.write_atomic(&path, bytes).map_err(Error::write(path))?;
+        Ok(digest)
+    }
+
     /// Opens a payload for reading, with its length in bytes.
     ///
     /// # Errors
@@ -244,4 +258,26 @@ pub(crate) fn for_each_chunk(
         each(&chunk[..n])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use durable::RealDisk;
+
+    #[test]
+    fn a_short_document_is_kept_once_and_read_back() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Store::open(Arc::new(RealDisk), folder.path()).unwrap();
+        let digest = store.keep(b"a request").unwrap();
+        assert_eq!(store.keep(b"a request").unwrap(), digest);
+        assert_eq!(store.read(&digest, 9).unwrap(), b"a request");
+        assert_eq!(store.list().unwrap(), [digest]);
+        assert!(store.unfinished().unwrap().is_empty());
+        // What the disk had damaged is whole again.
+        std::fs::write(store.path(&digest), b"a damage!").unwrap();
+        store.keep(b"a request").unwrap();
+        store.check(&digest).unwrap();
+    }
 }

@@ -35,12 +35,12 @@ fn an_appliance_that_was_gone_for_a_week_is_gone_on_with() {
     let mut house = House::new();
     let machine = house.scanned("web1");
     house.approve(&[]).ok();
-    let serve_again = house.gone();
+    let doors = house.stop();
     for day in ["+1d", "+7d"] {
         machine.run_at(day).exits(6).says("did not answer");
     }
     machine.has(["1", "1"]);
-    serve_again(&mut house);
+    house.serve(&doors, &[]);
     machine.run_at("+7d").ok();
     machine.has(["2", "2"]);
     assert_eq!(house.endpoint("web1")["job"]["end"], "effective");

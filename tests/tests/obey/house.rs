@@ -1,13 +1,17 @@
 //! A site with people, an appliance that serves, and machines that may join it.
 
+use durable::{FileBlobs, RealDisk};
+use fleet::Event;
+use ids::Digest;
+use ledger::Log;
+use merkle::VerifierKey;
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use tests::{
-    Appliance, Debian, Here, Package, Said, Workshop, patchkeep, program, run, run_within, scratch,
-};
+use tests::{Appliance, Debian, Here, Package, Said, Workshop, program, run, run_within, scratch};
 
 /// What the vendor has: two packages, each in two versions.
 const NAMES: [&str; 2] = ["package-0", "package-1"];
@@ -19,6 +23,8 @@ pub(crate) struct House {
     here: Option<Here>,
     folder: TempDir,
     edition: u32,
+    /// Payloads of what was offered last.
+    pub(crate) offered: [Digest; 2],
 }
 
 impl House {
@@ -26,25 +32,21 @@ impl House {
     pub(crate) fn with(words: &[&str]) -> Self {
         let workshop = Workshop::new();
         let appliance = workshop.appliance();
-        let mut house = Self { workshop, appliance, here: None, folder: scratch(), edition: 0 };
-        for person in ["ann", "ben", "kim", "oscar", "mallory"] {
+        let mut house = Self {
+            workshop,
+            appliance,
+            here: None,
+            folder: scratch(),
+            edition: 0,
+            offered: [Digest::of(b""); 2],
+        };
+        for person in ["oscar", "mallory"] {
             let mut command = Command::new("ssh-keygen");
             command.args(["-q", "-t", "ed25519", "-N", "", "-f", &house.key(person)]);
             run(&mut command).ok();
         }
         house.offer("2");
-        let named = |person: &str| format!("{person}={}.pub", house.key(person));
-        let root = house.path("root");
-        let [ann, ben, kim] = ["ann", "ben", "kim"].map(named);
-        let people = ["--administrator", &ann, "--administrator", &ben, "--approver", &kim];
-        let place = ["--into", root.as_str(), "--json"];
-        let draft =
-            house.appliance.verb(&["site", "draft"], &[&people[..], &place, words].concat());
-        let print = draft.ok().json()["fingerprint"].as_str().unwrap().to_owned();
-        for person in ["ann", "ben"] {
-            patchkeep(["site", "sign", &root, "--key", &house.key(person), "--yes"]).ok();
-        }
-        house.appliance.verb(&["site", "accept"], &[&root, "--fingerprint", &print]).ok();
+        house.appliance.give_people(house.folder.path(), words);
         house.here = Some(Here::serve(&house.appliance));
         house
     }
@@ -66,19 +68,38 @@ impl House {
         self.here.as_ref().unwrap()
     }
 
-    /// Stops the appliance; what it gives back serves again.
-    pub(crate) fn gone(&mut self) -> impl FnOnce(&mut Self) + use<> {
-        let here = self.here.take().unwrap();
-        let (endpoints, people) = (here.endpoints.clone(), here.people.clone());
-        here.stop();
-        move |house| house.here = Some(Here::serve_at(&house.appliance, &endpoints, &people))
-    }
-
     /// Stops the appliance, does something to it, and serves again.
     pub(crate) fn while_stopped(&mut self, act: impl FnOnce(&Appliance)) {
-        let serve_again = self.gone();
+        let doors = self.stop();
         act(&self.appliance);
-        serve_again(self);
+        self.serve(&doors, &[]);
+    }
+
+    /// Ends the appliance as a power cut would, and serves again.
+    pub(crate) fn power_cut(&mut self) {
+        let here = self.here.take().unwrap();
+        let doors = [here.endpoints.clone(), here.people.clone()];
+        here.kill();
+        self.serve(&doors, &[]);
+    }
+
+    /// Stops serving; gives the doors, for endpoints and for people.
+    pub(crate) fn stop(&mut self) -> [String; 2] {
+        let here = self.here.take().unwrap();
+        [here.endpoints.clone(), here.people.clone()]
+    }
+
+    /// Serves at the doors of before.
+    pub(crate) fn serve(&mut self, [endpoints, people]: &[String; 2], words: &[&str]) {
+        self.here = Some(Here::serve_with(&self.appliance, endpoints, people, words));
+    }
+
+    /// What the log says, as far as it is published.
+    pub(crate) fn events(&self, key: &VerifierKey) -> Vec<Event> {
+        let blobs = FileBlobs::new(Arc::new(RealDisk), self.appliance.data().join("ledger"));
+        let log = Log::read(Arc::new(blobs), key).unwrap();
+        let entries = log.entries(0..log.checkpoint().size).unwrap();
+        entries.iter().map(|entry| fleet::decode(entry).unwrap()).collect()
     }
 
     /// Has Oscar import the vendor's next release, with this version of everything.
@@ -94,6 +115,7 @@ impl House {
             let package = Package { name, version, own: version, script, ..Package::default() };
             (version.parse().unwrap(), fs::read(package.build(&folder)).unwrap())
         });
+        self.offered = [0, 1].map(|n: usize| Digest::of(&packages[n].1));
         self.workshop.collect(&self.workshop.draft_of(self.edition, packages.into()));
         let bundle = self.workshop.build(&format!("bundle-{}", self.edition), &[]);
         self.appliance.verb(&["import"], &[bundle.to_str().unwrap(), "--as", "oscar"]).ok();

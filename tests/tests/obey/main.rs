@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod decide;
+mod endless;
 mod hostile;
 mod house;
 mod join;
+mod load;
 mod recover;
+mod roles;
 mod witness;

@@ -1,7 +1,7 @@
 //! Requests about endpoints and about what people decide.
 
-use crate::{failure::Failure, person::actor};
-use fleet::{RingStatement, Role};
+use crate::{failure::Failure, person::doing};
+use fleet::RingStatement;
 use ids::{EndpointName, PersonId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{EndpointStatus, IssuedToken, RingUpdate, RingUpdates, Site, Wish};
@@ -83,37 +83,37 @@ pub(crate) enum PeopleReply {
 pub(crate) fn perform(site: &Site, request: PeopleRequest) -> Result<PeopleReply, Failure> {
     use PeopleReply as A;
     use PeopleRequest as Q;
-    let administrator = |person: &PersonId| actor(person, Role::Administrator);
-    let approver = |person: &PersonId| actor(person, Role::Approver);
+    let operation = request.operation();
+    let by = |person: &PersonId| doing(person, operation);
     Ok(match request {
         Q::IssueToken { endpoint, ring, hours, person } => {
-            let issued = site.issue_token(administrator(&person), endpoint, ring, hours)?;
+            let issued = site.issue_token(by(&person)?, endpoint, ring, hours)?;
             A::Token(Box::new(issued))
         }
         Q::Endpoints => A::Endpoints(site.endpoints()?),
         Q::Confirm { endpoint, key, person } => {
-            let confirmed = site.confirm_endpoint(administrator(&person), &endpoint, &key)?;
+            let confirmed = site.confirm_endpoint(by(&person)?, &endpoint, &key)?;
             A::Endpoint(Box::new(confirmed))
         }
         Q::Retire { endpoint, reason, person } => {
-            let retired = site.retire_endpoint(administrator(&person), &endpoint, reason)?;
+            let retired = site.retire_endpoint(by(&person)?, &endpoint, reason)?;
             A::Endpoint(Box::new(retired))
         }
         Q::Updates { ring } => A::Updates(Box::new(site.ring_updates(&ring)?)),
         Q::DraftStatement { wish } => A::Draft(site.draft_statement(*wish)?),
         Q::SubmitStatement { envelope, attested, person } => {
-            let taken = site.accept_statement(approver(&person), &envelope, attested)?;
+            let taken = site.accept_statement(by(&person)?, &envelope, attested)?;
             A::Statement(Box::new(taken))
         }
         Q::Decline { ring, package, reason, not_after, person } => {
-            let actor = approver(&person);
+            let actor = by(&person)?;
             A::Declined(site.decline(actor, ring, &package, &reason, not_after)?)
         }
         Q::DraftWaiver { endpoints, reason, approver, not_after } => {
             A::Draft(site.draft_waiver(endpoints, reason, approver, not_after)?)
         }
         Q::SubmitWaiver { envelope, person } => {
-            site.accept_waiver(approver(&person), &envelope)?;
+            site.accept_waiver(by(&person)?, &envelope)?;
             A::Waived
         }
     })

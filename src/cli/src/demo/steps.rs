@@ -203,7 +203,9 @@ impl<'a> Story<'a> {
         endpoints: SocketAddr,
         people: SocketAddr,
     ) -> Result<Appliance, Failure> {
-        let opening = Opening { endpoints, people, names: Vec::new(), bytes_per_second: None };
+        let check_in_seconds = site::CHECK_IN_SECONDS;
+        let (names, bytes_per_second) = (Vec::new(), None);
+        let opening = Opening { endpoints, people, names, bytes_per_second, check_in_seconds };
         let begun = Instant::now();
         let open = Open::start(&self.path("appliance"), &opening).await?;
         self.step += 1;

@@ -1,0 +1,47 @@
+//! Which operation each request is: what has no row here does not compile.
+
+use super::{PeopleRequest, Request};
+use fleet::Operation;
+
+impl Request {
+    /// What is asked, as the table of roles has it.
+    pub(super) const fn operation(&self) -> Operation {
+        match self {
+            Self::Import { .. } => Operation::Import,
+            Self::Rings => Operation::Rings,
+            Self::CreateRing { .. } => Operation::CreateRing,
+            Self::PointRing { .. } => Operation::PointRing,
+            Self::SiteRoot => Operation::SiteRoot,
+            Self::DraftSiteRoot { .. } => Operation::DraftSiteRoot,
+            Self::AcceptSiteRoot { .. } => Operation::AcceptSiteRoot,
+            Self::Scanner => Operation::Scanner,
+            Self::SetScanner { .. } => Operation::SetScanner,
+            Self::AptConfig { .. } => Operation::AptConfig,
+            Self::Status => Operation::Status,
+            Self::Receipt => Operation::Receipt,
+            Self::ExportAudit { .. } => Operation::ExportAudit,
+            Self::ShowLog { .. } => Operation::ShowLog,
+            Self::AuditKey => Operation::AuditKey,
+            Self::Backup { .. } => Operation::Backup,
+            Self::People(request) => request.operation(),
+        }
+    }
+}
+
+impl PeopleRequest {
+    /// What is asked, as the table of roles has it.
+    pub(super) const fn operation(&self) -> Operation {
+        match self {
+            Self::IssueToken { .. } => Operation::IssueToken,
+            Self::Endpoints => Operation::Endpoints,
+            Self::Confirm { .. } => Operation::Confirm,
+            Self::Retire { .. } => Operation::Retire,
+            Self::Updates { .. } => Operation::Updates,
+            Self::DraftStatement { .. } => Operation::DraftStatement,
+            Self::SubmitStatement { .. } => Operation::SubmitStatement,
+            Self::Decline { .. } => Operation::Decline,
+            Self::DraftWaiver { .. } => Operation::DraftWaiver,
+            Self::SubmitWaiver { .. } => Operation::SubmitWaiver,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What people ask of an appliance, and in which role each of it is done.
+
+use crate::Role;
+
+/// The one table: an operation, and the role in which its event names whoever did it. What has no role
+/// changes nothing and leaves no event.
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident: $role:expr,)*) => {
+        /// Something that people ask of an appliance.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Operation { $($(#[$doc])* $name,)* }
+
+        impl Operation {
+            /// Every operation.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The role in which it is done; `None` for what leaves no event.
+            #[must_use]
+            pub const fn role(self) -> Option<Role> {
+                match self { $(Self::$name => $role,)* }
+            }
+        }
+    };
+}
+
+const OPERATOR: Option<Role> = Some(Role::Operator);
+const APPROVER: Option<Role> = Some(Role::Approver);
+const ASSESSOR: Option<Role> = Some(Role::Assessor);
+const ADMINISTRATOR: Option<Role> = Some(Role::Administrator);
+
+operations! {
+    /// Read bundles in.
+    Import: OPERATOR,
+    /// Make a ring.
+    CreateRing: OPERATOR,
+    /// Point a ring at a view.
+    PointRing: OPERATOR,
+    /// Hand out a certificate for stock apt.
+    AptConfig: OPERATOR,
+    /// Take in what an approver said of a ring.
+    SubmitStatement: APPROVER,
+    /// Leave a version out.
+    Decline: APPROVER,
+    /// Take in an approver's waiver.
+    SubmitWaiver: APPROVER,
+    /// Write an audit bundle.
+    ExportAudit: ASSESSOR,
+    /// Look at the log.
+    ShowLog: ASSESSOR,
+    /// Found a site.
+    Found: ADMINISTRATOR,
+    /// Take in a site root: people and keys.
+    AcceptSiteRoot: ADMINISTRATOR,
+    /// Say which scanner imports ask.
+    SetScanner: ADMINISTRATOR,
+    /// Write a backup.
+    Backup: ADMINISTRATOR,
+    /// Let an endpoint ask to join.
+    IssueToken: ADMINISTRATOR,
+    /// Let an endpoint join.
+    Confirm: ADMINISTRATOR,
+    /// Put an endpoint out.
+    Retire: ADMINISTRATOR,
+    /// Rings and where they point.
+    Rings: None,
+    /// The newest site root.
+    SiteRoot: None,
+    /// Draw a site root up.
+    DraftSiteRoot: None,
+    /// The scanner that imports ask.
+    Scanner: None,
+    /// How the appliance is.
+    Status: None,
+    /// What the collecting side is told.
+    Receipt: None,
+    /// The key that audit bundles are signed with.
+    AuditKey: None,
+    /// Endpoints with an agent.
+    Endpoints: None,
+    /// What a ring's endpoints would apply.
+    Updates: None,
+    /// Draw a statement up.
+    DraftStatement: None,
+    /// Draw a waiver up.
+    DraftWaiver: None,
+}

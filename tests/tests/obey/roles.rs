@@ -1,0 +1,161 @@
+//! Each thing that people ask is done in one role: each verb, held against the table of roles.
+
+use crate::house::House;
+use fleet::{Actor, Event, Fact, Operation, Role};
+use merkle::VerifierKey;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixListener;
+use std::thread;
+use tests::{Said, Swarm, patchkeep, swarm};
+
+/// A site with one endpoint that said what it would apply, and another that asks to join.
+struct Desk {
+    house: House,
+    log: VerifierKey,
+    pending: String,
+    scanner: String,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let mut house = House::new();
+        let swarm = Swarm::new(&house.appliance, &house.here().people, &house.here().endpoints);
+        let offered = house.offered;
+        let joined = swarm.joined(["web1".to_owned()].into_iter());
+        let drones = swarm.all(joined, |mut drone| async move {
+            let said = api::CheckIn {
+                inventory: Some(swarm::inventory(&drone.name)),
+                plan: Some(swarm::plan(offered)),
+                ..swarm::quiet()
+            };
+            drone.check_in(&said).await.map(|_| drone)
+        });
+        let pending = swarm.pending("web2");
+        let root = house.path("next-root");
+        let lee = format!("{}.pub", house.key("mallory"));
+        house.appliance.verb(&["approver", "add"], &["lee", &lee, "--into", &root]).ok();
+        for person in ["ann", "ben"] {
+            patchkeep(["site", "sign", &root, "--key", &house.key(person), "--yes"]).ok();
+        }
+        house.stop();
+        let scanner = house.path("clamd.sock");
+        Self { log: drones[0].log().unwrap().clone(), house, pending, scanner }
+    }
+
+    fn verb(&self, verb: &[&str], rest: &[&str]) -> Said {
+        self.house.appliance.verb(verb, rest).ok()
+    }
+
+    /// Does it as a person would. Another operation does not compile before somebody does it here too.
+    fn does(&mut self, operation: Operation) {
+        use Operation as O;
+        let kim = self.house.key("kim");
+        let sign = ["--as", "kim", "--key", &kim, "--yes"];
+        let why = ["--reason", "a test", "--as", "kim"];
+        let path = |name: &str| self.house.path(name);
+        let address = ["--address", "https://127.0.0.1:8443", "--as", "oscar"];
+        drop(match operation {
+            O::Found => return,
+            O::Import => return self.house.offer("3"),
+            O::CreateRing => self.verb(&["ring", "create"], &["other", "--as", "oscar"]),
+            O::PointRing => {
+                self.verb(&["ring", "point"], &["other", tests::SOURCE, "--as", "oscar"])
+            }
+            O::AptConfig => {
+                self.verb(&["endpoint", "apt-config"], &[&["old1"][..], &address].concat())
+            }
+            O::SubmitStatement => self.verb(&["approve"], &sign),
+            O::Decline => self.verb(&["decline"], &[&["package-1"][..], &why].concat()),
+            O::SubmitWaiver => self.verb(&["waive"], &[&["web1"][..], &sign, &why[..2]].concat()),
+            O::ExportAudit => {
+                self.verb(&["audit", "export"], &["--into", &path("a.zip"), "--as", "eva"])
+            }
+            O::ShowLog => self.verb(&["audit", "show"], &["--as", "eva"]),
+            O::AcceptSiteRoot => {
+                self.verb(&["site", "accept"], &[&path("next-root"), "--as", "ann"])
+            }
+            O::SetScanner => {
+                let listener = UnixListener::bind(&self.scanner).unwrap();
+                thread::spawn(move || answer(&listener));
+                self.verb(&["scanner", "set"], &[&self.scanner, "--as", "ann"])
+            }
+            O::Backup => {
+                let recipient = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+                let into = ["--into", &path("backup.age"), "--recipient", recipient, "--as", "ann"];
+                self.verb(&["backup"], &into)
+            }
+            O::IssueToken => self.verb(&["endpoint", "token"], &["web3", "--as", "ann"]),
+            O::Confirm => {
+                let words = ["web2", "--key", &self.pending, "--as", "ann"];
+                self.verb(&["endpoint", "confirm"], &words)
+            }
+            O::Retire => {
+                let words = ["web2", "--reason", "a test", "--as", "ann"];
+                self.verb(&["endpoint", "retire"], &words)
+            }
+            O::Rings => self.verb(&["ring", "list"], &[]),
+            O::SiteRoot => self.verb(&["site", "show"], &[]),
+            O::DraftSiteRoot => {
+                self.verb(&["approver", "remove"], &["kim", "--into", &path("third-root")])
+            }
+            O::Scanner => self.verb(&["scanner", "show"], &[]),
+            O::Status => self.verb(&["status"], &[]),
+            O::Receipt => self.verb(&["receipt"], &[]),
+            O::AuditKey => self.verb(&["audit", "key"], &[]),
+            O::Endpoints => self.verb(&["endpoint", "list"], &[]),
+            O::Updates => self.verb(&["update", "list"], &[]),
+            O::DraftStatement => self
+                .verb(&["withdraw"], &["--into", &path("draft"), "--as", "kim", "--reason", "x"]),
+            O::DraftWaiver => {
+                let into = path("waiver");
+                self.verb(&["waive"], &[&["web1", "--into", &into][..], &why].concat())
+            }
+        });
+    }
+
+    fn log(&self) -> Vec<Event> {
+        self.house.events(&self.log)
+    }
+}
+
+/// Speaks as a clamd that is asked who it is.
+fn answer(listener: &UnixListener) {
+    for mut stream in listener.incoming().filter_map(Result::ok) {
+        let _ = stream.read(&mut [0; 64]);
+        let _ = stream.write_all(b"ClamAV 1.0 of a test\0");
+    }
+}
+
+/// In which roles people caused these events.
+fn roles(events: &[Event]) -> Vec<Role> {
+    let mut roles: Vec<Role> = Vec::new();
+    for event in events {
+        if let Actor::Person { role, .. } = event.actor
+            && !roles.contains(&role)
+        {
+            roles.push(role);
+        }
+    }
+    roles
+}
+
+#[test]
+fn each_operation_is_recorded_in_the_role_that_the_table_gives_it() {
+    let mut desk = Desk::new();
+    let founded = desk.log();
+    let first = |event: &&Event| matches!(event.fact, Fact::SiteCreated { .. });
+    let first: Vec<Event> = founded.iter().filter(first).cloned().collect();
+    let mut wrong = Vec::new();
+    for operation in Operation::ALL {
+        let before = desk.log().len();
+        desk.does(*operation);
+        let after = desk.log();
+        let new = if *operation == Operation::Found { &first[..] } else { &after[before..] };
+        let expected: Vec<Role> = operation.role().into_iter().collect();
+        if roles(new) != expected || (expected.is_empty() && !new.is_empty()) {
+            let new: Vec<_> = new.iter().map(|event| (&event.actor, event.fact.kind())).collect();
+            wrong.push(format!("{operation:?} acts in {expected:?}, and the log has {new:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
