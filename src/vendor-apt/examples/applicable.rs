@@ -28,7 +28,7 @@ fn offer(line: &str) -> Result<Offer, Box<dyn Error>> {
         component: component.to_owned(),
         architecture: architecture.to_owned(),
         site: site.split('/').nth(2).unwrap_or("").to_owned(),
-        packages: parse_packages(&fs::read(file)?)?,
+        packages: parse_packages(&fs::read(file)?)?.into(),
     })
 }
 

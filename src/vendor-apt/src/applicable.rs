@@ -11,6 +11,7 @@
 //! Debian does not make), and sources that the ring does not have. Expressions that cannot be matched
 //! as apt would are an error, never a guess.
 
+mod closure;
 mod expression;
 mod file;
 mod likeness;
@@ -18,16 +19,18 @@ mod machine;
 mod pins;
 
 use crate::{Error, Inventory, Package, ReleaseFacts, version::parse};
+pub use closure::{Closure, KeptBack, Needed};
 use debversion::Version;
 use file::File;
 use ids::Digest;
 pub(crate) use likeness::Likeness;
 use machine::Current;
-pub use machine::Machine;
+pub use machine::{Machine, Pool};
 use pins::{NEVER, Pins};
 use std::{
     cmp::Ordering,
     collections::{BTreeSet, HashMap},
+    sync::Arc,
 };
 
 /// What apt takes even if it is older than what is installed.
@@ -45,8 +48,8 @@ pub struct Offer {
     pub architecture: String,
     /// The host that machines fetch it from, which `Pin: origin` names; empty for files.
     pub site: String,
-    /// What it offers.
-    pub packages: Vec<Package>,
+    /// What it offers. Offers of several views may share it.
+    pub packages: Arc<[Package]>,
 }
 
 /// An update that applies to a machine.
@@ -78,11 +81,20 @@ pub struct Offers {
     sources: Vec<Source>,
     /// By package name: the newest first, and in the order of the sources.
     packages: HashMap<String, Vec<Entry>>,
+    /// By what is stood for: the names of the packages that do, sorted.
+    providers: HashMap<String, Vec<String>>,
+}
+
+/// An offer, with what apt calls its file.
+#[derive(Debug, Clone)]
+struct Source {
+    about: About,
+    packages: Arc<[Package]>,
 }
 
 /// An offer without its packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Source {
+struct About {
     facts: ReleaseFacts,
     component: String,
     architecture: String,
@@ -93,8 +105,15 @@ struct Source {
 #[derive(Debug, Clone)]
 struct Entry {
     source: usize,
+    place: usize,
     version: Version,
-    package: Package,
+}
+
+/// An entry with its package.
+#[derive(Debug, Clone, Copy)]
+struct Offered<'a> {
+    entry: &'a Entry,
+    package: &'a Package,
 }
 
 /// What apt calls a version of a package: it may come from several indexes and be installed.
@@ -102,7 +121,7 @@ struct Build<'a> {
     text: &'a str,
     version: &'a Version,
     source_package: &'a str,
-    entries: Vec<&'a Entry>,
+    entries: Vec<Offered<'a>>,
     installed: bool,
 }
 
@@ -133,19 +152,28 @@ impl Offers {
     pub fn index(offers: Vec<Offer>) -> Result<Self, Error> {
         let mut sources = Vec::new();
         let mut packages: HashMap<String, Vec<Entry>> = HashMap::new();
+        let mut providers: HashMap<String, Vec<String>> = HashMap::new();
         for (source, offer) in offers.into_iter().enumerate() {
             let Offer { facts, component, architecture, site, packages: offered } = offer;
-            sources.push(Source { facts, component, architecture, site });
-            for package in offered {
+            for (place, package) in offered.iter().enumerate() {
                 let name = package.name.to_ascii_lowercase();
+                for (provided, _) in package.relations.stands_for() {
+                    providers.entry(provided).or_default().push(name.clone());
+                }
                 let version = parse(&package.version)?;
-                packages.entry(name).or_default().push(Entry { source, version, package });
+                packages.entry(name).or_default().push(Entry { source, place, version });
             }
+            let about = About { facts, component, architecture, site };
+            sources.push(Source { about, packages: offered });
         }
         for entries in packages.values_mut() {
             entries.sort_by(|a, b| b.version.cmp(&a.version));
         }
-        Ok(Self { sources, packages })
+        for names in providers.values_mut() {
+            names.sort();
+            names.dedup();
+        }
+        Ok(Self { sources, packages, providers })
     }
 
     /// The updates that apply to the machine of an inventory, by name and architecture.
@@ -160,8 +188,21 @@ impl Offers {
     #[must_use]
     pub fn applicable_to(&self, machine: &Machine) -> Vec<Applicable> {
         let asked = self.ask(machine);
-        let packages = machine.packages.iter();
-        let mut all: Vec<_> = packages.filter_map(|package| self.judge(package, &asked)).collect();
+        let update = |package: &Arc<Current>| {
+            let offered = self.judge(package, &asked)?.package;
+            Some(Applicable {
+                name: package.name.clone(),
+                architecture: offered.architecture.clone(),
+                installed: package.text.clone(),
+                candidate: offered.version.clone(),
+                source_package: offered.source.clone(),
+                held: package.held,
+                path: offered.path.clone(),
+                sha256: offered.sha256,
+                length: offered.length,
+            })
+        };
+        let mut all: Vec<_> = machine.packages.iter().filter_map(update).collect();
         all.sort_by(|a, b| (&a.name, &a.architecture).cmp(&(&b.name, &b.architecture)));
         all
     }
@@ -172,32 +213,57 @@ impl Offers {
     pub fn changed(&self, before: &Self) -> BTreeSet<String> {
         let names = self.packages.keys().chain(before.packages.keys());
         let differs = |name: &&String| {
-            let (now, then) = (self.offered(name), before.offered(name));
-            let same = |(a, b): (&Entry, &Entry)| {
-                a.package == b.package && self.sources[a.source] == before.sources[b.source]
+            let (mut now, mut then) = (self.offered(name), before.offered(name));
+            let same = |(a, b): (Offered<'_>, Offered<'_>)| {
+                let abouts = (self.about(a), before.about(b));
+                (std::ptr::eq(a.package, b.package) || a.package == b.package)
+                    && (std::ptr::eq(abouts.0, abouts.1) || abouts.0 == abouts.1)
             };
-            now.len() != then.len() || !now.iter().zip(then).all(same)
+            now.len() != then.len() || !now.by_ref().zip(then.by_ref()).all(same)
         };
         names.filter(differs).cloned().collect()
     }
 
-    fn offered(&self, name: &str) -> &[Entry] {
-        self.packages.get(name).map_or(&[], Vec::as_slice)
+    /// The number of packages that are offered, those of several sources as often.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sources.iter().map(|source| source.packages.len()).sum()
+    }
+
+    /// Whether nothing is offered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn offered(&self, name: &str) -> impl ExactSizeIterator<Item = Offered<'_>> + Clone {
+        let entries = self.packages.get(name).map_or(&[][..], Vec::as_slice);
+        entries.iter().map(|entry| {
+            let package = &self.sources[entry.source].packages[entry.place];
+            Offered { entry, package }
+        })
+    }
+
+    fn about(&self, offered: Offered<'_>) -> &About {
+        &self.sources[offered.entry.source].about
     }
 
     fn ask<'a>(&self, machine: &'a Machine) -> Asked<'a> {
-        let reads = |source: &Source| {
+        let reads = |source: &About| {
             let own = &source.architecture;
             own.is_empty() || own == "all" || machine.architectures.contains(own)
         };
-        let priority =
-            |source: &Source| reads(source).then(|| machine.pins.of_file(&source.file()));
+        let priority = |source: &Source| {
+            let about = &source.about;
+            reads(about).then(|| machine.pins.of_file(&about.file()))
+        };
         let mut component = 0;
         let rank = |(number, source): (usize, &Source)| {
-            if number > 0 && !source.is_beside(&self.sources[number - 1]) {
+            let about = &source.about;
+            if number > 0 && !about.is_beside(&self.sources[number - 1].about) {
                 component += 1;
             }
-            let own = machine.architectures.iter().position(|a| *a == source.architecture);
+            let own = machine.architectures.iter().position(|a| *a == about.architecture);
             (component, own.unwrap_or(usize::MAX))
         };
         Asked {
@@ -208,8 +274,23 @@ impl Offers {
         }
     }
 
-    /// Whether a package's candidate is listed before what is installed: apt's own meaning of newer.
-    fn judge(&self, package: &Current, asked: &Asked<'_>) -> Option<Applicable> {
+    /// The candidate of a package that is listed before what is installed: apt's own meaning of newer.
+    fn judge<'a>(&'a self, package: &'a Current, asked: &Asked<'_>) -> Option<Offered<'a>> {
+        let mut fitting =
+            self.offered(&package.name).filter(|o| asked.fits(&package.architecture, *o));
+        let newest = fitting.next()?;
+        // Most packages are as new as what is offered: nothing is sorted or put together for them.
+        let order = match newest.package.version == package.text {
+            true => Ordering::Equal,
+            false => newest.entry.version.cmp(&package.version),
+        };
+        if order == Ordering::Less {
+            return None;
+        }
+        let second = fitting.next();
+        if second.is_none() {
+            return self.judge_one(newest, order, package, asked);
+        }
         let builds = self.builds(package, asked);
         let installed = builds.iter().position(|build| build.installed)?;
         if installed == 0 {
@@ -219,49 +300,45 @@ impl Offers {
         let mut best = 0;
         let mut candidate = None;
         for (place, build) in builds.iter().enumerate() {
-            let priority = self.priority(build, package, asked, &named);
+            let priority = self.priority(build, &package.architecture, asked, &named);
             let older = place > installed && build.version < &package.version;
             if priority > best && (priority >= DOWNGRADES || !older) {
                 (best, candidate) = (priority, Some(place));
             }
         }
         let candidate = candidate.filter(|place| *place < installed)?;
-        let offered = &builds[candidate].entries.first()?.package;
-        Some(Applicable {
-            name: package.name.clone(),
-            architecture: offered.architecture.clone(),
-            installed: package.text.clone(),
-            candidate: offered.version.clone(),
-            source_package: offered.source.clone(),
-            held: package.held,
-            path: offered.path.clone(),
-            sha256: offered.sha256,
-            length: offered.length,
-        })
+        builds[candidate].entries.first().copied()
+    }
+
+    /// The same where one index alone has the package, no older than what is installed.
+    fn judge_one<'a>(
+        &'a self,
+        offered: Offered<'a>,
+        order: Ordering,
+        package: &'a Current,
+        asked: &Asked<'_>,
+    ) -> Option<Offered<'a>> {
+        let alike = package.likeness.fits(&offered.package.likeness);
+        if order == Ordering::Equal && alike {
+            return None;
+        }
+        let own = asked.sources[offered.entry.source]?;
+        let named = asked.machine.pins.named(&package.name);
+        let (offers, stays) = if named.is_empty() {
+            (own, asked.status)
+        } else {
+            let build = Build::of(offered);
+            let stays = Build::only_installed(package);
+            let priority = |build| self.priority(build, &package.architecture, asked, &named);
+            (priority(&build), priority(&stays))
+        };
+        (offers > 0 && stays <= offers).then_some(offered)
     }
 
     /// The versions of a package as apt lists them: newest first, and among equals those that are offered
     /// before the one that is only installed.
     fn builds<'a>(&'a self, package: &'a Current, asked: &Asked<'_>) -> Vec<Build<'a>> {
-        let native = asked.machine.architectures.first();
-        let fits = |entry: &&Entry| {
-            let own = &entry.package.architecture;
-            let mine = *own == package.architecture
-                || (own == "all" && Some(&package.architecture) == native);
-            mine && asked.sources[entry.source].is_some()
-        };
-        let mut entries: Vec<&Entry> = self.offered(&package.name).iter().filter(fits).collect();
-        if !entries.is_sorted_by_key(|entry| asked.ranks[entry.source]) {
-            let rank = |entry: &Entry| asked.ranks[entry.source];
-            entries.sort_by(|a, b| b.version.cmp(&a.version).then(rank(a).cmp(&rank(b))));
-        }
-        let mut builds: Vec<Build<'a>> = Vec::new();
-        for entry in entries {
-            match builds.iter_mut().find(|build| build.is_of(entry)) {
-                Some(build) => build.entries.push(entry),
-                None => builds.push(Build::of(entry)),
-            }
-        }
+        let mut builds = self.offered_builds(&package.name, &package.architecture, asked);
         if builds.is_empty() {
             return builds;
         }
@@ -276,23 +353,47 @@ impl Offers {
         builds
     }
 
+    /// The same of what is offered alone, whatever is installed.
+    fn offered_builds<'a>(
+        &'a self,
+        name: &str,
+        architecture: &str,
+        asked: &Asked<'_>,
+    ) -> Vec<Build<'a>> {
+        let fitting = self.offered(name).filter(|o| asked.fits(architecture, *o));
+        let mut offered: Vec<Offered<'a>> = fitting.collect();
+        let rank = |o: &Offered<'_>| asked.ranks[o.entry.source];
+        if !offered.is_sorted_by_key(rank) {
+            offered
+                .sort_by(|a, b| b.entry.version.cmp(&a.entry.version).then(rank(a).cmp(&rank(b))));
+        }
+        let mut builds: Vec<Build<'a>> = Vec::new();
+        for one in offered {
+            match builds.iter_mut().find(|build| build.is_of(one)) {
+                Some(build) => build.entries.push(one),
+                None => builds.push(Build::of(one)),
+            }
+        }
+        builds
+    }
+
     fn priority(
         &self,
         build: &Build<'_>,
-        package: &Current,
+        architecture: &str,
         asked: &Asked<'_>,
         named: &pins::Named<'_>,
     ) -> i32 {
-        let offered = build.entries.iter().filter_map(|entry| asked.sources[entry.source]);
+        let offered = build.entries.iter().filter_map(|o| asked.sources[o.entry.source]);
         let own = offered.chain(build.installed.then_some(asked.status)).max().unwrap_or(NEVER);
         if own == NEVER || named.is_empty() {
             return own;
         }
-        let files = build.entries.iter().map(|entry| self.sources[entry.source].file());
+        let files = build.entries.iter().map(|o| self.about(*o).file());
         let files: Vec<_> = files.chain(build.installed.then_some(File::Status)).collect();
-        let native = asked.machine.architectures.first().map_or("", String::as_str);
+        let native = asked.machine.native();
         let version = pins::Version {
-            architecture: &package.architecture,
+            architecture,
             native,
             source: build.source_package,
             version: build.text,
@@ -302,7 +403,16 @@ impl Offers {
     }
 }
 
-impl Source {
+impl Asked<'_> {
+    /// Whether an offer is one of a package of this architecture, from a source that the machine reads.
+    fn fits(&self, architecture: &str, offered: Offered<'_>) -> bool {
+        let own = &offered.package.architecture;
+        let mine = *own == architecture || (own == "all" && architecture == self.machine.native());
+        mine && self.sources[offered.entry.source].is_some()
+    }
+}
+
+impl About {
     /// Whether it is another architecture's index of the same component.
     fn is_beside(&self, other: &Self) -> bool {
         (&self.facts, &self.component, &self.site) == (&other.facts, &other.component, &other.site)
@@ -315,12 +425,12 @@ impl Source {
 }
 
 impl<'a> Build<'a> {
-    fn of(entry: &'a Entry) -> Self {
+    fn of(offered: Offered<'a>) -> Self {
         Self {
-            text: &entry.package.version,
-            version: &entry.version,
-            source_package: &entry.package.source,
-            entries: vec![entry],
+            text: &offered.package.version,
+            version: &offered.entry.version,
+            source_package: &offered.package.source,
+            entries: vec![offered],
             installed: false,
         }
     }
@@ -336,11 +446,12 @@ impl<'a> Build<'a> {
     }
 
     /// Whether another index names the same build.
-    fn is_of(&self, entry: &Entry) -> bool {
+    fn is_of(&self, other: Offered<'_>) -> bool {
         self.entries.first().is_some_and(|first| {
-            (first.package.version == entry.package.version || first.version == entry.version)
-                && first.package.likeness == entry.package.likeness
-                && first.package.length == entry.package.length
+            (first.package.version == other.package.version
+                || first.entry.version == other.entry.version)
+                && first.package.likeness == other.package.likeness
+                && first.package.length == other.package.length
         })
     }
 

@@ -22,7 +22,7 @@ fn offers(repositories: &[Repository]) -> Offers {
                 component: component.clone(),
                 architecture: architecture.clone(),
                 site: site.clone(),
-                packages: parse_packages(text.as_bytes()).unwrap(),
+                packages: parse_packages(text.as_bytes()).unwrap().into(),
             });
         }
     }

@@ -27,7 +27,7 @@ fn offer(suite: &str, all: &[Stanza<'_>]) -> Offer {
         component: "main".into(),
         architecture: "amd64".into(),
         site: "deb.example".into(),
-        packages: packages(all),
+        packages: packages(all).into(),
     }
 }
 
