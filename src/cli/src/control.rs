@@ -13,8 +13,8 @@ use fleet::{Custody, Role};
 use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{
-    AptConfig, Folder, ImportOrder, ImportOutcome, Progress, Receipt, RingPointer, RootDraft,
-    ScannerStatus, Site, SiteRootStatus, Status,
+    AptConfig, Folder, ImportOrder, ImportOutcome, NeedList, Progress, Receipt, RingPointer,
+    RootDraft, ScannerStatus, Site, SiteRootStatus, Status,
     audit::{Exported, Filter, Line, Scope},
 };
 use std::{
@@ -37,6 +37,7 @@ pub(crate) enum Request {
     Rings,
     CreateRing { ring: RingName, follows: bool, person: PersonId },
     PointRing { ring: RingName, source: SourceId, sequence: Option<u64>, person: PersonId },
+    RingNeed { ring: RingName, source: Option<SourceId>, sequence: Option<u64> },
     SiteRoot,
     DraftSiteRoot { draft: Box<RootDraft> },
     AcceptSiteRoot { envelope: Envelope, pinned: Option<Digest>, person: PersonId },
@@ -57,6 +58,7 @@ pub(crate) enum Request {
 pub(crate) enum Reply {
     Import(Box<ImportOutcome>),
     Rings(Vec<RingPointer>),
+    Need(Box<NeedList>),
     Done(bool),
     SiteRoot(Box<Option<SiteRootStatus>>),
     Draft(Envelope),
@@ -224,6 +226,9 @@ fn perform(
         Request::PointRing { ring, source, sequence, person } => {
             let actor = by(&person, Role::Operator);
             Reply::Done(site.point_ring(actor, ring, source, sequence)?)
+        }
+        Request::RingNeed { ring, source, sequence } => {
+            Reply::Need(Box::new(site.ring_need(&ring, source.as_ref(), sequence)?))
         }
         Request::SiteRoot => Reply::SiteRoot(Box::new(site.site_root()?)),
         Request::DraftSiteRoot { draft } => Reply::Draft(site.draft_site_root(*draft)?),

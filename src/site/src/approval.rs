@@ -18,6 +18,9 @@ use trust::{
 /// Most imports that are looked at for four eyes.
 const IMPORTS_MAX: usize = 100_000;
 
+/// Release dates and CVEs, by payload.
+pub(crate) type KnownUpdates = HashMap<Digest, (Timestamp, Option<Vec<String>>)>;
+
 /// What a ring's endpoints would apply, put together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RingUpdates {
@@ -142,11 +145,7 @@ impl Site {
     }
 
     /// Release dates and CVEs of the payloads that the ring points at.
-    #[allow(clippy::type_complexity)]
-    fn known_updates(
-        &self,
-        ring: &RingName,
-    ) -> Result<HashMap<Digest, (Timestamp, Option<Vec<String>>)>, Error> {
+    pub(crate) fn known_updates(&self, ring: &RingName) -> Result<KnownUpdates, Error> {
         let state = self.state();
         let mut known = HashMap::new();
         for ((_, source), (sequence, _)) in state.pointers.iter().filter(|((r, _), _)| r == ring) {

@@ -7,11 +7,13 @@
 //! **Invariant:** state changes only by a command through [`Heart`]. **Invariant:** no HTTP, no
 //! terminal: callers draw what [`Progress`] and the outcomes say.
 
+mod applies;
 mod approval;
 pub mod audit;
 mod ca;
 mod check_in;
 mod clock;
+mod closure;
 mod custody;
 mod endpoint;
 mod enrolment;
@@ -37,9 +39,11 @@ mod snapshot;
 mod status;
 mod vendor;
 
+pub use applies::{EndpointMissing, MissingUpdate};
 pub use approval::{RingUpdate, RingUpdates, Wish};
 pub use ca::{CaError, EndpointCertificate, ServerIdentity, SiteCa, fingerprint};
 pub use clock::now;
+pub use closure::{LackingPackage, NeedList, StaysBehind};
 pub use endpoint::{AptConfig, EndpointFile, VALID_UNTIL_MIN_SECS};
 pub use enrolment::{EndpointStatus, IssuedToken, TOKEN_HOURS_MAX};
 pub use error::Error;
@@ -51,7 +55,7 @@ pub use progress::{Progress, Report};
 pub use radar::{Ending, RADAR_REACH};
 pub use refusals::{Refusals, WINDOW};
 pub use revoked::Revoked;
-pub use ring::RingPointer;
+pub use ring::{RingPointer, RingStays};
 pub use roster::{Held, Seen};
 pub use rows::{IMPORTS, KINDS, REFUSALS};
 pub use scanner::ScannerStatus;

@@ -1,7 +1,9 @@
 //! The open appliance: its folder, its writer, its stores and what it serves.
 
 use crate::{
-    Error, Folder, Revoked, SiteCa, SourceView, clock, folder,
+    Error, Folder, Revoked, SiteCa, SourceView,
+    applies::Applies,
+    clock, folder,
     heart::{self, Heart, Writer},
     keys,
     roster::Roster,
@@ -38,6 +40,7 @@ pub struct Site {
     /// One import at a time.
     pub(crate) importing: Mutex<()>,
     roster: Roster,
+    applies: Applies,
     revoked: Revoked,
     log_key: VerifierKey,
     _lock: folder::Lock,
@@ -93,6 +96,7 @@ impl Site {
             reader: Reader::beside_this_program().map_err(Error::Reader)?,
             importing: Mutex::new(()),
             roster: Roster::default(),
+            applies: Applies::default(),
             revoked: Revoked::default(),
             log_key,
             _lock: lock,
@@ -169,6 +173,11 @@ impl Site {
     /// Who the endpoints are.
     pub(crate) fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    /// What was indexed, and what endpoints have.
+    pub(crate) fn applies(&self) -> &Applies {
+        &self.applies
     }
 
     /// Certificates that are refused although the site issued them.
