@@ -345,13 +345,14 @@ impl Site {
 /// Answers with release dates and CVEs.
 fn dressed(all: &[Applicable], known: &KnownUpdates) -> Vec<MissingUpdate> {
     let one = |update: &Applicable| {
-        let told = known.get(&update.sha256);
+        let candidate = update.candidate();
+        let told = known.get(&candidate.sha256);
         MissingUpdate {
-            package: update.name.clone(),
-            architecture: update.architecture.clone(),
-            installed: update.installed.clone(),
-            candidate: update.candidate.clone(),
-            held: update.held,
+            package: update.name().to_owned(),
+            architecture: candidate.architecture.clone(),
+            installed: update.installed().to_owned(),
+            candidate: candidate.version.clone(),
+            held: update.held(),
             released_at: told.map(|(released_at, _)| *released_at),
             cves: told.and_then(|(_, cves)| cves.clone()),
         }

@@ -18,11 +18,12 @@ mod likeness;
 mod machine;
 mod pins;
 
-use crate::{Error, Inventory, Package, ReleaseFacts, version::parse};
+use crate::{
+    Error, Inventory, Package, ReleaseFacts,
+    version::{Version, parse},
+};
 pub use closure::{Closure, KeptBack, Needed};
-use debversion::Version;
 use file::File;
-use ids::Digest;
 pub(crate) use likeness::Likeness;
 use machine::Current;
 pub use machine::{Machine, Pool};
@@ -52,27 +53,39 @@ pub struct Offer {
     pub packages: Arc<[Package]>,
 }
 
-/// An update that applies to a machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An update that applies to a machine: what is installed, and what its apt would install.
+#[derive(Debug, Clone)]
 pub struct Applicable {
+    installed: Arc<Current>,
+    index: Arc<[Package]>,
+    place: usize,
+}
+
+impl Applicable {
     /// Binary package.
-    pub name: String,
-    /// The candidate's architecture, or `all`.
-    pub architecture: String,
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.installed.name
+    }
+
     /// The version that is installed.
-    pub installed: String,
-    /// The version that apt would install; the same text if only the build is another.
-    pub candidate: String,
-    /// Source package of the candidate.
-    pub source_package: String,
+    #[must_use]
+    pub fn installed(&self) -> &str {
+        &self.installed.text
+    }
+
     /// Whether the machine holds it: apt lists it and does not upgrade it.
-    pub held: bool,
-    /// Where the candidate is, below the root of the first source that offers it.
-    pub path: String,
-    /// Digest of that file.
-    pub sha256: Digest,
-    /// Its length in bytes.
-    pub length: u64,
+    #[must_use]
+    pub fn held(&self) -> bool {
+        self.installed.held
+    }
+
+    /// The candidate, as the first source that offers it has it. Its version may be what is installed, if
+    /// only the build is another; its architecture may be `all` where that of what is installed is not.
+    #[must_use]
+    pub fn candidate(&self) -> &Package {
+        &self.index[self.place]
+    }
 }
 
 /// What a ring's sources offer, indexed.
@@ -189,21 +202,19 @@ impl Offers {
     pub fn applicable_to(&self, machine: &Machine) -> Vec<Applicable> {
         let asked = self.ask(machine);
         let update = |package: &Arc<Current>| {
-            let offered = self.judge(package, &asked)?.package;
+            let offered = self.judge(package, &asked)?;
             Some(Applicable {
-                name: package.name.clone(),
-                architecture: offered.architecture.clone(),
-                installed: package.text.clone(),
-                candidate: offered.version.clone(),
-                source_package: offered.source.clone(),
-                held: package.held,
-                path: offered.path.clone(),
-                sha256: offered.sha256,
-                length: offered.length,
+                installed: Arc::clone(package),
+                index: Arc::clone(&self.sources[offered.entry.source].packages),
+                place: offered.entry.place,
             })
         };
         let mut all: Vec<_> = machine.packages.iter().filter_map(update).collect();
-        all.sort_by(|a, b| (&a.name, &a.architecture).cmp(&(&b.name, &b.architecture)));
+        all.sort_by(|a, b| {
+            a.name()
+                .cmp(b.name())
+                .then_with(|| a.candidate().architecture.cmp(&b.candidate().architecture))
+        });
         all
     }
 

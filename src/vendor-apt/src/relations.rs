@@ -3,9 +3,8 @@
 
 use crate::{
     stanza::{Stanza, is_name},
-    version::parse,
+    version::{Version, parse},
 };
-use debversion::Version;
 use std::cmp::Ordering;
 
 /// Most alternatives of one relation that are looked at.
@@ -154,9 +153,8 @@ mod tests {
         let all =
             of("Pre-Depends: x (>= 1)\nDepends: y |\n z:any (<< 2), q\nProvides: v (= 3), W\n");
         assert_eq!(all.needs().collect::<Vec<_>>(), ["x (>= 1)", "y | z:any (<< 2)", "q"]);
-        let provided: Vec<_> =
-            all.stands_for().map(|(n, v)| (n, v.map(|v| v.to_string()))).collect();
-        assert_eq!(provided, [("v".into(), Some("3".into())), ("w".into(), None)]);
+        let provided: Vec<_> = all.stands_for().collect();
+        assert_eq!(provided, [("v".into(), Some(parse("3").unwrap())), ("w".into(), None)]);
         let both = alternatives("y |z:any (<< 2)");
         assert_eq!((both[0].name.as_str(), both[1].architecture), ("y", Some("any")));
         let version = |text: &str| parse(text).unwrap();

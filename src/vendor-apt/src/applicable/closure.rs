@@ -10,8 +10,8 @@ use super::{Asked, Current, Machine, Offered, Offers};
 use crate::{
     Package,
     relations::{Alternative, MultiArch, alternatives},
+    version::Version,
 };
-use debversion::Version;
 use ids::Digest;
 use std::{collections::HashMap, sync::Arc};
 

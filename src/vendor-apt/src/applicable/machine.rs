@@ -6,9 +6,8 @@ use crate::{
     packages::source_of,
     relations::Relations,
     stanza::{Stanza, is_name, stanzas},
-    version::parse,
+    version::{Version, parse},
 };
-use debversion::Version;
 use std::{
     collections::{BTreeSet, HashSet},
     hash::{Hash, Hasher},
@@ -111,6 +110,8 @@ impl Machine {
         for stanza in stanzas(WHAT, inventory.status.as_bytes(), BYTES_MAX)? {
             packages.extend(current(&stanza?, native)?.map(&mut share));
         }
+        // In the order of the answers, which then need no sorting.
+        packages.sort_by(|a: &Arc<Current>, b| a.name.cmp(&b.name));
         let pins = Pins::parse(&inventory.preferences)?;
         Ok(Self { architectures: inventory.architectures.clone(), packages, pins })
     }
