@@ -36,6 +36,8 @@ use std::{
 
 /// What apt takes even if it is older than what is installed.
 const DOWNGRADES: i32 = 1000;
+/// The architecture of packages that suit every machine.
+const ALL: &str = "all";
 
 /// One package index of a source.
 #[derive(Debug, Clone)]
@@ -92,8 +94,12 @@ impl Applicable {
 #[derive(Debug, Clone)]
 pub struct Offers {
     sources: Vec<Source>,
+    /// Where the entries of a package begin and end, by its name.
+    names: HashMap<String, (u32, u32)>,
     /// By package name: the newest first, and in the order of the sources.
-    packages: HashMap<String, Vec<Entry>>,
+    entries: Vec<Entry>,
+    /// The architectures of entries, by their numbers; the first is `all`.
+    architectures: Vec<String>,
     /// By what is stood for: the names of the packages that do, sorted.
     providers: HashMap<String, Vec<String>>,
 }
@@ -114,12 +120,15 @@ struct About {
     site: String,
 }
 
-/// A package in one index.
+/// A package in one index, with all that most questions ask of it: the package itself is far away in
+/// memory.
 #[derive(Debug, Clone)]
 struct Entry {
+    version: Version,
+    likeness: Likeness,
     source: usize,
     place: usize,
-    version: Version,
+    architecture: usize,
 }
 
 /// An entry with its package.
@@ -146,6 +155,18 @@ struct Asked<'a> {
     /// For each source, when the machine reads it: of one component its native index first, `all` last.
     ranks: Vec<(usize, usize)>,
     status: i32,
+    architectures: &'a [String],
+    /// The number of the native architecture, if anything is offered for it.
+    native: Option<usize>,
+}
+
+fn number(count: usize) -> Result<u32, Error> {
+    let reason = "the sources offer absurdly many packages".to_owned();
+    u32::try_from(count).map_err(|_| Error::Malformed {
+        what: "what is offered",
+        stanza: 0,
+        reason,
+    })
 }
 
 /// Reads the text of a preference file and tells how many pins it holds.
@@ -165,6 +186,7 @@ impl Offers {
     pub fn index(offers: Vec<Offer>) -> Result<Self, Error> {
         let mut sources = Vec::new();
         let mut packages: HashMap<String, Vec<Entry>> = HashMap::new();
+        let mut architectures = vec![ALL.to_owned()];
         let mut providers: HashMap<String, Vec<String>> = HashMap::new();
         for (source, offer) in offers.into_iter().enumerate() {
             let Offer { facts, component, architecture, site, packages: offered } = offer;
@@ -173,20 +195,33 @@ impl Offers {
                 for (provided, _) in package.relations.stands_for() {
                     providers.entry(provided).or_default().push(name.clone());
                 }
-                let version = parse(&package.version)?;
-                packages.entry(name).or_default().push(Entry { source, place, version });
+                let (version, likeness) = (parse(&package.version)?, package.likeness);
+                let known = architectures.iter().position(|own| *own == package.architecture);
+                let architecture = known.unwrap_or(architectures.len());
+                if known.is_none() {
+                    architectures.push(package.architecture.clone());
+                }
+                let entry = Entry { version, likeness, source, place, architecture };
+                packages.entry(name).or_default().push(entry);
             }
             let about = About { facts, component, architecture, site };
             sources.push(Source { about, packages: offered });
-        }
-        for entries in packages.values_mut() {
-            entries.sort_by(|a, b| b.version.cmp(&a.version));
         }
         for names in providers.values_mut() {
             names.sort();
             names.dedup();
         }
-        Ok(Self { sources, packages, providers })
+        // Machines ask in the order of names.
+        let mut sorted: Vec<_> = packages.into_iter().collect();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        let (mut names, mut entries) = (HashMap::with_capacity(sorted.len()), Vec::new());
+        for (name, mut own) in sorted {
+            own.sort_by(|a, b| b.version.cmp(&a.version));
+            let begin = number(entries.len())?;
+            entries.append(&mut own);
+            names.insert(name, (begin, number(entries.len())?));
+        }
+        Ok(Self { sources, names, entries, architectures, providers })
     }
 
     /// The updates that apply to the machine of an inventory, by name and architecture.
@@ -222,7 +257,7 @@ impl Offers {
     /// answer. A machine that has none of them ([`Machine::has_any`]) keeps its answer.
     #[must_use]
     pub fn changed(&self, before: &Self) -> BTreeSet<String> {
-        let names = self.packages.keys().chain(before.packages.keys());
+        let names = self.names.keys().chain(before.names.keys());
         let differs = |name: &&String| {
             let (mut now, mut then) = (self.offered(name), before.offered(name));
             let same = |(a, b): (Offered<'_>, Offered<'_>)| {
@@ -247,22 +282,27 @@ impl Offers {
         self.len() == 0
     }
 
+    fn entries(&self, name: &str) -> &[Entry] {
+        let place = self.names.get(name).map(|(begin, end)| *begin as usize..*end as usize);
+        place.map_or(&[], |place| &self.entries[place])
+    }
+
     fn offered(&self, name: &str) -> impl ExactSizeIterator<Item = Offered<'_>> + Clone {
-        let entries = self.packages.get(name).map_or(&[][..], Vec::as_slice);
-        entries.iter().map(|entry| {
-            let package = &self.sources[entry.source].packages[entry.place];
-            Offered { entry, package }
-        })
+        self.entries(name).iter().map(|entry| self.with_package(entry))
+    }
+
+    fn with_package<'a>(&'a self, entry: &'a Entry) -> Offered<'a> {
+        Offered { entry, package: &self.sources[entry.source].packages[entry.place] }
     }
 
     fn about(&self, offered: Offered<'_>) -> &About {
         &self.sources[offered.entry.source].about
     }
 
-    fn ask<'a>(&self, machine: &'a Machine) -> Asked<'a> {
+    fn ask<'a>(&'a self, machine: &'a Machine) -> Asked<'a> {
         let reads = |source: &About| {
             let own = &source.architecture;
-            own.is_empty() || own == "all" || machine.architectures.contains(own)
+            own.is_empty() || own == ALL || machine.architectures.contains(own)
         };
         let priority = |source: &Source| {
             let about = &source.about;
@@ -282,25 +322,29 @@ impl Offers {
             ranks: self.sources.iter().enumerate().map(rank).collect(),
             sources: self.sources.iter().map(priority).collect(),
             status: machine.pins.of_file(&File::Status),
+            native: self.architectures.iter().position(|own| own == machine.native()),
+            architectures: &self.architectures,
         }
     }
 
     /// The candidate of a package that is listed before what is installed: apt's own meaning of newer.
     fn judge<'a>(&'a self, package: &'a Current, asked: &Asked<'_>) -> Option<Offered<'a>> {
-        let mut fitting =
-            self.offered(&package.name).filter(|o| asked.fits(&package.architecture, *o));
+        let entries = self.entries(&package.name);
+        let mut fitting = entries.iter().filter(|entry| asked.suits(package, entry));
         let newest = fitting.next()?;
         // Most packages are as new as what is offered: nothing is sorted or put together for them.
-        let order = match newest.package.version == package.text {
-            true => Ordering::Equal,
-            false => newest.entry.version.cmp(&package.version),
-        };
+        let order = newest.version.cmp(&package.version);
         if order == Ordering::Less {
             return None;
         }
-        let second = fitting.next();
-        if second.is_none() {
+        let alike = |entry: &Entry| package.likeness.fits(&entry.likeness);
+        let Some(second) = fitting.next() else {
             return self.judge_one(newest, order, package, asked);
+        };
+        let others = std::iter::once(second).chain(fitting);
+        let mut same = others.take_while(|entry| entry.version == package.version);
+        if order == Ordering::Equal && alike(newest) && same.all(alike) {
+            return None;
         }
         let builds = self.builds(package, asked);
         let installed = builds.iter().position(|build| build.installed)?;
@@ -324,15 +368,16 @@ impl Offers {
     /// The same where one index alone has the package, no older than what is installed.
     fn judge_one<'a>(
         &'a self,
-        offered: Offered<'a>,
+        entry: &'a Entry,
         order: Ordering,
         package: &'a Current,
         asked: &Asked<'_>,
     ) -> Option<Offered<'a>> {
-        let alike = package.likeness.fits(&offered.package.likeness);
+        let alike = package.likeness.fits(&entry.likeness);
         if order == Ordering::Equal && alike {
             return None;
         }
+        let offered = self.with_package(entry);
         let own = asked.sources[offered.entry.source]?;
         let named = asked.machine.pins.named(&package.name);
         let (offers, stays) = if named.is_empty() {
@@ -418,8 +463,17 @@ impl Asked<'_> {
     /// Whether an offer is one of a package of this architecture, from a source that the machine reads.
     fn fits(&self, architecture: &str, offered: Offered<'_>) -> bool {
         let own = &offered.package.architecture;
-        let mine = *own == architecture || (own == "all" && architecture == self.machine.native());
+        let mine = *own == architecture || (own == ALL && architecture == self.machine.native());
         mine && self.sources[offered.entry.source].is_some()
+    }
+
+    /// The same of an entry and an installed package.
+    fn suits(&self, package: &Current, entry: &Entry) -> bool {
+        let mine = match package.native {
+            true => entry.architecture == 0 || Some(entry.architecture) == self.native,
+            false => self.architectures[entry.architecture] == package.architecture,
+        };
+        mine && self.sources[entry.source].is_some()
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Current {
     pub(super) name: String,
     /// As apt counts it: `all` belongs to the native one.
     pub(super) architecture: String,
+    /// Whether that is the machine's own.
+    pub(super) native: bool,
     pub(super) text: String,
     pub(super) version: Version,
     pub(super) source: String,
@@ -50,7 +52,7 @@ pub(super) struct Current {
 
 impl PartialEq for Current {
     fn eq(&self, other: &Self) -> bool {
-        let key = |c: &Self| (c.held, c.likeness);
+        let key = |c: &Self| (c.native, c.held, c.likeness);
         key(self) == key(other)
             && self.name == other.name
             && self.text == other.text
@@ -143,9 +145,11 @@ fn current(stanza: &Stanza<'_>, native: &str) -> Result<Option<Current>, Error> 
         return Ok(None);
     }
     let (source, _) = source_of(stanza, name, text)?;
+    let architecture = if architecture == "all" { native } else { architecture };
     Ok(Some(Current {
         name: name.to_ascii_lowercase(),
-        architecture: if architecture == "all" { native } else { architecture }.to_owned(),
+        architecture: architecture.to_owned(),
+        native: architecture == native,
         text: text.to_owned(),
         version: parse(text)?,
         source,
