@@ -302,6 +302,14 @@ impl Draft {
         &mut found.unwrap_or_else(|| panic!("the draft has no {ending}")).1
     }
 
+    /// Leaves the payload of a package out; the vendor's index still names it.
+    pub fn drop_payload(&mut self, name: &str) {
+        self.files.retain(|(path, _)| !path.contains(&format!("/{name}_")));
+        if let Some(updates) = self.catalogue["updates"].as_array_mut() {
+            updates.retain(|update| update["source_package"] != name);
+        }
+    }
+
     /// The vendor's release file, unsigned, for the indexes of the draft.
     #[must_use]
     pub fn release(&self, date: Timestamp) -> String {

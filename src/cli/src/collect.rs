@@ -32,6 +32,9 @@ pub(crate) struct Collect {
     /// A list of packages, one a line: they and what they need.
     #[arg(long, value_name = "FILE")]
     packages: Option<PathBuf>,
+    /// A site's need list (`patchkeep ring need`): exactly what it lacks. May be given more than once.
+    #[arg(long = "need", value_name = "FILE")]
+    needs: Vec<PathBuf>,
     /// Everything of the chosen components and architectures.
     #[arg(long)]
     all: bool,
@@ -50,19 +53,21 @@ impl Collect {
             Some(path) => Settings::read(path)?,
             None => Settings::of_this_machine(&machine)?,
         };
-        if self.machines.is_empty() && self.packages.is_none() && !self.all {
+        let lists = self.packages.is_none() && self.needs.is_empty();
+        if self.machines.is_empty() && lists && !self.all {
             return Err(Failure::say(
                 Fault::Input,
-                "nothing was selected: name machines with --for, packages with --packages, or --all",
+                "nothing was selected: name machines with --for, packages with --packages, a site's need \
+                 list with --need, or --all",
             ));
         }
-        let (machines, packages, all) = (self.machines, self.packages, self.all);
+        let (machines, packages, needs, all) = (self.machines, self.packages, self.needs, self.all);
         let request = Request {
             folder: self.into,
             settings,
             machine,
             keyrings: self.keyrings,
-            selection: Selection { machines, packages, all },
+            selection: Selection { machines, packages, needs, all },
             receipt: self.receipt.as_deref().map(Receipt::read).transpose()?,
             now: site::now(),
         };

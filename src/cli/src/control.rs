@@ -14,8 +14,8 @@ use fleet::Custody;
 use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{
-    AptConfig, BackedUp, BackupOrder, Folder, ImportOrder, ImportOutcome, Progress, Receipt,
-    RingPointer, RootDraft, ScannerStatus, Site, SiteRootStatus, Status,
+    AptConfig, BackedUp, BackupOrder, Folder, ImportOrder, ImportOutcome, NeedList, Progress,
+    Receipt, RingPointer, RootDraft, ScannerStatus, Site, SiteRootStatus, Status,
     audit::{Exported, Filter, Line, Scope},
 };
 use std::{
@@ -50,6 +50,11 @@ pub(crate) enum Request {
         source: SourceId,
         sequence: Option<u64>,
         person: PersonId,
+    },
+    RingNeed {
+        ring: RingName,
+        source: Option<SourceId>,
+        sequence: Option<u64>,
     },
     SiteRoot,
     DraftSiteRoot {
@@ -101,6 +106,7 @@ impl Request {
     const fn writes(&self) -> bool {
         match self {
             Self::Rings
+            | Self::RingNeed { .. }
             | Self::SiteRoot
             | Self::DraftSiteRoot { .. }
             | Self::AcceptSiteRoot { .. }
@@ -127,6 +133,7 @@ impl Request {
 pub(crate) enum Reply {
     Import(Box<ImportOutcome>),
     Rings(Vec<RingPointer>),
+    Need(Box<NeedList>),
     Done(bool),
     SiteRoot(Box<Option<SiteRootStatus>>),
     Draft(Envelope),
@@ -308,6 +315,9 @@ fn perform(
         Request::PointRing { ring, source, sequence, person } => {
             let actor = by(&person)?;
             Reply::Done(site.point_ring(actor, ring, source, sequence)?)
+        }
+        Request::RingNeed { ring, source, sequence } => {
+            Reply::Need(Box::new(site.ring_need(&ring, source.as_ref(), sequence)?))
         }
         Request::SiteRoot => Reply::SiteRoot(Box::new(site.site_root()?)),
         Request::DraftSiteRoot { draft } => Reply::Draft(site.draft_site_root(*draft)?),

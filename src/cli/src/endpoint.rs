@@ -1,6 +1,7 @@
 //! `patchkeep endpoint`: agents that join and leave; what a stock Debian endpoint needs; what one has.
 
 mod enrol;
+mod missing;
 
 use crate::{
     control::{Reply, Request, ask, unexpected},
@@ -31,6 +32,10 @@ pub(crate) enum Endpoint {
     Confirm(enrol::ConfirmWords),
     /// Put an endpoint out: it is refused from now on.
     Retire(enrol::RetireWords),
+    /// What applies to an endpoint with an agent, as its own apt would list it; to each of a ring.
+    Missing(missing::MissingWords),
+    /// Print the inventory that an endpoint's agent sent last, for `collect --for`.
+    InventoryOf(missing::InventoryOfWords),
     /// Print what a Debian machine has installed, with its pins and holds, for `collect --for`. Needs
     /// no appliance and changes nothing.
     Inventory(InventoryWords),
@@ -74,6 +79,8 @@ impl Endpoint {
             Self::List(words) => words.run(screen),
             Self::Confirm(words) => words.run(screen),
             Self::Retire(words) => words.run(screen),
+            Self::Missing(words) => words.run(screen),
+            Self::InventoryOf(words) => words.run(screen),
             Self::Inventory(words) => words.run(screen),
         }
     }

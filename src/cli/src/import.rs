@@ -79,6 +79,9 @@ pub(crate) fn text(outcome: &ImportOutcome) -> String {
     for ring in &outcome.rings {
         let _ = write!(text, "\n  ring now points here: {ring}");
     }
+    for stays in &outcome.stays {
+        let _ = write!(text, "\n  {stays}");
+    }
     for ending in &outcome.radar {
         let _ = write!(text, "\n  soon: {ending}");
     }

@@ -1,4 +1,6 @@
-//! `patchkeep ring`: list rings, make one, point one at a view.
+//! `patchkeep ring`: list rings, make one, point one at a view, print what it needs before it can move.
+
+mod need;
 
 use crate::{
     control::{Reply, Request, ask, unexpected},
@@ -47,11 +49,14 @@ pub(crate) enum Ring {
         #[command(flatten)]
         person: Person,
     },
+    /// What its endpoints need and the site does not hold: the page to hand to the connected side.
+    Need(need::NeedWords),
 }
 
 impl Ring {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         match self {
+            Self::Need(words) => words.run(screen)?,
             Self::List { data } => {
                 let Reply::Rings(rings) = ask(&data, Request::Rings, screen)? else {
                     return Err(unexpected());
@@ -85,7 +90,10 @@ pub(crate) fn lines(rings: &[RingPointer]) -> String {
         (Some(source), Some(sequence)) => {
             format!("{}: {source} at bundle {sequence}", ring.ring)
         }
+        (Some(source), None) => format!("{}: {source} at nothing yet", ring.ring),
         _ => format!("{}: points at nothing yet", ring.ring),
     };
-    rings.iter().map(line).collect::<Vec<_>>().join("\n")
+    let stays = |ring: &RingPointer| ring.stays.as_ref().map(|stays| format!("\n  {stays}"));
+    let both = rings.iter().map(|ring| line(ring) + &stays(ring).unwrap_or_default());
+    both.collect::<Vec<_>>().join("\n")
 }

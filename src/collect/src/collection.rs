@@ -228,11 +228,17 @@ async fn select(request: &Request, tools: &Tools, streams: &[Stream]) -> Result<
 /// Chosen packages that no source offers from which something is taken.
 fn left_out(streams: &[Stream], chosen: &Chosen) -> Option<String> {
     let mut left: BTreeSet<_> = chosen.packages.iter().flatten().collect();
+    let mut needs: BTreeSet<_> = chosen.needs.iter().collect();
     for stream in streams.iter().filter(|stream| !stream.settings.solve_only) {
         for p in &stream.offered {
             left.remove(&(p.name.clone(), p.version.clone(), p.architecture.clone()));
+            // A newer one stands in for what a need list names.
+            needs.retain(|(name, _, architecture)| {
+                *name != p.name || *architecture != p.architecture
+            });
         }
     }
+    left.extend(needs);
     if left.is_empty() {
         return None;
     }

@@ -24,6 +24,9 @@ pub struct Selection {
     pub machines: Vec<PathBuf>,
     /// A file of package names, one a line, `name` or `name=version`: they and what they need.
     pub packages: Option<PathBuf>,
+    /// A site's need lists (`patchkeep ring need`): exactly these packages, or, where one is not offered
+    /// any more, the newest in its place.
+    pub needs: Vec<PathBuf>,
     /// Everything of the chosen components and architectures.
     pub all: bool,
 }
@@ -59,6 +62,8 @@ impl Receipt {
 pub(crate) struct Chosen {
     /// Package, version, architecture; `None`: everything.
     pub(crate) packages: Option<BTreeSet<(String, String, String)>>,
+    /// The same, from need lists.
+    pub(crate) needs: BTreeSet<(String, String, String)>,
     /// Oldest installed version of each source package.
     pub(crate) installed: BTreeMap<String, String>,
     pub(crate) notes: Vec<String>,
@@ -105,6 +110,15 @@ pub(crate) fn choose(
         return Ok(chosen);
     }
     let mut packages = BTreeSet::new();
+    for path in &selection.needs {
+        let text = fs::read_to_string(path).map_err(Error::file("read", path))?;
+        let told = |reason| Error::Settings { path: path.clone(), reason };
+        chosen.needs.extend(parse_need_list(&text).map_err(told)?);
+    }
+    if subjects.is_empty() && names.is_empty() {
+        chosen.packages = Some(packages);
+        return Ok(chosen);
+    }
     let nobody = Subject::new("the package list".into(), Vec::new(), &[], native);
     let mut architectures: BTreeSet<String> = nobody.architectures.iter().cloned().collect();
     architectures.extend(subjects.iter().flat_map(|subject| subject.architectures.clone()));
@@ -186,14 +200,66 @@ pub fn parse_package_list(text: &str) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
+/// The lines of a need list that say what is needed: `need SOURCE PACKAGE VERSION ARCHITECTURE` and
+/// words for people. At most 50,000.
+///
+/// # Errors
+/// What is wrong with it.
+fn parse_need_list(text: &str) -> Result<Vec<(String, String, String)>, String> {
+    let mut needs = Vec::new();
+    for (i, line) in text.lines().enumerate() {
+        let mut words = line.split_ascii_whitespace();
+        if !line.starts_with("need ") || words.next().is_none() || words.next().is_none() {
+            continue;
+        }
+        let (Some(name), Some(version), Some(architecture)) =
+            (words.next(), words.next(), words.next())
+        else {
+            return Err(format!("line {}: not `need SOURCE PACKAGE VERSION ARCHITECTURE`", i + 1));
+        };
+        needs.push((name.to_owned(), version.to_owned(), architecture.to_owned()));
+        if needs.len() > NAMES_MAX {
+            return Err(format!("more than {NAMES_MAX} packages"));
+        }
+    }
+    if needs.is_empty() {
+        return Err("it needs nothing: no line begins with `need `".into());
+    }
+    Ok(needs)
+}
+
 impl Chosen {
+    /// The packages of need lists among what a source offers: the exact one, or else the newest.
+    fn needed<'a>(&self, offered: &'a [Package]) -> Vec<&'a Package> {
+        if self.needs.is_empty() {
+            return Vec::new();
+        }
+        let mut known: BTreeMap<(&str, &str), Vec<&Package>> = BTreeMap::new();
+        for package in offered {
+            known.entry((&package.name, &package.architecture)).or_default().push(package);
+        }
+        let newer = |a: &&Package, b: &&Package| {
+            compare_versions(&a.version, &b.version).unwrap_or(std::cmp::Ordering::Equal)
+        };
+        let find = |(name, version, architecture): &(String, String, String)| {
+            let all = known.get(&(name.as_str(), architecture.as_str()))?;
+            let exact = all.iter().find(|package| package.version == *version);
+            exact.copied().or_else(|| all.iter().copied().max_by(newer))
+        };
+        self.needs.iter().filter_map(find).collect()
+    }
+
     /// The chosen ones among what a source offers.
     pub(crate) fn of(&self, offered: &[Package]) -> Vec<Package> {
         let mut taken: Vec<Package> = match &self.packages {
             None => offered.to_vec(),
             Some(chosen) => {
                 let key = |p: &Package| (p.name.clone(), p.version.clone(), p.architecture.clone());
-                offered.iter().filter(|package| chosen.contains(&key(package))).cloned().collect()
+                let mut taken: Vec<&Package> =
+                    offered.iter().filter(|package| chosen.contains(&key(package))).collect();
+                taken.extend(self.needed(offered));
+                taken.sort_by(|a, b| a.path.cmp(&b.path));
+                taken.into_iter().cloned().collect()
             }
         };
         taken.dedup_by(|a, b| a.path == b.path);
@@ -213,6 +279,36 @@ mod tests {
         for bad in ["", "-o=x", "--purge", "a b", "openssl-", "a=", "a=$(x)", "é"] {
             assert!(parse_package_list(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_need_list_names_packages_among_words_for_people() {
+        let page = "NEED LIST of site x\n\nneed debian openssl 3.0-1 amd64  for 2 endpoints\n bye";
+        let exact = ("openssl".to_owned(), "3.0-1".to_owned(), "amd64".to_owned());
+        assert_eq!(parse_need_list(page).unwrap(), std::slice::from_ref(&exact));
+        for bad in ["", "needless", "need debian openssl 3.0-1"] {
+            assert!(parse_need_list(bad).is_err(), "{bad:?}");
+        }
+        let offered = |versions: &[&str]| {
+            let stanza = |version: &&str| {
+                format!(
+                    "Package: openssl\nVersion: {version}\nArchitecture: amd64\nFilename: \
+                     pool/o_{version}.deb\nSize: 1\nSHA256: {}\n\n",
+                    "a".repeat(64)
+                )
+            };
+            let text: String = versions.iter().map(stanza).collect();
+            vendor_apt::parse_packages(text.as_bytes()).unwrap()
+        };
+        let needs = BTreeSet::from([exact]);
+        let chosen = Chosen { needs, packages: Some(BTreeSet::new()), ..Chosen::default() };
+        let taken = |versions: &[&str]| {
+            let taken = chosen.of(&offered(versions));
+            taken.into_iter().map(|package| package.version).collect::<Vec<_>>()
+        };
+        assert_eq!(taken(&["2.0", "3.0-1", "4.0"]), ["3.0-1"]);
+        assert_eq!(taken(&["10.0", "4.0"]), ["10.0"]);
+        assert!(taken(&[]).is_empty());
     }
 
     #[test]

@@ -124,6 +124,7 @@ pub const KINDS: &[&str] = &[
     "payloads-carried",
     "ring-created",
     "ring-pointed",
+    "ring-held-back",
     "endpoint-certificate-issued",
     "site-root-accepted",
     "site-root-refused",

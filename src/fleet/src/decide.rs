@@ -44,8 +44,9 @@ pub enum Command {
     CommitCarried(CarriedCommit),
     /// Make a ring.
     CreateRing { ring: RingName, follows: bool },
-    /// Point a ring at a view; `None` is the newest complete one.
-    PointRing { ring: RingName, source: SourceId, sequence: Option<u64> },
+    /// Point a ring at a view; `None` is the newest complete one. `lack` is what its endpoints need and
+    /// the site does not hold.
+    PointRing { ring: RingName, source: SourceId, sequence: Option<u64>, lack: Option<Lack> },
     /// Record a client certificate.
     IssueCertificate { endpoint: Digest, certificate: Digest, not_after: Timestamp },
     /// Take the next generation of the site root; whoever asks has verified its signatures.
@@ -93,6 +94,29 @@ pub struct Commit {
     pub signed_time: Timestamp,
     /// The sequence that this bundle says the site should have had before it.
     pub previous: Option<u64>,
+    /// Rings that follow and may not move to it.
+    pub held_back: Vec<HeldBack>,
+}
+
+/// How much of what a ring's endpoints need from a view is not held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "fields say what they count")]
+pub struct Lack {
+    pub packages: u64,
+    pub endpoints: u64,
+}
+
+/// A ring that stays where it is, since the newest view of a source lacks what its endpoints need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldBack {
+    /// The ring.
+    pub ring: RingName,
+    /// The source.
+    pub source: SourceId,
+    /// How much is lacking.
+    pub lack: Lack,
+    /// Commitment to the need list.
+    pub need: Digest,
 }
 
 /// What an older bundle's payloads want to commit.
@@ -105,6 +129,7 @@ pub struct CarriedCommit {
     pub payloads_new: u64,
     pub bytes_new: u64,
     pub missing: Vec<(SourceId, u64)>,
+    pub held_back: Vec<HeldBack>,
 }
 
 /// Why a command changes nothing.
@@ -160,6 +185,14 @@ pub enum Refused {
         "view {sequence} of {source_id} lacks {missing} files; import the bundle that carries them"
     )]
     Incomplete { source_id: SourceId, sequence: u64, missing: u64 },
+    /// The ring's endpoints need from the view what is not held.
+    #[error(
+        "view {sequence} of {source_id} lacks {} of what {} in ring {ring} would install from it; the \
+         ring stays where it is: print what to fetch with `patchkeep ring need --ring {ring} --source \
+         {source_id} --sequence {sequence}`",
+        packages(lack.packages), endpoints(lack.endpoints)
+    )]
+    DoesNotClose { ring: RingName, source_id: SourceId, sequence: u64, lack: Lack },
     /// No such token, or it counts no more. All in one, so that nobody learns which.
     #[error("the token does not count here: ask for a new one")]
     NoToken,
@@ -211,6 +244,7 @@ impl Refused {
             | Self::NoEndpoint
             | Self::NoCompleteView { .. } => Fault::Input,
             Self::Incomplete { .. }
+            | Self::DoesNotClose { .. }
             | Self::OtherSite { .. }
             | Self::OtherLog
             | Self::NoToken
@@ -219,6 +253,14 @@ impl Refused {
             Self::NoCustody { .. } | Self::NoImport { .. } => Fault::Broken,
         }
     }
+}
+
+fn packages(count: u64) -> String {
+    if count == 1 { "1 package".to_owned() } else { format!("{count} packages") }
+}
+
+fn endpoints(count: u64) -> String {
+    if count == 1 { "1 endpoint".to_owned() } else { format!("{count} endpoints") }
 }
 
 /// The time to judge by: `now`, but never earlier than the latest signed time seen.
@@ -257,8 +299,8 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
             return Ok(create_site(site, origin, keys, anchors, ring));
         }
         Command::CommitImport(commit) => return commit_import(state, *commit),
-        Command::PointRing { ring, source, sequence } => {
-            return point_ring(state, &ring, &source, sequence);
+        Command::PointRing { ring, source, sequence, lack } => {
+            return point_ring(state, &ring, &source, sequence, lack);
         }
         Command::StartImport { custody, bundle, sequence } => {
             return start_import(state, custody, bundle, sequence);
@@ -387,15 +429,14 @@ fn commit_import(state: &State, commit: Commit) -> Result<Vec<Fact>, Refused> {
     let mut after = state.clone();
     after.evolve(&silent(&facts[0]));
     for source in sources {
-        facts.extend(point_followers(&after, &source));
+        facts.extend(point_followers(&after, &source, &commit.held_back));
     }
     Ok(facts)
 }
 
-fn commit_carried(
-    state: &State,
-    CarriedCommit { custody, bundle, sequence, payloads_new, bytes_new, missing }: CarriedCommit,
-) -> Result<Vec<Fact>, Refused> {
+fn commit_carried(state: &State, carried: CarriedCommit) -> Result<Vec<Fact>, Refused> {
+    let CarriedCommit { custody, bundle, sequence, payloads_new, bytes_new, missing, held_back } =
+        carried;
     let import = open_import(state, &bundle)?;
     let completed: Vec<SourceId> =
         missing.iter().filter(|(_, n)| *n == 0).map(|(s, _)| s.clone()).collect();
@@ -411,7 +452,7 @@ fn commit_carried(
     let mut after = state.clone();
     after.evolve(&silent(&facts[0]));
     for source in completed {
-        facts.extend(point_followers(&after, &source));
+        facts.extend(point_followers(&after, &source, &held_back));
     }
     Ok(facts)
 }
@@ -448,14 +489,29 @@ pub fn site_root_accepted(root: Digest, document: &trust::SiteRoot) -> Fact {
     }
 }
 
-/// Rings that follow go to the newest view of `source` when it is complete.
-fn point_followers(state: &State, source: &SourceId) -> Vec<Fact> {
+/// Rings that follow go to the newest view of `source` when it is complete, and closes for them.
+fn point_followers(state: &State, source: &SourceId, held_back: &[HeldBack]) -> Vec<Fact> {
     let Some((sequence, view)) = state.newest_view(source) else { return Vec::new() };
     if view.missing > 0 {
         return Vec::new();
     }
     let follows = state.rings.iter().filter(|(_, follows)| **follows);
-    follows.filter_map(|(ring, _)| pointed(state, ring, source, sequence)).collect()
+    let moves = follows.filter_map(|(ring, _)| {
+        let fact = pointed(state, ring, source, sequence)?;
+        let stays = held_back.iter().find(|held| held.ring == *ring && held.source == *source);
+        Some(match stays {
+            None => fact,
+            Some(HeldBack { ring, source, lack, need }) => Fact::RingHeldBack {
+                ring: ring.clone(),
+                source: source.clone(),
+                sequence,
+                packages: lack.packages,
+                endpoints: lack.endpoints,
+                need: *need,
+            },
+        })
+    });
+    moves.collect()
 }
 
 fn point_ring(
@@ -463,17 +519,13 @@ fn point_ring(
     ring: &RingName,
     source: &SourceId,
     sequence: Option<u64>,
+    lack: Option<Lack>,
 ) -> Result<Vec<Fact>, Refused> {
     if !state.rings.contains_key(ring) {
         return Err(Refused::NoRing { ring: ring.clone() });
     }
-    let complete =
-        |(sequence, view): (u64, &crate::KeptView)| (view.missing == 0).then_some(sequence);
-    let sequence = match sequence {
-        Some(sequence) => sequence,
-        None => (state.views_of(source).into_iter().rev().find_map(complete))
-            .ok_or_else(|| Refused::NoCompleteView { source_id: source.clone() })?,
-    };
+    let sequence = (sequence.or_else(|| state.newest_complete(source)))
+        .ok_or_else(|| Refused::NoCompleteView { source_id: source.clone() })?;
     let key = (source.clone(), sequence);
     let Some(view) = state.views.get(&key) else {
         return Err(Refused::NoView { source_id: key.0, sequence });
@@ -481,7 +533,12 @@ fn point_ring(
     if view.missing > 0 {
         return Err(Refused::Incomplete { source_id: key.0, sequence, missing: view.missing });
     }
-    Ok(pointed(state, ring, source, sequence).into_iter().collect())
+    let fact = pointed(state, ring, source, sequence);
+    if let (Some(lack), Some(_)) = (lack, &fact) {
+        let (ring, source_id) = (ring.clone(), source.clone());
+        return Err(Refused::DoesNotClose { ring, source_id, sequence, lack });
+    }
+    Ok(fact.into_iter().collect())
 }
 
 /// The fact that moves a pointer, or nothing where it already points there.

@@ -196,6 +196,16 @@ pub enum Fact {
     RingCreated { ring: RingName, follows: bool },
     /// A ring points at a view. Generations only rise.
     RingPointed { ring: RingName, source: SourceId, sequence: u64, generation: u64 },
+    /// A ring that follows stays where it is: its endpoints need `packages` from the newest view that are
+    /// not held. `need` commits to the list.
+    RingHeldBack {
+        ring: RingName,
+        source: SourceId,
+        sequence: u64,
+        packages: u64,
+        endpoints: u64,
+        need: Digest,
+    },
     /// An endpoint got a client certificate; `endpoint` is the commitment to its name.
     EndpointCertificateIssued { endpoint: Digest, certificate: Digest, not_after: Timestamp },
     /// A generation of the site root was accepted: whom the site obeys from here on. `root` is the

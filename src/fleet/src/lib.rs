@@ -21,7 +21,8 @@ mod statement;
 pub use codec::{CodecError, ENTRY_BYTES_MAX, KINDS, decode, encode};
 pub use custody::{AvEngine, Custody, CustodyOutcome, MediaType, ScanResult, Verdict};
 pub use decide::{
-    CarriedCommit, Command, Commit, Refused, decide, effective_now, site_root_accepted,
+    CarriedCommit, Command, Commit, HeldBack, Lack, Refused, decide, effective_now,
+    site_root_accepted,
 };
 pub use endpoint::{Endpoint, EndpointCommand, Job, JobEnd, JobPhase, Standing, Token};
 pub use epoch::{Epoch, NotCarried};
@@ -30,7 +31,7 @@ pub use event::{
 };
 pub use operation::Operation;
 pub use pages::Pages;
-pub use state::{KeptView, OpenImport, State, VIEWS_KEPT};
+pub use state::{KeptView, OpenImport, State, Stayed, VIEWS_KEPT};
 pub use statement::{
     Declined, KeptWaiver, RingStatement, Said, StatementCommand, statement_accepted,
 };

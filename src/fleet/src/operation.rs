@@ -63,6 +63,14 @@ operations! {
     Retire: ADMINISTRATOR,
     /// Rings and where they point.
     Rings: None,
+    /// What a ring's endpoints lack of a view.
+    RingNeed: None,
+    /// What applies to an endpoint.
+    Missing: None,
+    /// What applies to the endpoints of a ring.
+    MissingIn: None,
+    /// What an endpoint said that it has installed.
+    InventoryOf: None,
     /// The newest site root.
     SiteRoot: None,
     /// Draw a site root up.

@@ -72,6 +72,9 @@ pub struct State {
     /// Waivers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waivers: Vec<KeptWaiver>,
+    /// Rings that stayed where they were when a newer view came, with what it lacked.
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub held_back: BTreeMap<(RingName, SourceId), Stayed>,
     /// Updates that approvers do not want, by ring and package.
     #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub declined: BTreeMap<(RingName, String), Declined>,
@@ -95,6 +98,19 @@ pub struct KeptView {
     pub source: ImportedSource,
     /// Files still missing from the store.
     pub missing: u64,
+}
+
+/// Why a ring stayed where it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stayed {
+    /// Sequence of the view to which it did not move.
+    pub sequence: u64,
+    /// Packages that its endpoints need from there and that were not held.
+    pub packages: u64,
+    /// How many endpoints need one of them.
+    pub endpoints: u64,
+    /// Commitment to the need list.
+    pub need: Digest,
 }
 
 /// An import that has begun and not ended.
@@ -156,8 +172,14 @@ impl State {
             }
             Fact::RingPointed { ring, source, sequence, generation } => {
                 let key = (ring.clone(), source.clone());
+                self.held_back.remove(&key);
                 self.pointers.insert(key, (*sequence, *generation));
                 self.drop_old_views(source);
+            }
+            Fact::RingHeldBack { ring, source, sequence, packages, endpoints, need } => {
+                let (sequence, packages, endpoints) = (*sequence, *packages, *endpoints);
+                let stayed = Stayed { sequence, packages, endpoints, need: *need };
+                self.held_back.insert((ring.clone(), source.clone()), stayed);
             }
             Fact::SiteRootAccepted { root, .. } => self.site_roots.push(*root),
             Fact::ScannerSet { socket } => self.scanner.clone_from(socket),
@@ -193,6 +215,13 @@ impl State {
     #[must_use]
     pub fn newest_view(&self, source: &SourceId) -> Option<(u64, &KeptView)> {
         self.views_of(source).pop()
+    }
+
+    /// Sequence of the newest kept view of a source that lacks no file.
+    #[must_use]
+    pub fn newest_complete(&self, source: &SourceId) -> Option<u64> {
+        let complete = |(sequence, view): (u64, &KeptView)| (view.missing == 0).then_some(sequence);
+        self.views_of(source).into_iter().rev().find_map(complete)
     }
 
     /// Digest of the state: SHA-256 of its JSON, whose maps are sorted.

@@ -1,8 +1,8 @@
 //! What may happen: each rule as a user would meet it, and replay that never diverges.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fleet::{Actor, AnchorKind, CarriedCommit, Command, Commit, Event, Fact, Refused, State};
-use fleet::{ImportedSource, SourceFacts, VIEWS_KEPT, Verdict, decide};
+use fleet::{Actor, AnchorKind, CarriedCommit, Command, Commit, Event, Fact, HeldBack, Lack};
+use fleet::{ImportedSource, Refused, SourceFacts, State, VIEWS_KEPT, Verdict, decide};
 use ids::{Digest, RecordId, RingName, SourceId, Timestamp};
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
@@ -74,6 +74,14 @@ impl Site {
         self.commits(sequence, missing).unwrap()
     }
 
+    fn imports_held_back(&mut self, sequence: u64) -> Vec<Fact> {
+        self.begins(sequence);
+        let lack = Lack { packages: 2, endpoints: 1 };
+        let held = HeldBack { ring: ring(), source: source(), lack, need: Digest::of(b"need") };
+        let commit = Commit { held_back: vec![held], ..commit(sequence, 0) };
+        self.does(Command::CommitImport(Box::new(commit)))
+    }
+
     fn points_at(&self) -> Option<u64> {
         self.state.pointers.get(&(ring(), source())).map(|p| p.0)
     }
@@ -111,6 +119,7 @@ fn commit(sequence: u64, missing: u64) -> Commit {
         bytes_new: 300,
         signed_time: date,
         previous: None,
+        held_back: Vec::new(),
     }
 }
 
@@ -138,9 +147,37 @@ fn a_ring_follows_complete_views_only() {
     assert_eq!(site.points_at(), Some(1));
     site.imports(2, 5);
     assert_eq!(site.points_at(), Some(1), "view 2 lacks files");
-    let refused =
-        site.asks(Command::PointRing { ring: ring(), source: source(), sequence: Some(2) });
+    let refused = site.asks(Command::PointRing {
+        ring: ring(),
+        source: source(),
+        sequence: Some(2),
+        lack: None,
+    });
     assert!(matches!(refused, Err(Refused::Incomplete { missing: 5, .. })));
+}
+
+#[test]
+fn a_ring_stays_while_a_view_lacks_what_its_endpoints_need() {
+    let mut site = Site::founded();
+    site.imports(1, 0);
+    let facts = site.imports_held_back(2);
+    assert!(matches!(facts[1], Fact::RingHeldBack { sequence: 2, packages: 2, endpoints: 1, .. }));
+    assert_eq!((site.points_at(), facts.len()), (Some(1), 2));
+    assert_eq!(site.state.held_back[&(ring(), source())].sequence, 2);
+    let lack = Some(Lack { packages: 2, endpoints: 1 });
+    let point =
+        |sequence, lack| Command::PointRing { ring: ring(), source: source(), sequence, lack };
+    let refused = site.asks(point(None, lack)).unwrap_err();
+    assert_eq!(refused.fault(), ids::Fault::Refused);
+    let said = refused.to_string();
+    for part in ["lacks 2 packages", "what 1 endpoint in ring broad", "--sequence 2`"] {
+        assert!(said.contains(part), "{said}");
+    }
+    // What it points at already is no move.
+    assert_eq!(site.does(point(Some(1), lack)), []);
+    site.imports(3, 0);
+    assert_eq!(site.points_at(), Some(3));
+    assert!(site.state.held_back.is_empty());
 }
 
 #[test]
@@ -157,6 +194,7 @@ fn a_carrier_that_completes_a_view_moves_the_ring() {
             payloads_new: 5,
             bytes_new: 50,
             missing: vec![(source(), missing)],
+            held_back: Vec::new(),
         })
     };
     site.does(carried(0));
@@ -293,8 +331,8 @@ proptest::proptest! {
             let result = match act {
                 0 => { site.begins(sequence); Ok(Vec::new()) }
                 1 => site.commits(sequence, missing),
-                2 => site.asks(Command::PointRing { ring: ring(), source: source(), sequence: Some(sequence) }),
-                3 => site.asks(Command::PointRing { ring: ring(), source: source(), sequence: None }),
+                2 => site.asks(Command::PointRing { ring: ring(), source: source(), sequence: Some(sequence), lack: None }),
+                3 => site.asks(Command::PointRing { ring: ring(), source: source(), sequence: None, lack: None }),
                 4 => site.asks(Command::PauseImport { bundle: bundle(sequence), reason: "x".into(), missing_volumes: vec![1] }),
                 _ => site.asks(Command::ViewLog { filter: String::new(), entries: 0 }),
             };

@@ -169,7 +169,7 @@ fn an_ended_certificate_is_mended_by_the_same_key_and_a_person_for_a_month() {
     assert_eq!(again(&mut late, "key"), Err(Refused::NoToken), "too late: a new token");
     assert_eq!(again(&mut site, "key").unwrap().len(), 1);
     assert_eq!(again(&mut site, "key"), Ok(Vec::new()), "it may ask as often as it likes");
-    assert_eq!(site.state.endpoints[&id(1)].standing, Standing::Pending);
+    assert_eq!(site.state.endpoints.get(&id(1)).unwrap().standing, Standing::Pending);
     site.confirm(1, "next").unwrap();
     assert_eq!(site.state.certificates.len(), 1, "the ended one is forgotten");
 }

@@ -21,6 +21,9 @@ use trust::{
 /// Most imports that are looked at for four eyes.
 pub(crate) const IMPORTS_MAX: usize = 100_000;
 
+/// Release dates and CVEs, by payload.
+pub(crate) type KnownUpdates = HashMap<Digest, (Timestamp, Option<Vec<String>>)>;
+
 /// What a ring's endpoints would apply, put together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RingUpdates {
@@ -169,6 +172,15 @@ impl Site {
             plans.insert(self.name_of(&endpoint.name)?, plan.transpose()?);
         }
         Ok(plans)
+    }
+
+    /// Release dates and CVEs of the payloads that the ring points at.
+    pub(crate) fn known_updates(&self, ring: &RingName) -> Result<KnownUpdates, Error> {
+        let known = |(sha256, offered): (Digest, Offered)| {
+            let (update, _) = offered.update?;
+            Some((sha256, (update.released_at, update.cves.clone())))
+        };
+        Ok(self.offered(ring)?.into_iter().filter_map(known).collect())
     }
 
     /// The payloads of the views at which a ring points.

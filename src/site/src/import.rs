@@ -13,7 +13,9 @@ mod stream;
 pub use outcome::{Figures, ImportOutcome};
 
 use crate::{
-    Error, Site, clock, custody,
+    Error, Site,
+    applies::Aim,
+    clock, custody,
     heart::Done,
     keys,
     progress::{Progress, Report},
@@ -21,7 +23,8 @@ use crate::{
     vendor::{self, Anchor},
 };
 use fleet::{
-    Actor, AnchorKind, CarriedCommit, Command, Custody, CustodyOutcome, ImportedSource, ScanResult,
+    Actor, AnchorKind, CarriedCommit, Command, Custody, CustodyOutcome, HeldBack, ImportedSource,
+    ScanResult,
 };
 use ids::{Digest, PersonId, RecordId};
 use media::Medium;
@@ -146,6 +149,12 @@ impl Run<'_> {
         self.figures.bytes_new = promoted.bytes;
         let signed_time = sources.iter().map(|s| s.vendor.release_date);
         let signed_time = signed_time.chain(publisher.latest_signed_at).max();
+        let coming = sources.iter().filter(|source| source.missing == 0).map(|source| Aim {
+            source: source.source.clone(),
+            sequence: plan.info.sequence,
+            catalogue: source.catalogue,
+        });
+        let held_back = self.judge_rings(&coming.collect::<Vec<_>>(), report)?;
         let done = self.ask(Command::CommitImport(Box::new(fleet::Commit {
             custody: self.custody.clone(),
             bundle: plan.bundle,
@@ -157,6 +166,7 @@ impl Run<'_> {
             bytes_new: promoted.bytes,
             signed_time: signed_time.unwrap_or(plan.info.built_at),
             previous: plan.info.previous.map(|p| p.sequence),
+            held_back,
         })))?;
         self.site.fill_shelf()?;
         Ok(ImportOutcome::imported(plan, &done, self.figures.clone()))
@@ -182,6 +192,13 @@ impl Run<'_> {
         self.figures.payloads_new = promoted.payloads;
         self.figures.bytes_new = promoted.bytes;
         let missing = plan::still_missing(self.site)?;
+        let state = self.site.state();
+        let completed =
+            missing.iter().filter(|(_, count)| *count == 0).filter_map(|(source, _)| {
+                let (sequence, view) = state.newest_view(source)?;
+                Some(Aim { source: source.clone(), sequence, catalogue: view.source.catalogue })
+            });
+        let held_back = self.judge_rings(&completed.collect::<Vec<_>>(), report)?;
         let done = self.ask(Command::CommitCarried(CarriedCommit {
             custody: self.custody.clone(),
             bundle: plan.bundle,
@@ -189,9 +206,16 @@ impl Run<'_> {
             payloads_new: promoted.payloads,
             bytes_new: promoted.bytes,
             missing,
+            held_back,
         }))?;
         self.site.fill_shelf()?;
         Ok(ImportOutcome::carried(plan, &done, self.figures.clone()))
+    }
+
+    /// Which of the rings that follow must stay, since their endpoints would lack something.
+    fn judge_rings(&self, coming: &[Aim], report: Report<'_>) -> Result<Vec<HeldBack>, Stop> {
+        report(Progress::count("checking what the rings' endpoints need", 0, 0, "endpoints"));
+        Ok(self.site.held_back(coming)?)
     }
 
     /// Ends an import of this bundle that was begun before a newer one made it unneeded, and frees
@@ -209,6 +233,7 @@ impl Run<'_> {
             payloads_new: 0,
             bytes_new: 0,
             missing: plan::still_missing(self.site)?,
+            held_back: Vec::new(),
         }))
         .map(drop)
     }

@@ -7,12 +7,14 @@
 //! **Invariant:** state changes only by a command through [`Heart`]. **Invariant:** no HTTP, no
 //! terminal: callers draw what [`Progress`] and the outcomes say.
 
+mod applies;
 mod approval;
 pub mod audit;
 mod backup;
 mod ca;
 mod check_in;
 mod clock;
+mod closure;
 mod custody;
 mod endpoint;
 mod enrolment;
@@ -41,10 +43,12 @@ mod snapshot;
 mod status;
 mod vendor;
 
+pub use applies::{EndpointMissing, MissingUpdate};
 pub use approval::{RingUpdate, RingUpdates, Wish};
 pub use backup::{BackedUp, BackupOrder};
 pub use ca::{CaError, EndpointCertificate, ServerIdentity, SiteCa, fingerprint};
 pub use clock::now;
+pub use closure::{LackingPackage, NeedList, StaysBehind};
 pub use endpoint::{AptConfig, EndpointFile, VALID_UNTIL_MIN_SECS};
 pub use enrolment::{EndpointStatus, IssuedToken, TOKEN_HOURS_MAX};
 pub use error::Error;
@@ -58,7 +62,7 @@ pub use recovery::Restored;
 pub use refusals::{Refusals, WINDOW};
 pub use restore::{RestoreOrder, restore};
 pub use revoked::Revoked;
-pub use ring::RingPointer;
+pub use ring::{RingPointer, RingStays};
 pub use roster::{CHECK_IN_SECONDS, Held, Seen};
 pub use rows::{IMPORTS, KINDS, REFUSALS};
 pub use scanner::ScannerStatus;

@@ -1,9 +1,10 @@
 //! Rings: making one, and pointing it at a view.
 
-use crate::{Error, Site};
+use crate::{Error, Site, applies::Aim};
 use fleet::{Actor, Command};
 use ids::{RingName, SourceId};
 use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, fmt};
 
 /// Where one ring points for one source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,41 @@ pub struct RingPointer {
     pub sequence: Option<u64>,
     /// Generation of the pointer.
     pub generation: Option<u64>,
+    /// Why it is not where the newest import would have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays: Option<RingStays>,
+}
+
+/// A ring that stays where it is, since the newest view lacks what its endpoints need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingStays {
+    /// The ring.
+    pub ring: RingName,
+    /// The source.
+    pub source: SourceId,
+    /// Sequence of the view to which it did not move.
+    pub sequence: u64,
+    /// Packages that are lacking.
+    pub packages: u64,
+    /// How many endpoints need one of them.
+    pub endpoints: u64,
+}
+
+impl fmt::Display for RingStays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ring, source, sequence, packages, endpoints } = self;
+        let many = |count: u64, noun: &str| match count {
+            1 => format!("1 {noun}"),
+            _ => format!("{count} {noun}s"),
+        };
+        let (packages, endpoints) = (many(*packages, "package"), many(*endpoints, "endpoint"));
+        write!(
+            f,
+            "ring {ring} stays where it is: {source} of bundle {sequence} lacks {packages} of what \
+             {endpoints} would install from it; print what to fetch with `patchkeep ring need --ring \
+             {ring}`"
+        )
+    }
 }
 
 impl Site {
@@ -33,7 +69,8 @@ impl Site {
     /// moved.
     ///
     /// # Errors
-    /// [`Error::Refused`] when there is no such view or it lacks files.
+    /// [`Error::Refused`] when there is no such view, it lacks files, or its endpoints need from it what
+    /// is not held.
     pub fn point_ring(
         &self,
         actor: Actor,
@@ -41,7 +78,18 @@ impl Site {
         source: SourceId,
         sequence: Option<u64>,
     ) -> Result<bool, Error> {
-        let done = self.heart().ask(actor, Command::PointRing { ring, source, sequence })?;
+        let state = self.state();
+        let sequence = sequence.or_else(|| state.newest_complete(&source));
+        let view = sequence.and_then(|sequence| state.views.get(&(source.clone(), sequence)));
+        let lack = match (sequence, view.filter(|view| view.missing == 0)) {
+            (Some(sequence), Some(view)) => {
+                let (source, catalogue) = (source.clone(), view.source.catalogue);
+                self.lack(&ring, Aim { source, sequence, catalogue })?
+            }
+            // The rules have their own words for that.
+            _ => None,
+        };
+        let done = self.heart().ask(actor, Command::PointRing { ring, source, sequence, lack })?;
         self.fill_shelf()?;
         Ok(!done.events.is_empty())
     }
@@ -52,27 +100,31 @@ impl Site {
         let state = self.state();
         let mut list = Vec::new();
         for (ring, follows) in &state.rings {
-            let pointers = state.pointers.iter().filter(|((r, _), _)| r == ring);
-            let before = list.len();
-            for ((_, source), (sequence, generation)) in pointers {
-                list.push(RingPointer {
+            let all = state.pointers.keys().chain(state.held_back.keys());
+            let sources: BTreeSet<_> = all.filter(|(r, _)| r == ring).map(|(_, s)| s).collect();
+            let pointer = |source: Option<&SourceId>| {
+                let key = source.map(|source| (ring.clone(), source.clone()));
+                let at = key.as_ref().and_then(|key| state.pointers.get(key));
+                let stayed = key.as_ref().and_then(|key| Some((key, state.held_back.get(key)?)));
+                RingPointer {
                     ring: ring.clone(),
                     follows: *follows,
-                    source: Some(source.clone()),
-                    sequence: Some(*sequence),
-                    generation: Some(*generation),
-                });
+                    source: source.cloned(),
+                    sequence: at.map(|(sequence, _)| *sequence),
+                    generation: at.map(|(_, generation)| *generation),
+                    stays: stayed.map(|((ring, source), stayed)| RingStays {
+                        ring: ring.clone(),
+                        source: source.clone(),
+                        sequence: stayed.sequence,
+                        packages: stayed.packages,
+                        endpoints: stayed.endpoints,
+                    }),
+                }
+            };
+            if sources.is_empty() {
+                list.push(pointer(None));
             }
-            if list.len() == before {
-                let (ring, follows) = (ring.clone(), *follows);
-                list.push(RingPointer {
-                    ring,
-                    follows,
-                    source: None,
-                    sequence: None,
-                    generation: None,
-                });
-            }
+            list.extend(sources.into_iter().map(|source| pointer(Some(source))));
         }
         list
     }

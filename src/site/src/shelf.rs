@@ -109,6 +109,13 @@ impl SourceView {
         &self.vendor
     }
 
+    /// Whether it has these bytes as a payload under this path.
+    #[must_use]
+    pub fn has_payload(&self, path: &str, digest: &Digest) -> bool {
+        let entry = self.files.get(path).filter(|entry| entry.anywhere);
+        entry.is_some_and(|entry| entry.served.digest == *digest)
+    }
+
     /// Every digest that it serves; some more than once.
     pub fn digests(&self) -> impl Iterator<Item = Digest> {
         self.files.values().map(|entry| entry.served.digest)

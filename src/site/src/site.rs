@@ -1,7 +1,9 @@
 //! The open appliance: its folder, its writer, its stores and what it serves.
 
 use crate::{
-    Error, Folder, Restored, Revoked, SiteCa, SourceView, clock, epoch, folder,
+    Error, Folder, Restored, Revoked, SiteCa, SourceView,
+    applies::Applies,
+    clock, epoch, folder,
     heart::{self, Heart, Writer},
     keys,
     roster::Roster,
@@ -38,6 +40,7 @@ pub struct Site {
     /// One import at a time.
     pub(crate) importing: Mutex<()>,
     roster: Roster,
+    applies: Applies,
     revoked: Revoked,
     log_key: VerifierKey,
     _lock: folder::Lock,
@@ -95,6 +98,7 @@ impl Site {
             reader: Reader::beside_this_program().map_err(Error::Reader)?,
             importing: Mutex::new(()),
             roster: Roster::default(),
+            applies: Applies::default(),
             revoked: Revoked::default(),
             log_key,
             _lock: lock,
@@ -174,6 +178,11 @@ impl Site {
     /// Who the endpoints are.
     pub(crate) fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    /// What was indexed, and what endpoints have.
+    pub(crate) fn applies(&self) -> &Applies {
+        &self.applies
     }
 
     /// Certificates that are refused although the site issued them.

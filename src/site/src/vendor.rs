@@ -10,9 +10,9 @@ use sandbox::{Compression, Reader};
 use vendor_apt::{Release, Vouching};
 
 /// Largest signed release file that is read, in bytes.
-const RELEASE_BYTES_MAX: u64 = 16 << 20;
+pub(crate) const RELEASE_BYTES_MAX: u64 = 16 << 20;
 /// Largest packed index that is read, in bytes.
-const INDEX_BYTES_MAX: u64 = 256 << 20;
+pub(crate) const INDEX_BYTES_MAX: u64 = 256 << 20;
 /// Largest plain index, in bytes.
 const PLAIN_BYTES_MAX: u64 = 1 << 30;
 
@@ -95,7 +95,13 @@ fn check_signature(
     Err(no("vendor-signature", message))
 }
 
-fn unpack(reader: &Reader, path: &str, packed: Vec<u8>, length: u64) -> Result<Vec<u8>, String> {
+/// The plain bytes of an index of `length` bytes, unpacked by the reader where its name says how.
+pub(crate) fn unpack(
+    reader: &Reader,
+    path: &str,
+    packed: Vec<u8>,
+    length: u64,
+) -> Result<Vec<u8>, String> {
     let compression = match path.rsplit_once('.').map(|(_, ending)| ending) {
         Some("xz") => Compression::Xz,
         Some("gz") => Compression::Gzip,

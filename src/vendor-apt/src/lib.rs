@@ -16,6 +16,7 @@ mod changelog;
 mod error;
 mod inventory;
 mod packages;
+mod relations;
 mod release;
 mod sources;
 mod stanza;
@@ -23,7 +24,9 @@ mod status;
 mod version;
 mod vouch;
 
-pub use applicable::{Applicable, Machine, Offer, Offers, count_pins};
+pub use applicable::{
+    Applicable, Closure, KeptBack, Machine, Needed, Offer, Offers, Pool, count_pins,
+};
 pub use changelog::{Changelog, Entry};
 pub use error::Error;
 pub use inventory::Inventory;
@@ -32,4 +35,4 @@ pub use release::{IndexForm, Release, ReleaseFacts};
 pub use sources::{AptSource, SignedBy, parse_one_line_sources, parse_sources};
 pub use status::{Installed, parse_status};
 pub use version::compare_versions;
-pub use vouch::{Vouched, Vouching, WantedIndex, vouch};
+pub use vouch::{Vouched, Vouching, WantedIndex, package_indexes, vouch};

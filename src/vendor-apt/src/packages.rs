@@ -3,6 +3,7 @@
 use crate::{
     Error,
     applicable::Likeness,
+    relations::Relations,
     stanza::{Stanza, is_name, short, stanzas},
     version::is_version,
 };
@@ -35,6 +36,8 @@ pub struct Package {
     pub length: u64,
     /// By what apt tells it from other builds of its version.
     pub(crate) likeness: Likeness,
+    /// What it needs and stands for.
+    pub(crate) relations: Relations,
 }
 
 /// Parses a plain package index. At most 1 GiB and a million packages.
@@ -75,6 +78,7 @@ fn package(stanza: &Stanza<'_>) -> Result<Package, Error> {
         sha256: digest.parse().map_err(|_| stanza.bad("SHA256"))?,
         length: length.ok_or_else(|| stanza.bad("Size"))?,
         likeness: Likeness::of(stanza),
+        relations: Relations::of(stanza),
     })
 }
 

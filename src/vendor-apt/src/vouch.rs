@@ -40,6 +40,42 @@ pub struct Vouching<'a> {
     packages: HashMap<&'a str, Package>,
 }
 
+/// The package indexes of a catalogue: one form of each, of the architectures whose payloads were
+/// selected, and of `all`.
+#[must_use]
+pub fn package_indexes(catalogue: &Catalogue, release: &Release) -> Vec<WantedIndex> {
+    let Vendor::Apt { suite, architectures, .. } = &catalogue.vendor;
+    let folder = format!("dists/{suite}/");
+    let mut wanted = BTreeMap::new();
+    for file in catalogue.files.iter().filter(|file| file.kind == FileKind::Index) {
+        let Some(path) = file.path.strip_prefix(&folder) else { continue };
+        let Some((start, name)) = path.rsplit_once('/') else { continue };
+        let Some(ending) = name.strip_prefix("Packages") else { continue };
+        let known = ["", ".xz", ".gz", ".zst"].contains(&ending);
+        let ours = |name: &String| start.ends_with(&format!("/binary-{name}"));
+        if !known || !(start.ends_with("/binary-all") || architectures.iter().any(ours)) {
+            continue;
+        }
+        let plain = format!("{start}/Packages");
+        if let Some(form) = release.indexes.get(&plain) {
+            let length = form.length;
+            let index = WantedIndex { file: file.clone(), plain: plain.clone(), length };
+            wanted.entry(plain).or_insert(index);
+        }
+    }
+    wanted.into_values().collect()
+}
+
+impl WantedIndex {
+    /// Its component, as machines' sources name it, and its architecture.
+    #[must_use]
+    pub fn part(&self) -> Option<(&str, &str)> {
+        let folder = self.plain.strip_suffix("/Packages")?;
+        let (component, architecture) = folder.rsplit_once("/binary-")?;
+        Some((component.strip_prefix("updates/").unwrap_or(component), architecture))
+    }
+}
+
 impl<'a> Vouching<'a> {
     /// Checks the release file and every index. `document` is the release file as served
     /// (`InRelease`), `release` what its verified text says.
@@ -112,28 +148,10 @@ impl<'a> Vouching<'a> {
     /// selected.
     #[must_use]
     pub fn wanted(&self) -> Vec<WantedIndex> {
-        let Vendor::Apt { architectures, .. } = &self.catalogue.vendor;
-        let mut wanted = BTreeMap::new();
         if self.waiting.is_empty() {
             return Vec::new();
         }
-        for file in self.catalogue.files.iter().filter(|file| file.kind == FileKind::Index) {
-            let Some(path) = file.path.strip_prefix(&self.folder) else { continue };
-            let Some((start, name)) = path.rsplit_once('/') else { continue };
-            let Some(ending) = name.strip_prefix("Packages") else { continue };
-            let known = ["", ".xz", ".gz", ".zst"].contains(&ending);
-            let ours = |name: &String| start.ends_with(&format!("/binary-{name}"));
-            if !known || !(start.ends_with("/binary-all") || architectures.iter().any(ours)) {
-                continue;
-            }
-            let plain = format!("{start}/Packages");
-            if let Some(form) = self.release.indexes.get(&plain) {
-                let length = form.length;
-                let index = WantedIndex { file: file.clone(), plain: plain.clone(), length };
-                wanted.entry(plain).or_insert(index);
-            }
-        }
-        wanted.into_values().collect()
+        package_indexes(self.catalogue, self.release)
     }
 
     /// Takes in the plain bytes of a package index.

@@ -104,11 +104,20 @@ impl House {
 
     /// Has Oscar import the vendor's next release, with this version of everything.
     pub(crate) fn offer(&mut self, version: &str) {
-        self.offer_with(version, "");
+        self.release(version, "", &[]).ok();
     }
 
     /// The same, with packages that run a script when they are installed.
     pub(crate) fn offer_with(&mut self, version: &str, script: &str) {
+        self.release(version, script, &[]).ok();
+    }
+
+    /// The same, but the bundle lacks the payloads of these packages, which the vendor's index names.
+    pub(crate) fn offer_without(&mut self, version: &str, lacking: &[&str]) -> Said {
+        self.release(version, "", lacking)
+    }
+
+    fn release(&mut self, version: &str, script: &str, lacking: &[&str]) -> Said {
         self.edition += 1;
         let folder = self.folder.path().join(format!("offer-{}", self.edition));
         let packages = NAMES.map(|name| {
@@ -116,9 +125,13 @@ impl House {
             (version.parse().unwrap(), fs::read(package.build(&folder)).unwrap())
         });
         self.offered = [0, 1].map(|n: usize| Digest::of(&packages[n].1));
-        self.workshop.collect(&self.workshop.draft_of(self.edition, packages.into()));
+        let mut draft = self.workshop.draft_of(self.edition, packages.into());
+        for name in lacking {
+            draft.drop_payload(name);
+        }
+        self.workshop.collect(&draft);
         let bundle = self.workshop.build(&format!("bundle-{}", self.edition), &[]);
-        self.appliance.verb(&["import"], &[bundle.to_str().unwrap(), "--as", "oscar"]).ok();
+        self.appliance.verb(&["import"], &[bundle.to_str().unwrap(), "--as", "oscar"])
     }
 
     /// A Debian machine that has the first version of everything.
@@ -287,6 +300,16 @@ impl Machine {
     pub(crate) fn has(&self, versions: [&str; 2]) {
         let found = NAMES.map(|name| self.0.version(name).unwrap_or_default());
         assert_eq!(found, versions);
+    }
+
+    /// Has its administrator hold a package.
+    pub(crate) fn hold(&self, name: &str) {
+        let status = self.0.path("/var/lib/dpkg/status");
+        let text = fs::read_to_string(&status).unwrap();
+        let before = format!("Package: {name}\nStatus: install");
+        let after = format!("Package: {name}\nStatus: hold");
+        assert!(text.contains(&before), "{name} is not installed");
+        fs::write(&status, text.replace(&before, &after)).unwrap();
     }
 
     /// Copies the agent's own files to another machine, as somebody would who cloned a disk.

@@ -94,6 +94,10 @@ impl Desk {
                 self.verb(&["endpoint", "retire"], &words)
             }
             O::Rings => self.verb(&["ring", "list"], &[]),
+            O::RingNeed => self.verb(&["ring", "need"], &[]),
+            O::Missing => self.verb(&["endpoint", "missing"], &["web1"]),
+            O::MissingIn => self.verb(&["endpoint", "missing"], &["--ring", "broad"]),
+            O::InventoryOf => self.verb(&["endpoint", "inventory-of"], &["web1"]),
             O::SiteRoot => self.verb(&["site", "show"], &[]),
             O::DraftSiteRoot => {
                 self.verb(&["approver", "remove"], &["kim", "--into", &path("third-root")])

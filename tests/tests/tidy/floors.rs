@@ -39,7 +39,6 @@ pub(super) const PURE: &[&str] =
 const PURE_OUTSIDE: &[&str] = &[
     "base64",
     "deb822-fast",
-    "debversion",
     "ed25519-dalek",
     "hex",
     "jiff",

@@ -9,6 +9,7 @@ impl Request {
         match self {
             Self::Import { .. } => Operation::Import,
             Self::Rings => Operation::Rings,
+            Self::RingNeed { .. } => Operation::RingNeed,
             Self::CreateRing { .. } => Operation::CreateRing,
             Self::PointRing { .. } => Operation::PointRing,
             Self::SiteRoot => Operation::SiteRoot,
@@ -34,6 +35,9 @@ impl PeopleRequest {
         match self {
             Self::IssueToken { .. } => Operation::IssueToken,
             Self::Endpoints => Operation::Endpoints,
+            Self::Missing { .. } => Operation::Missing,
+            Self::MissingIn { .. } => Operation::MissingIn,
+            Self::Inventory { .. } => Operation::InventoryOf,
             Self::Confirm { .. } => Operation::Confirm,
             Self::Retire { .. } => Operation::Retire,
             Self::Updates { .. } => Operation::Updates,

@@ -4,8 +4,9 @@ use crate::{failure::Failure, person::doing};
 use fleet::RingStatement;
 use ids::{EndpointName, PersonId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
-use site::{EndpointStatus, IssuedToken, RingUpdate, RingUpdates, Site, Wish};
+use site::{EndpointMissing, EndpointStatus, IssuedToken, RingUpdate, RingUpdates, Site, Wish};
 use trust::Envelope;
+use vendor_apt::Inventory;
 
 /// What can be asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,6 +28,15 @@ pub(crate) enum PeopleRequest {
         endpoint: EndpointName,
         reason: String,
         person: PersonId,
+    },
+    Missing {
+        endpoint: EndpointName,
+    },
+    MissingIn {
+        ring: RingName,
+    },
+    Inventory {
+        endpoint: EndpointName,
     },
     Updates {
         ring: RingName,
@@ -61,7 +71,14 @@ pub(crate) enum PeopleRequest {
 impl PeopleRequest {
     /// Whether it is nothing for an appliance that only reads.
     pub(super) const fn writes(&self) -> bool {
-        !matches!(self, Self::Endpoints | Self::Updates { .. })
+        !matches!(
+            self,
+            Self::Endpoints
+                | Self::Updates { .. }
+                | Self::Missing { .. }
+                | Self::MissingIn { .. }
+                | Self::Inventory { .. }
+        )
     }
 }
 
@@ -72,6 +89,8 @@ pub(crate) enum PeopleReply {
     Token(Box<IssuedToken>),
     Endpoint(Box<EndpointStatus>),
     Endpoints(Vec<EndpointStatus>),
+    Missing(Vec<EndpointMissing>),
+    Inventory(Box<Inventory>),
     Updates(Box<RingUpdates>),
     Draft(Envelope),
     Statement(Box<RingStatement>),
@@ -99,6 +118,9 @@ pub(crate) fn perform(site: &Site, request: PeopleRequest) -> Result<PeopleReply
             let retired = site.retire_endpoint(by(&person)?, &endpoint, reason)?;
             A::Endpoint(Box::new(retired))
         }
+        Q::Missing { endpoint } => A::Missing(vec![site.missing_at(&endpoint)?]),
+        Q::MissingIn { ring } => A::Missing(site.missing_in(&ring)?),
+        Q::Inventory { endpoint } => A::Inventory(Box::new(site.endpoint_inventory(&endpoint)?)),
         Q::Updates { ring } => A::Updates(Box::new(site.ring_updates(&ring)?)),
         Q::DraftStatement { wish } => A::Draft(site.draft_statement(*wish)?),
         Q::SubmitStatement { envelope, attested, person } => {

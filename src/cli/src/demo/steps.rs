@@ -122,7 +122,7 @@ impl<'a> Story<'a> {
                 settings: Settings { sources, network: Network::default() },
                 machine: Machine::default(),
                 keyrings: None,
-                selection: Selection { machines, packages: None, all: false },
+                selection: Selection { machines, ..Selection::default() },
                 receipt: None,
                 now: site::now(),
             };

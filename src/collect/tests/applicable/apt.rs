@@ -234,7 +234,9 @@ fn plain(version: &str) -> String {
 
 pub(crate) fn answered(all: &[Applicable], native: &str) -> Listed {
     let one = |a: &Applicable| {
-        (a.name.clone(), own(&a.architecture, native), plain(&a.installed), a.candidate.clone())
+        let candidate = a.candidate();
+        let architecture = own(&candidate.architecture, native);
+        (a.name().to_owned(), architecture, plain(a.installed()), candidate.version.clone())
     };
     all.iter().map(one).collect()
 }

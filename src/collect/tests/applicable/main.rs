@@ -7,9 +7,10 @@ mod real;
 
 use apt::{Case, Listed, Repository, Root, answered};
 use jiff::Timestamp;
-use vendor_apt::{Applicable, Error, Inventory, Offer, Offers, parse_packages};
+use vendor_apt::{Applicable, Error, Inventory, Offer, Offers, compare_versions, parse_packages};
 
 const CASES: u64 = 300;
+const VERSIONS: usize = 2000;
 /// The first of them.
 const SEED: &str = "PATCHKEEP_TEST_SEED";
 
@@ -22,7 +23,7 @@ fn offers(repositories: &[Repository]) -> Offers {
                 component: component.clone(),
                 architecture: architecture.clone(),
                 site: site.clone(),
-                packages: parse_packages(text.as_bytes()).unwrap(),
+                packages: parse_packages(text.as_bytes()).unwrap().into(),
             });
         }
     }
@@ -69,6 +70,28 @@ fn made_up_machines_get_the_answer_of_their_own_apt() {
         listed += compare(seed, &case, root.upgradable(&case.architectures[0]));
     }
     assert!(listed > CASES as usize, "apt listed only {listed} packages: the cases are too dull");
+}
+
+#[test]
+fn versions_are_in_the_order_of_dpkg() {
+    let parts = ["0", "00", "1", "01", "10", "9", "a", "A", "z", "~", "~~", "+", ".", "-1", "dfsg"];
+    let (mut dice, mut told) = (made::Dice::new(7), [0; 3]);
+    let make = |dice: &mut made::Dice| {
+        let epoch = ["", "", "", "0:", "1:", "00:", "12:"][dice.below(7)];
+        let mut text = format!("{epoch}{}", ["0", "1", "1.0", "2-0"][dice.below(4)]);
+        (0..dice.below(5)).for_each(|_| text.push_str(parts[dice.below(parts.len())]));
+        text
+    };
+    for _ in 0..VERSIONS {
+        let (left, right) = (make(&mut dice), make(&mut dice));
+        let order = compare_versions(&left, &right).unwrap();
+        let word = ["lt", "eq", "gt"][(order as i8 + 1) as usize];
+        let mut dpkg = std::process::Command::new("dpkg");
+        let said = dpkg.args(["--compare-versions", &left, word, &right]).status().unwrap();
+        assert!(said.success(), "we say {left} {word} {right}, dpkg does not");
+        told[(order as i8 + 1) as usize] += 1;
+    }
+    assert!(told[1] > VERSIONS / 100, "{told:?}: too few are equal");
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(crate) fn offers(root: &Root) -> Vec<Offer> {
             component: component.to_owned(),
             architecture: architecture.to_owned(),
             site: host.to_owned(),
-            packages: parse_packages(&packages).unwrap(),
+            packages: parse_packages(&packages).unwrap().into(),
         });
     }
     offers

@@ -50,6 +50,12 @@ pub fn sentence(event: &Event) -> String {
         Fact::RingPointed { ring, source, sequence, generation } => {
             format!("ring {ring} points at {source} of bundle {sequence} (generation {generation})")
         }
+        Fact::RingHeldBack { ring, source, sequence, packages, endpoints, .. } => format!(
+            "ring {ring} stayed where it was: {source} of bundle {sequence} lacks {} of what {} would \
+             install from it",
+            count(*packages, "package"),
+            count(*endpoints, "endpoint")
+        ),
         Fact::EndpointCertificateIssued { endpoint, not_after, .. } => format!(
             "{who} gave an endpoint ({}) a certificate that ends on {}",
             endpoint.short(),

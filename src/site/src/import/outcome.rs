@@ -1,7 +1,7 @@
 //! How an import ends: one code, one sentence, figures.
 
 use super::plan::Plan;
-use crate::{Ending, Error, heart::Done, vendor::chain};
+use crate::{Ending, Error, RingStays, heart::Done, vendor::chain};
 use fleet::{AvEngine, Fact, ImportedSource, ScanResult, Verdict};
 use ids::Fault;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,9 @@ pub struct ImportOutcome {
     pub missing_volumes: Vec<u32>,
     /// Rings that were pointed at the new view, as `ring/source`.
     pub rings: Vec<String>,
+    /// Rings that follow and stay where they are, since the new view lacks what their endpoints need.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stays: Vec<RingStays>,
     /// What ends before the next courier, after a committed bundle.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub radar: Vec<Ending>,
@@ -84,6 +87,7 @@ impl ImportOutcome {
             sources: Vec::new(),
             missing_volumes: Vec::new(),
             rings: Vec::new(),
+            stays: Vec::new(),
             radar: Vec::new(),
         }
     }
@@ -110,6 +114,7 @@ impl ImportOutcome {
         this.sequence = Some(sequence);
         this.sources = sources;
         this.rings = rings(done);
+        this.stays = stays(done);
         this
     }
 
@@ -130,6 +135,7 @@ impl ImportOutcome {
         let mut this = Self::new("payloads-carried", message, Verdict::Accepted, figures);
         this.sequence = Some(sequence);
         this.rings = rings(done);
+        this.stays = stays(done);
         this
     }
 
@@ -195,6 +201,20 @@ fn rings(done: &Done) -> Vec<String> {
         _ => None,
     });
     pointed.collect()
+}
+
+fn stays(done: &Done) -> Vec<RingStays> {
+    let held = done.events.iter().filter_map(|event| match &event.fact {
+        Fact::RingHeldBack { ring, source, sequence, packages, endpoints, .. } => Some(RingStays {
+            ring: ring.clone(),
+            source: source.clone(),
+            sequence: *sequence,
+            packages: *packages,
+            endpoints: *endpoints,
+        }),
+        _ => None,
+    });
+    held.collect()
 }
 
 /// Why an import stops before its commit.

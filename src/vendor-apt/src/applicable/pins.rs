@@ -147,6 +147,9 @@ impl Pins {
 
     /// The pins that name a package, in order: what [`Named::of_version`] asks for each version.
     pub(super) fn named<'a>(&'a self, name: &str) -> Named<'a> {
+        if self.specific.is_empty() {
+            return Named { pins: Vec::new() };
+        }
         let mut numbers = self.unnamed.clone();
         numbers.retain(|number| {
             let target = &self.specific[*number].target;

@@ -27,7 +27,7 @@ fn offer(suite: &str, all: &[Stanza<'_>]) -> Offer {
         component: "main".into(),
         architecture: "amd64".into(),
         site: "deb.example".into(),
-        packages: packages(all),
+        packages: packages(all).into(),
     }
 }
 
@@ -50,8 +50,10 @@ fn machine(installed: &[Stanza<'_>], pins: &str) -> Inventory {
 /// What applies, as `name:architecture installed candidate`.
 fn told(offers: Vec<Offer>, inventory: &Inventory) -> Vec<String> {
     let all = Offers::index(offers).unwrap().applicable(inventory).unwrap();
-    let line =
-        |a: &Applicable| format!("{}:{} {} {}", a.name, a.architecture, a.installed, a.candidate);
+    let line = |a: &Applicable| {
+        let c = a.candidate();
+        format!("{}:{} {} {}", a.name(), c.architecture, a.installed(), c.version)
+    };
     all.iter().map(line).collect()
 }
 
@@ -73,8 +75,9 @@ fn a_held_package_applies_and_says_so() {
     let inventory = machine(&[("a", "1", "Status: hold ok installed\n")], "");
     let offers = Offers::index(vec![offer("stable", &[("a", "2", "Source: s (7)\n")])]).unwrap();
     let all = offers.applicable(&inventory).unwrap();
-    assert!(all[0].held);
-    assert_eq!((&*all[0].source_package, &*all[0].path, all[0].length), ("s", "pool/a_2.deb", 9));
+    assert!(all[0].held());
+    let candidate = all[0].candidate();
+    assert_eq!((&*candidate.source, &*candidate.path, candidate.length), ("s", "pool/a_2.deb", 9));
 }
 
 #[test]
