@@ -335,10 +335,7 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::IssueCertificate { endpoint, certificate, not_after } => {
             Fact::EndpointCertificateIssued { endpoint, certificate, not_after }
         }
-        Command::AcceptSiteRoot { document, .. } if document.log.epoch != state.epoch() => {
-            return Err(Refused::OtherLog);
-        }
-        Command::AcceptSiteRoot { root, document } => accept_site_root(state, root, &document)?,
+        Command::AcceptSiteRoot { root, document } => next_site_root(state, root, &document)?,
         Command::RefuseSiteRoot { reason, message } => Fact::SiteRootRefused { reason, message },
         Command::Endpoint(command) => return endpoint::decide(state, command, now),
         Command::Statement(command) => statement::decide(state, command)?,
@@ -455,6 +452,18 @@ fn commit_carried(state: &State, carried: CarriedCommit) -> Result<Vec<Fact>, Re
         facts.extend(point_followers(&after, &source, &held_back));
     }
     Ok(facts)
+}
+
+/// The next site root of this epoch.
+fn next_site_root(
+    state: &State,
+    root: Digest,
+    document: &trust::SiteRoot,
+) -> Result<Fact, Refused> {
+    if document.log.epoch != state.epoch() {
+        return Err(Refused::OtherLog);
+    }
+    accept_site_root(state, root, document)
 }
 
 /// Generations come one after the other, and are about this site.
