@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Every figure, one after the other on a machine that does nothing else: tests/bench/run.sh [PART]...
-# Parts: import, serve, ledger, applicable; all unless named.
+# Parts: import, serve, ledger, applicable, agents; all unless named.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(import serve ledger applicable)
+[ ${#parts[@]} -gt 0 ] || parts=(import serve ledger applicable agents)
 
 for part in "${parts[@]}"; do
   printf '\n== %s\n' "$part"
@@ -23,8 +23,12 @@ for part in "${parts[@]}"; do
     cargo build --release --quiet --package vendor-apt --example applicable
     tests/bench/applicable.sh target/release/examples/applicable
     ;;
+  agents)
+    cargo build --release --quiet --package tests --example agents
+    tests/bench/agents.sh target/release/examples/agents
+    ;;
   *)
-    echo "there is no part $part: import, serve, ledger, applicable" >&2
+    echo "there is no part $part: import, serve, ledger, applicable, agents" >&2
     exit 2
     ;;
   esac

@@ -254,6 +254,12 @@ impl Drone {
         format!("{certificate}\n{}", self.key.serialize_pem())
     }
 
+    /// A check-in that says nothing but what it holds.
+    #[must_use]
+    pub fn quiet(&self) -> CheckIn {
+        CheckIn { held: self.held.clone(), ..quiet() }
+    }
+
     /// The log's key, as the site root names it, once it has joined.
     #[must_use]
     pub fn log(&self) -> Option<&VerifierKey> {
