@@ -110,11 +110,7 @@ pub(crate) fn choose(
         return Ok(chosen);
     }
     let mut packages = BTreeSet::new();
-    for path in &selection.needs {
-        let text = fs::read_to_string(path).map_err(Error::file("read", path))?;
-        let told = |reason| Error::Settings { path: path.clone(), reason };
-        chosen.needs.extend(parse_need_list(&text).map_err(told)?);
-    }
+    chosen.needs = read_needs(&selection.needs)?;
     if subjects.is_empty() && names.is_empty() {
         chosen.packages = Some(packages);
         return Ok(chosen);
@@ -198,6 +194,16 @@ pub fn parse_package_list(text: &str) -> Result<Vec<String>, String> {
         return Err("it names no package".into());
     }
     Ok(names)
+}
+
+fn read_needs(paths: &[PathBuf]) -> Result<BTreeSet<(String, String, String)>, Error> {
+    let mut needs = BTreeSet::new();
+    for path in paths {
+        let text = fs::read_to_string(path).map_err(Error::file("read", path))?;
+        let told = |reason| Error::Settings { path: path.clone(), reason };
+        needs.extend(parse_need_list(&text).map_err(told)?);
+    }
+    Ok(needs)
 }
 
 /// The lines of a need list that say what is needed: `need SOURCE PACKAGE VERSION ARCHITECTURE` and

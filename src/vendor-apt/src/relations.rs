@@ -1,5 +1,6 @@
-//! Relations of packages: what one needs (`Depends`, `Pre-Depends`) and what else it stands for
-//! (`Provides`). Kept as text, since of tens of thousands only few are ever asked.
+//! Relations of packages: what one needs (`Depends`, `Pre-Depends`), wants (`Recommends`), cannot stand
+//! beside (`Conflicts`, `Breaks`) and what else it stands for (`Provides`). Kept as text, since of tens of
+//! thousands only few are ever asked.
 
 use crate::{
     stanza::{Stanza, is_name},
@@ -14,6 +15,8 @@ const ALTERNATIVES_MAX: usize = 100;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Relations {
     pub(crate) depends: Box<str>,
+    pub(crate) recommends: Box<str>,
+    pub(crate) conflicts: Box<str>,
     pub(crate) provides: Box<str>,
     pub(crate) multi_arch: MultiArch,
 }
@@ -53,6 +56,8 @@ impl Relations {
         };
         Self {
             depends: joined(&["Pre-Depends", "Depends"]),
+            recommends: joined(&["Recommends"]),
+            conflicts: joined(&["Conflicts", "Breaks"]),
             provides: joined(&["Provides"]),
             multi_arch: match stanza.line("Multi-Arch") {
                 Some("foreign") => MultiArch::Foreign,
@@ -64,7 +69,22 @@ impl Relations {
 
     /// Each relation, as text, that something must satisfy.
     pub(crate) fn needs(&self) -> impl Iterator<Item = &str> {
-        self.depends.split(',').map(str::trim_ascii).filter(|text| !text.is_empty())
+        each(&self.depends)
+    }
+
+    /// Each relation that apt satisfies besides.
+    pub(crate) fn wants(&self) -> impl Iterator<Item = &str> {
+        each(&self.recommends)
+    }
+
+    /// Each relation that nothing may satisfy.
+    pub(crate) fn clashes(&self) -> impl Iterator<Item = &str> {
+        each(&self.conflicts)
+    }
+
+    /// The relations that another version may no longer satisfy: those that name one, or a highest.
+    pub(crate) fn brittle(&self) -> impl Iterator<Item = &str> {
+        self.needs().filter(|text| text.contains("(=") || text.contains("(<"))
     }
 
     /// What it stands for, by name in small letters, with the version where it says one.
@@ -75,6 +95,10 @@ impl Relations {
             (provided.name, exact.map(|bound| bound.version))
         })
     }
+}
+
+fn each(field: &str) -> impl Iterator<Item = &str> {
+    field.split(',').map(str::trim_ascii).filter(|text| !text.is_empty())
 }
 
 /// The alternatives of a relation, in order; one that cannot be read is none.

@@ -50,12 +50,6 @@ pub fn sentence(event: &Event) -> String {
         Fact::RingPointed { ring, source, sequence, generation } => {
             format!("ring {ring} points at {source} of bundle {sequence} (generation {generation})")
         }
-        Fact::RingHeldBack { ring, source, sequence, packages, endpoints, .. } => format!(
-            "ring {ring} stayed where it was: {source} of bundle {sequence} lacks {} of what {} would \
-             install from it",
-            count(*packages, "package"),
-            count(*endpoints, "endpoint")
-        ),
         Fact::EndpointCertificateIssued { endpoint, not_after, .. } => format!(
             "{who} gave an endpoint ({}) a certificate that ends on {}",
             endpoint.short(),
@@ -77,11 +71,25 @@ pub fn sentence(event: &Event) -> String {
             bytes(*needed_bytes),
             bytes(*available_bytes)
         ),
+        Fact::RingHeldBack { .. } => held_back(&event.fact),
         other => import(other, &who),
     };
     let mut letters = said.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}
+
+/// Why a ring stayed.
+fn held_back(fact: &Fact) -> String {
+    let Fact::RingHeldBack { ring, source, sequence, packages, endpoints, .. } = fact else {
+        return String::new();
+    };
+    format!(
+        "ring {ring} stayed where it was: {source} of bundle {sequence} lacks {} of what {} would \
+         install from it",
+        count(*packages, "package"),
+        count(*endpoints, "endpoint")
+    )
 }
 
 /// The sentences of media and bundles.

@@ -1,15 +1,15 @@
-//! What a machine's upgrade needs: every candidate that is not held, and every new package that these
-//! need through `Depends` and `Pre-Depends`.
+//! What a machine's upgrade needs, as `apt-get --with-new-pkgs upgrade` takes it there: every candidate
+//! that is not held, and every new package that these need or newly recommend.
 //!
 //! Of alternatives the first that can be satisfied counts, by what is installed, by what will be, or by a
-//! new package; of several packages that stand for one name, those whose payloads are held go first. A
-//! candidate that nothing offered can satisfy is kept back, as apt keeps it back, and with it what needs
-//! it. Not followed: `Recommends`, `Conflicts` and `Breaks`, so that more may be named than apt takes.
+//! new package; of several packages that stand for one name, those whose payloads are held go first. What
+//! cannot be satisfied, clashes, or breaks something installed is kept back, as apt keeps it back, and
+//! with it what needs it. Not followed: clashes that only the installed side names.
 
 use super::{Asked, Current, Machine, Offered, Offers};
 use crate::{
     Package,
-    relations::{Alternative, MultiArch, alternatives},
+    relations::{Alternative, MultiArch, Relations, alternatives},
     version::Version,
 };
 use ids::Digest;
@@ -77,9 +77,14 @@ impl Offers {
             return Closure::default();
         }
         let solver = Solver { offers: self, asked: &asked, held, by_name };
+        let nothing = vec![None; upgrades.len()];
+        let before = Round::begin(&solver, &nothing);
         loop {
             let mut round = Round::begin(&solver, &upgrades);
-            let stuck = round.resolve_all();
+            let mut stuck = round.resolve_all(&before);
+            if stuck.is_empty() {
+                stuck = round.breaking(&before);
+            }
             let new = round.new;
             if stuck.is_empty() {
                 let needed = needed(machine, &upgrades, &new);
@@ -193,14 +198,16 @@ impl<'a, 'b> Round<'a, 'b> {
     }
 
     /// The upgrades that cannot be satisfied, with the relation that is not.
-    fn resolve_all(&mut self) -> Vec<(usize, String)> {
+    fn resolve_all(&mut self, before: &Round<'a, '_>) -> Vec<(usize, String)> {
         let mut stuck = Vec::new();
         for (number, upgrade) in self.upgrades.iter().enumerate() {
             let Some(offered) = *upgrade else { continue };
             let mark = self.new.len();
-            let architecture = &self.solver.asked.machine.packages[number].architecture;
+            let package: &Current = &self.solver.asked.machine.packages[number];
             let new = New { offered, because: offered.entry.source };
-            if let Err(lacks) = self.resolve(new, architecture, 0) {
+            let wants = before.unmet(&package.relations, &package.architecture);
+            let resolved = self.resolve(new, &package.architecture, 0, Some(&wants));
+            if let Err(lacks) = resolved {
                 self.new.truncate(mark);
                 stuck.push((number, lacks.to_owned()));
             }
@@ -208,17 +215,90 @@ impl<'a, 'b> Round<'a, 'b> {
         stuck
     }
 
-    /// Satisfies what a package needs.
-    fn resolve(&mut self, of: New<'a>, architecture: &str, depth: usize) -> Result<(), &'a str> {
-        for need in of.offered.package.relations.needs() {
-            let all = alternatives(need);
-            let met = all.iter().any(|one| self.is_met(one, architecture))
-                || all.iter().any(|one| self.meet(one, architecture, of.because, depth));
-            if !met {
+    /// What of a package's recommendations is not there.
+    fn unmet<'r>(&self, relations: &'r Relations, architecture: &str) -> Vec<&'r str> {
+        let met = |want: &&str| alternatives(want).iter().any(|one| self.is_met(one, architecture));
+        relations.wants().filter(|want| !met(want)).collect()
+    }
+
+    /// The upgrades that would break what stays installed, with the relation that they break.
+    fn breaking(&self, before: &Round<'a, '_>) -> Vec<(usize, String)> {
+        let mut stuck = Vec::new();
+        for (number, package) in self.solver.asked.machine.packages.iter().enumerate() {
+            if self.upgrades[number].is_some() {
+                continue;
+            }
+            for need in package.relations.brittle() {
+                let all = alternatives(need);
+                let own = &package.architecture;
+                if all.iter().any(|one| self.is_met(one, own))
+                    || !all.iter().any(|one| before.is_met(one, own))
+                {
+                    continue;
+                }
+                let named = all.iter().filter_map(|one| self.solver.by_name.get(&*one.name));
+                let upgraded = named.flatten().filter(|n| self.upgrades[**n].is_some());
+                let lacks = format!("{need}, of {}", package.name);
+                stuck.extend(upgraded.map(|number| (*number, lacks.clone())));
+            }
+        }
+        stuck
+    }
+
+    /// Satisfies what a package needs and recommends. `unmet` is of an upgrade: what of the old one's
+    /// recommendations was not there. Such a one goes on without them, and without new ones.
+    fn resolve(
+        &mut self,
+        of: New<'a>,
+        architecture: &str,
+        depth: usize,
+        unmet: Option<&[&str]>,
+    ) -> Result<(), &'a str> {
+        let relations = &of.offered.package.relations;
+        for clash in relations.clashes() {
+            if alternatives(clash).iter().any(|one| self.is_there(one, of.offered, architecture)) {
+                return Err(clash);
+            }
+        }
+        for need in relations.needs() {
+            if !self.satisfy(need, architecture, of.because, depth) {
                 return Err(need);
             }
         }
+        for want in relations.wants() {
+            if unmet.is_some_and(|unmet| unmet.contains(&want)) {
+                continue;
+            }
+            let lenient = unmet.is_some_and(|unmet| !unmet.is_empty());
+            if !self.satisfy(want, architecture, of.because, depth) && !lenient {
+                return Err(want);
+            }
+        }
         Ok(())
+    }
+
+    fn satisfy(&mut self, need: &str, architecture: &str, because: usize, depth: usize) -> bool {
+        let all = alternatives(need);
+        all.iter().any(|one| self.is_met(one, architecture))
+            || all.iter().any(|one| self.meet(one, architecture, because, depth))
+    }
+
+    /// Whether something else than the package itself is there that it cannot stand beside.
+    fn is_there(&self, clash: &Alternative<'_>, of: Offered<'_>, architecture: &str) -> bool {
+        if of.package.name.eq_ignore_ascii_case(&clash.name) {
+            return false;
+        }
+        let own = of.package.relations.stands_for().any(|(name, _)| name == clash.name);
+        let fits =
+            |there: There<'_>| clash.takes(there.version) && (there.architecture == architecture);
+        let new = |new: &New<'_>| {
+            new.offered.package.name.eq_ignore_ascii_case(&clash.name)
+                && clash.takes(&new.offered.entry.version)
+        };
+        let stands = |one: &Provided<'_>| clash.takes_provided(one.version.as_ref());
+        self.installed(&clash.name).any(fits)
+            || self.new.iter().any(new)
+            || (!own && self.provided.get(&clash.name).is_some_and(|all| all.iter().any(stands)))
     }
 
     fn is_met(&self, wanted: &Alternative<'_>, architecture: &str) -> bool {
@@ -315,7 +395,7 @@ impl<'a, 'b> Round<'a, 'b> {
             let new = New { offered, because };
             self.new.push(new);
             let own = self.own_architecture(offered).to_owned();
-            let good = self.resolve(new, &own, depth + 1).is_ok();
+            let good = self.resolve(new, &own, depth + 1, None).is_ok();
             if !good {
                 self.new.truncate(mark);
             }

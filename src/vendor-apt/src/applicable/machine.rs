@@ -155,7 +155,6 @@ fn current(stanza: &Stanza<'_>, native: &str) -> Result<Option<Current>, Error> 
         source,
         held: want == "hold",
         likeness: Likeness::of(stanza),
-        // Its own needs are met already, or not ours to meet.
-        relations: Relations { depends: Box::default(), ..Relations::of(stanza) },
+        relations: Relations::of(stanza),
     }))
 }

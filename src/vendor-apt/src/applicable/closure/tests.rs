@@ -146,6 +146,32 @@ fn architectures_are_kept_apart_unless_they_say_otherwise() {
 }
 
 #[test]
+fn recommendations_are_taken_as_apt_takes_them() {
+    // Of a new package all must be there or come along.
+    let new = ["a 2 Depends: n", "n 1 Recommends: m", "m 1"];
+    check(&[&new], &["a 1"], &["a 2", "n 1", "m 1"], &[]);
+    check(&[&new[..2]], &["a 1"], &[], &["a: n"]);
+    // Of an upgrade those that are new; if some were missing before, others may be missing now.
+    check(&[&["a 2 Recommends: m", "m 1"]], &["a 1"], &["a 2", "m 1"], &[]);
+    check(&[&["a 2 Recommends: gone"]], &["a 1"], &[], &["a: gone"]);
+    check(&[&["a 2 Recommends: m", "m 1"]], &["a 1 Recommends: m"], &["a 2"], &[]);
+    check(&[&["a 2 Recommends: x, y"]], &["a 1 Recommends: x"], &["a 2"], &[]);
+    check(&[&["a 2 Recommends: x, m", "m 1"]], &["a 1 Recommends: x"], &["a 2", "m 1"], &[]);
+}
+
+#[test]
+fn what_would_break_or_clash_is_kept_back() {
+    let installed = ["a 1 Depends: b (= 1)", "b 1"];
+    check(&[&["b 2"]], &installed, &[], &["b: b (= 1), of a"]);
+    check(&[&["b 2", "a 2 Depends: b (= 2)"]], &installed, &["a 2", "b 2"], &[]);
+    check(&[&["a 2 Depends: n", "n 1 Conflicts: c"]], &["a 1", "c 1"], &[], &["a: n"]);
+    check(&[&["a 2 Breaks: c (<< 2)", "c 2"]], &["a 1", "c 1"], &["a 2", "c 2"], &[]);
+    check(&[&["a 2 Breaks: c (<< 2)", "c 2"]], &["a 1", "c 1 HELD"], &[], &["a: c (<< 2)"]);
+    let same = ["a 2 Provides: v; Conflicts: v"];
+    check(&[&same], &["a 1 Provides: v; Conflicts: v"], &["a 2"], &[]);
+}
+
+#[test]
 fn it_is_known_whose_upgrade_needs_what() {
     let closure = offers(&[&["n 1", "b 2"], &["a 2 Depends: n"]]);
     let closure = closure.closure(&machine(&["a 1", "b 1"]), &|_, _| true);
