@@ -41,7 +41,9 @@ pub(crate) fn measure(rounds: usize, seconds: u64, plain: bool) {
     let drones = swarm.joined((0..AGENTS).map(|number| format!("m{number}")));
     let drones = swarm.all(drones, |mut drone| async {
         let inventory = Some(swarm::inventory(&drone.name));
-        let plan = Some(swarm::plan());
+        let plan = Some(swarm::plan(
+            ["package-0", "package-1"].map(|name| ids::Digest::of(name.as_bytes())),
+        ));
         drone.check_in(&CheckIn { inventory, plan, ..swarm::quiet() }).await.map(|_| drone)
     });
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
