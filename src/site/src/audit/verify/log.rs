@@ -260,8 +260,7 @@ fn follows(state: &State, fact: &Fact) -> Result<(), String> {
             whole.then_some(()).ok_or_else(|| format!("view {sequence} of {source} was not whole"))
         }
         Fact::StatementAccepted { ring, generation, .. } => {
-            let newest = state.statements.get(ring).map_or(0, |newest| newest.generation);
-            let next = *generation == newest + 1;
+            let next = *generation == state.next_statement(ring);
             next.then_some(())
                 .ok_or_else(|| format!("statement {generation} of ring {ring} does not follow"))
         }
