@@ -64,9 +64,7 @@ impl Desk {
             O::AptConfig => {
                 self.verb(&["endpoint", "apt-config"], &[&["old1"][..], &address].concat())
             }
-            O::SubmitStatement => {
-                self.verb(&["withdraw"], &[&sign[..], &["--reason", "a test"]].concat())
-            }
+            O::SubmitStatement => self.verb(&["withdraw"], &[&sign[..], &why[..2]].concat()),
             O::Decline => self.verb(&["decline"], &[&["package-1"][..], &why].concat()),
             O::SubmitWaiver => self.verb(&["waive"], &[&["web1"][..], &sign, &why[..2]].concat()),
             O::ExportAudit => {
