@@ -52,7 +52,7 @@ impl Root {
                  Version: 1:1.0-1\nDescription: claimed for a test\n\n",
             );
         } else {
-            println!("skipped: the foreign architecture, whose index the mirror serves stale");
+            eprintln!("skipped: the foreign architecture, whose index the mirror serves stale");
         }
         let mut count = 0;
         let older = |line: &str| {
@@ -148,7 +148,7 @@ fn what_applies_to_this_release_is_what_its_apt_lists() {
 #[test]
 fn what_applies_to_debian_13_is_what_its_apt_lists() {
     if !soak() {
-        println!("skipped: making a Debian 13 root takes minutes; `just soak` does it");
+        eprintln!("skipped: making a Debian 13 root takes minutes; `just soak` does it");
         return;
     }
     require_root();
