@@ -9,12 +9,13 @@ use crate::{
     failure::Failure,
     person::Person,
     screen::Screen,
-    site_root::{days_from_now, read, write},
+    signed_file::{SignWords, must_be_new, read, write},
+    site_root::days_from_now,
     ssh,
     update::RingWords,
 };
 use clap::{Args, Subcommand};
-use ids::{EndpointName, Fault, Timestamp};
+use ids::{EndpointName, Timestamp};
 use site::Wish;
 use std::path::{Path, PathBuf};
 use trust::{APPROVAL, Approval, Decision, Envelope, Interval, Purpose, WAIVER, Waiver};
@@ -115,16 +116,7 @@ pub(crate) enum StatementVerb {
         file: PathBuf,
     },
     /// Sign a draft with your key. Needs no appliance.
-    Sign {
-        /// The draft; the signature is added to it.
-        file: PathBuf,
-        /// Your private key, or the public half of one that is in ssh-agent or a security key.
-        #[arg(long)]
-        key: PathBuf,
-        /// Sign without being asked; what is signed is still printed.
-        #[arg(long)]
-        yes: bool,
-    },
+    Sign(SignWords),
     /// Hand a signed statement to the appliance.
     Submit {
         /// The file.
@@ -249,10 +241,7 @@ fn sign_or_write(
         return Ok(true);
     }
     let Some(into) = &signing.into else { return Err(unexpected()) };
-    if into.exists() {
-        let message = format!("{} is there already; nothing was written", into.display());
-        return Err(Failure::say(Fault::Input, message));
-    }
+    must_be_new(into)?;
     write(into, envelope)?;
     let file = into.display();
     let said = format!(
@@ -314,13 +303,10 @@ impl StatementVerb {
                 screen.result(&envelope, text(&envelope)?);
                 Ok(())
             }
-            Self::Sign { file, key, yes } => {
-                let mut envelope = read(&file)?;
-                ssh::agree(&text(&envelope)?, yes)?;
-                let purpose = purpose(&envelope);
-                ssh::sign(&mut envelope, purpose, &key)?;
-                write(&file, &envelope)?;
-                let said = format!("{} was signed with {}.", file.display(), key.display());
+            Self::Sign(words) => {
+                let envelope = read(&words.file)?;
+                let (purpose, text) = (purpose(&envelope), text(&envelope)?);
+                let said = words.sign(envelope, purpose, &text)?;
                 screen.result(&true, said);
                 Ok(())
             }

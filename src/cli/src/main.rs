@@ -21,6 +21,7 @@ mod ring;
 mod scanner;
 mod screen;
 mod serve;
+mod signed_file;
 mod site_root;
 mod ssh;
 mod status;

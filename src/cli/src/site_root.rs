@@ -6,6 +6,7 @@ use crate::{
     failure::Failure,
     person::Person,
     screen::Screen,
+    signed_file::{SignWords, must_be_new, read, write},
     ssh,
 };
 use clap::{Args, Subcommand};
@@ -16,10 +17,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use trust::{
-    Administrator, Administrators, Approver, ENVELOPE_BYTES_MAX, Envelope, SITE_ROOT, SitePolicy,
-    SiteRoot,
-};
+use trust::{Administrator, Administrators, Approver, SITE_ROOT, SitePolicy, SiteRoot};
 
 /// How long a root lasts unless said otherwise, in days.
 pub(crate) const DAYS: u32 = 365;
@@ -29,16 +27,7 @@ pub(crate) enum SiteRootVerb {
     /// Draw up the first site root, or the next one from the newest: nothing is changed yet.
     Draft(Box<DraftWords>),
     /// Sign a drafted root with an administrator's key. Needs no appliance.
-    Sign {
-        /// The draft; the signature is added to it.
-        file: PathBuf,
-        /// The private key, or the public half of one that is in ssh-agent or a security key.
-        #[arg(long)]
-        key: PathBuf,
-        /// Sign without being asked; what is signed is still printed.
-        #[arg(long)]
-        yes: bool,
-    },
+    Sign(SignWords),
     /// Accept a root that enough administrators have signed.
     Accept {
         /// The signed root.
@@ -117,7 +106,7 @@ impl SiteRootVerb {
                 let draft = words.draft(current.map(|status| status.root))?;
                 write_draft(&data, draft, &into, screen)
             }
-            Self::Sign { file, key, yes } => sign(&file, &key, yes, screen),
+            Self::Sign(words) => sign(&words, screen),
             Self::Accept { file, data, fingerprint, held, person } => {
                 accept(&file, &data, fingerprint, &held, &person, screen)
             }
@@ -193,10 +182,7 @@ pub(crate) fn write_draft(
     into: &Path,
     screen: &Screen,
 ) -> Result<(), Failure> {
-    if into.exists() {
-        let message = format!("{} is there already; nothing was written", into.display());
-        return Err(Failure::say(Fault::Input, message));
-    }
+    must_be_new(into)?;
     let request = Request::DraftSiteRoot { draft: Box::new(draft) };
     let Reply::Draft(envelope) = ask(data, request, screen)? else { return Err(unexpected()) };
     write(into, &envelope)?;
@@ -248,13 +234,11 @@ fn accept(
     Ok(())
 }
 
-fn sign(file: &Path, key: &Path, yes: bool, screen: &Screen) -> Result<(), Failure> {
-    let mut envelope = read(file)?;
+fn sign(words: &SignWords, screen: &Screen) -> Result<(), Failure> {
+    let envelope = read(&words.file)?;
     let (root, fingerprint) = (SiteRoot::unverified(&envelope)?, SiteRoot::fingerprint(&envelope)?);
-    ssh::agree(&format!("{}\nFingerprint: {fingerprint}\n", root.text()), yes)?;
-    ssh::sign(&mut envelope, SITE_ROOT, key)?;
-    write(file, &envelope)?;
-    let said = format!("{} was signed with {}.", file.display(), key.display());
+    let text = format!("{}\nFingerprint: {fingerprint}\n", root.text());
+    let said = words.sign(envelope, SITE_ROOT, &text)?;
     screen.result(&fingerprint, said);
     Ok(())
 }
@@ -279,19 +263,4 @@ fn status(reply: Reply) -> Result<Option<SiteRootStatus>, Failure> {
 pub(crate) fn days_from_now(days: u32) -> Result<Timestamp, Failure> {
     let end = site::now().checked_add(SignedDuration::from_hours(24 * i64::from(days)));
     end.map_err(|e| Failure::say(Fault::Input, format!("{days} days are too many: {e}")))
-}
-
-pub(crate) fn read(file: &Path) -> Result<Envelope, Failure> {
-    let unread = |e: std::io::Error| Failure::file("read", file, &e);
-    if fs::metadata(file).map_err(unread)?.len() > ENVELOPE_BYTES_MAX as u64 {
-        let message = format!("{} is too large for a signed document", file.display());
-        return Err(Failure::say(Fault::Input, message));
-    }
-    Ok(Envelope::parse(&fs::read(file).map_err(unread)?)?)
-}
-
-pub(crate) fn write(file: &Path, envelope: &Envelope) -> Result<(), Failure> {
-    use durable::Disk as _;
-    let written = durable::RealDisk.write_atomic(file, &envelope.to_bytes());
-    written.map_err(|e| Failure::file("write", file, &e))
 }

@@ -83,6 +83,13 @@ pub struct Wish {
     pub reason: Option<String>,
 }
 
+/// The plans of a ring's endpoints.
+struct Planned {
+    digest: Digest,
+    plans: BTreeMap<EndpointName, Plan>,
+    without_plan: Vec<EndpointName>,
+}
+
 /// A payload that a ring offers.
 struct Offered {
     path: String,
@@ -112,16 +119,7 @@ impl Site {
     /// [`Error::Refused`] when there is no such ring; [`Error::Store`] when a plan was erased.
     pub fn ring_updates(&self, ring: &RingName) -> Result<RingUpdates, Error> {
         let state = self.state();
-        if !state.rings.contains_key(ring) {
-            return Err(Error::Refused(fleet::Refused::NoRing { ring: ring.clone() }));
-        }
-        let plans = self.plans(ring)?;
-        let without_plan =
-            plans.iter().filter(|(_, plan)| plan.is_none()).map(|(name, _)| name.clone()).collect();
-        let plans: BTreeMap<EndpointName, Plan> =
-            plans.into_iter().filter_map(|(name, plan)| Some((name, plan?))).collect();
-        let canonical = serde_json_canonicalizer::to_vec(&json!({ "ring": ring, "plans": plans }));
-        let plan = Digest::of(&canonical.map_err(Error::State)?);
+        let Planned { digest: plan, plans, without_plan } = self.planned(ring)?;
         let mut who: BTreeMap<ApprovedPackage, Vec<EndpointName>> = BTreeMap::new();
         let mut kept_back = BTreeMap::new();
         for (name, plan) in &plans {
@@ -159,19 +157,26 @@ impl Site {
         })
     }
 
-    /// Every endpoint of a ring, with its plan where it is known.
-    fn plans(&self, ring: &RingName) -> Result<BTreeMap<EndpointName, Option<Plan>>, Error> {
+    /// The plans of a ring's endpoints, and the digest of them together.
+    fn planned(&self, ring: &RingName) -> Result<Planned, Error> {
         let state = self.state();
-        let active = |e: &&fleet::Endpoint| e.standing == Standing::Active && e.ring == *ring;
-        let mut plans = BTreeMap::new();
-        for endpoint in state.endpoints.values().filter(active) {
-            let plan = endpoint.plan.map(|plan| {
-                let (_, value) = self.evidence().get(&plan).map_err(Error::Store)?;
-                serde_json::from_value::<Plan>(value).map_err(Error::State)
-            });
-            plans.insert(self.name_of(&endpoint.name)?, plan.transpose()?);
+        if !state.rings.contains_key(ring) {
+            return Err(Error::Refused(fleet::Refused::NoRing { ring: ring.clone() }));
         }
-        Ok(plans)
+        let active = |e: &&fleet::Endpoint| e.standing == Standing::Active && e.ring == *ring;
+        let (mut plans, mut without_plan) = (BTreeMap::new(), BTreeSet::new());
+        for endpoint in state.endpoints.values().filter(active) {
+            let name = self.name_of(&endpoint.name)?;
+            let Some(plan) = &endpoint.plan else {
+                without_plan.insert(name);
+                continue;
+            };
+            let (_, value) = self.evidence().get(plan).map_err(Error::Store)?;
+            plans.insert(name, serde_json::from_value::<Plan>(value).map_err(Error::State)?);
+        }
+        let canonical = serde_json_canonicalizer::to_vec(&json!({ "ring": ring, "plans": plans }));
+        let digest = Digest::of(&canonical.map_err(Error::State)?);
+        Ok(Planned { digest, plans, without_plan: without_plan.into_iter().collect() })
     }
 
     /// Release dates and CVEs of the payloads that the ring points at.
@@ -266,7 +271,7 @@ impl Site {
             statement: Digest::of(&payload),
             envelope: self.keep(&envelope.to_bytes())?,
             policy: root.policy,
-            plan: self.ring_updates(&ring)?.plan,
+            plan: self.planned(&ring)?.digest,
             importers: self.importers(&ring)?,
             said,
         };

@@ -10,7 +10,11 @@ use tests::Package;
 
 /// Packages of which one takes its time, so that a kill falls into it.
 fn slow() -> Vec<Package<'static>> {
-    let script = "sleep 2; echo once >> /var/lib/slow";
+    with_script("sleep 2; echo once >> /var/lib/slow")
+}
+
+/// What is offered, but beta runs this script when it is installed.
+fn with_script(script: &str) -> Vec<Package<'_>> {
     OFFERED.iter().map(|p| if p.name == "beta" { Package { script, ..*p } } else { *p }).collect()
 }
 
@@ -74,10 +78,7 @@ fn an_upgrade_that_fails_is_put_back_and_data_stays() {
     let lab = Lab::enrolled();
     let script = "echo half > /usr/lib/beta/made; echo new > /var/lib/data; mkdir -p /opt/later; \
                   for i in $(seq 200); do [ -e /opt/later/own ] && exit 1; sleep 0.1; done; exit 1";
-    let failing: Vec<_> = OFFERED
-        .iter()
-        .map(|p| if p.name == "beta" { Package { script, ..*p } } else { *p })
-        .collect();
+    let failing = with_script(script);
     let packages = lab.vendor.offer(&failing);
     fs::write(lab.machine.path("/var/lib/data"), "old").unwrap();
     lab.say_approval(&draft(1, wanted(packages)));
@@ -112,10 +113,7 @@ fn a_btrfs_subvolume_goes_back_to_a_snapshot() {
     let lab = Lab::enrolled();
     let _mounted = lab.onto_btrfs();
     let script = "exit 1";
-    let failing: Vec<_> = OFFERED
-        .iter()
-        .map(|p| if p.name == "beta" { Package { script, ..*p } } else { *p })
-        .collect();
+    let failing = with_script(script);
     let packages = lab.vendor.offer(&failing);
     lab.say_approval(&draft(1, wanted(packages)));
     lab.run().says("failed, and put back as it was before");
@@ -131,10 +129,7 @@ fn a_btrfs_subvolume_goes_back_to_a_snapshot() {
 fn a_kill_while_putting_back_is_gone_on_from_too() {
     let lab = Lab::enrolled();
     let script = "exit 1";
-    let failing: Vec<_> = OFFERED
-        .iter()
-        .map(|p| if p.name == "beta" { Package { script, ..*p } } else { *p })
-        .collect();
+    let failing = with_script(script);
     let packages = lab.vendor.offer(&failing);
     lab.say_approval(&draft(1, wanted(packages)));
     lab.run_and_kill_when(|job| job["restoring"].is_string(), Duration::from_millis(300));

@@ -387,7 +387,7 @@ fn settings(page: &Context<'_>) -> Vec<[String; 2]> {
     };
     vec![
         row("Four eyes", people::four_eyes(page.events)),
-        row("Approvals that only the appliance attests to", &people::attested(page.told)),
+        row("Approvals that only the appliance attests to", &people::attested(page.events)),
         row(
             "Release of this export",
             "Decided by one person. Once the appliance knows people, a \

@@ -209,9 +209,10 @@ pub(super) fn four_eyes(events: &[Event]) -> &'static str {
 }
 
 /// How many approvals rest on the appliance's word alone.
-pub(super) fn attested(told: &Told) -> String {
-    let attested = told.decisions.iter().filter(|row| row.note.starts_with("attested")).count();
-    match attested {
+pub(super) fn attested(events: &[Event]) -> String {
+    let attested =
+        |event: &&Event| matches!(event.fact, Fact::StatementAccepted { attested: true, .. });
+    match events.iter().filter(attested).count() {
         0 => "None: every approval in this log carries its approver's own signature.".to_owned(),
         n => format!(
             "{} rest on the appliance's word alone. No agent obeys them.",
