@@ -31,7 +31,7 @@ static OFFERS: LazyLock<Offers> = LazyLock::new(|| {
         component: "main".into(),
         architecture: "i386".into(),
         site: "deb.example".into(),
-        packages: parse_packages(packages.as_bytes()).expect("packages"),
+        packages: parse_packages(packages.as_bytes()).expect("packages").into(),
     };
     Offers::index(vec![offer]).expect("versions")
 });
