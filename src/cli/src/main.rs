@@ -63,7 +63,7 @@ enum Verb {
     Approver(approver::ApproverVerb),
     /// Import a bundle from a medium.
     Import(import::Import),
-    /// Rings: list them, make one, point one at a view.
+    /// Rings: list them, make one, point one at a view, say what its endpoints lack.
     #[command(subcommand)]
     Ring(ring::Ring),
     /// The malware scanner (clamd) that imports ask: show it, name it, turn it off.

@@ -30,7 +30,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 const ROOT_DAYS: i32 = 3653;
 const SERVER_DAYS: i32 = 397;
 const ENDPOINT_DAYS: i32 = 90;
-const REQUEST_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const REQUEST_BYTES_MAX: usize = 16 * 1024;
 
 /// The site's certificate authority, with its private key.
 pub struct SiteCa {

@@ -8,7 +8,7 @@ use ids::{Digest, EndpointName, RecordId, RingName};
 use ledger::Log;
 use merkle::Checkpoint;
 use serde_json::json;
-use trust::{ApprovedPackage, Envelope, Waiver};
+use trust::{ApprovedPackage, Envelope, Waiver, is_plain_word};
 use vendor_apt::Inventory;
 
 /// Longest sentence of an agent that is kept, in characters.
@@ -140,7 +140,7 @@ impl Site {
             [package, architecture, version]
         });
         let replaced = plan.packages.iter().filter_map(|planned| planned.replaces.as_ref());
-        if !words.chain(replaced).chain(&plan.kept_back).all(|word| is_plain(word)) {
+        if !words.chain(replaced).chain(&plan.kept_back).all(|word| is_plain_word(word)) {
             return Err(Error::Input("a name in its plan is not plain text".to_owned()));
         }
         let (packages, kept_back) = (plan.packages.len() as u64, plan.kept_back.len() as u64);
@@ -273,11 +273,6 @@ fn proof(log: &Log, said: &CheckIn) -> Result<Vec<String>, Error> {
     };
     let hashes = log.consistency_proof(held.size).map_err(Error::OpenLedger)?;
     Ok(hashes.iter().map(|hash| STANDARD.encode(hash.as_bytes())).collect())
-}
-
-/// Whether a word from outside may be shown and signed.
-fn is_plain(word: &str) -> bool {
-    (1..=200).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// At most so many characters of a text from outside, without control characters.

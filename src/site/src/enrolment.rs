@@ -12,7 +12,6 @@ use trust::Envelope;
 /// How long a token counts at most, in hours.
 pub const TOKEN_HOURS_MAX: u32 = 24;
 const CERTIFICATE_BYTES_MAX: u64 = 16 << 10;
-const REQUEST_BYTES_MAX: u64 = 16 << 10;
 
 /// A token and what is handed over with it, on paper or by whoever sets the machine up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,7 +214,7 @@ impl Site {
             return Err(Error::Input(message));
         }
         if known.standing == Standing::Pending {
-            let request = self.store().read(&known.request, REQUEST_BYTES_MAX);
+            let request = self.store().read(&known.request, ca::REQUEST_BYTES_MAX as u64);
             let request = request.map_err(Error::Store)?;
             let request = String::from_utf8_lossy(&request);
             let (certificate, not_after) = self.certify(name, &request)?;

@@ -44,5 +44,6 @@ pub use roles::is_reserved_role;
 pub use site::{
     APPROVAL, Administrator, Administrators, Approval, ApprovedPackage, Approver, Asked, Decision,
     Denial, Denied, Interval, LogIdentity, SITE_ROOT, SitePolicy, SiteRoot, WAIVER, Waiver,
+    is_plain_word,
 };
 pub use verified::Verified;

@@ -12,6 +12,7 @@ mod waiver;
 
 pub use approval::{APPROVAL, Approval, ApprovedPackage, Asked, Decision, Interval};
 pub use denial::{Denial, Denied};
+pub use document::is_plain_word;
 pub use root::{
     Administrator, Administrators, Approver, LogIdentity, SITE_ROOT, SitePolicy, SiteRoot,
 };

@@ -11,6 +11,7 @@ const BUNDLE: usize = merkle::TILE_WIDTH as usize;
 /// The tree over a log's entries.
 pub(super) struct Tree<'a> {
     entries: &'a [Vec<u8>],
+    leaves: Vec<Digest>,
     edge: Edge,
     tiles: BTreeMap<Tile, Vec<Digest>>,
 }
@@ -18,13 +19,19 @@ pub(super) struct Tree<'a> {
 impl<'a> Tree<'a> {
     pub(super) fn new(entries: &'a [Vec<u8>]) -> Self {
         let (mut edge, mut tiles) = (Edge::default(), BTreeMap::new());
-        for entry in entries {
-            edge.push(merkle::leaf_hash(entry), |tile, hashes| {
+        let leaves: Vec<Digest> = entries.iter().map(|entry| merkle::leaf_hash(entry)).collect();
+        for leaf in &leaves {
+            edge.push(*leaf, |tile, hashes| {
                 tiles.insert(tile, hashes.to_vec());
             });
         }
         tiles.extend(edge.partial_tiles().map(|(tile, hashes)| (tile, hashes.to_vec())));
-        Self { entries, edge, tiles }
+        Self { entries, leaves, edge, tiles }
+    }
+
+    /// The leaf hash of each entry.
+    pub(super) fn leaves(&self) -> &[Digest] {
+        &self.leaves
     }
 
     pub(super) const fn size(&self) -> u64 {

@@ -208,10 +208,7 @@ impl Approval {
         }
         // What a terminal shows must be what is signed.
         let words = self.packages.iter().flat_map(|p| [&p.package, &p.architecture, &p.version]);
-        let plain = |text: &String| {
-            (1..=200).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
-        };
-        if !words.chain(&self.cves).all(plain) {
+        if !words.chain(&self.cves).all(|word| document::is_plain_word(word)) {
             return Err(malformed("a name in it is not plain text"));
         }
         let empty =

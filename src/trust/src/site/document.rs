@@ -21,6 +21,13 @@ pub(super) fn read<T: DeserializeOwned>(
     serde_json::from_slice(&payload).map_err(|e| malformed(what, &e.to_string()))
 }
 
+/// Whether a package's name, version or the like may stand in a signed document: 1 to 200 visible ASCII
+/// characters, so that what a terminal shows is what is signed.
+#[must_use]
+pub fn is_plain_word(word: &str) -> bool {
+    (1..=200).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic())
+}
+
 /// A document that does not hold together.
 pub(super) fn malformed(what: &str, why: &str) -> Denial {
     Denial::new(Denied::Malformed, format!("the {what} is malformed: {why}"))
