@@ -72,6 +72,10 @@ impl Shift<'_> {
                 JobPhase::Applying => self.apply(&job)?,
                 JobPhase::AwaitingRestart => self.await_restart(&job)?,
                 JobPhase::Confirming => self.confirm(&job)?,
+                JobPhase::AwaitingDecision | JobPhase::Restoring => {
+                    let why = job.restoring.clone().unwrap_or_else(|| job.message.clone());
+                    self.restore(&job, why)?
+                }
                 JobPhase::Ended => return Ok(job.message),
             };
             let (phase, end, message, goes_on) = match step {

@@ -11,7 +11,7 @@ use crate::{
     talk::Talk,
     way_back, witness,
 };
-use api::{CHECK_IN_PATH, CheckIn, Job, JobEnd, JobPhase, Orders, Plan, Report};
+use api::{CHECK_IN_PATH, CheckIn, Job, JobEnd, JobPhase, Orders, Plan, Report, WayBack};
 use ids::{Digest, Timestamp};
 use rcgen::KeyPair;
 use std::time::Duration;
@@ -333,7 +333,12 @@ impl<'a> Link<'a> {
 fn report(job: &Work) -> Report {
     let message = job.message.clone();
     let (phase, at, end) = (job.phase, job.at, job.end);
-    Report { job: Job { approval: job.statement, phase, at, end }, message }
+    let way_back = match (&job.way_back, phase) {
+        (Some(_), _) => Some(WayBack::Own),
+        (None, phase) if phase >= JobPhase::Waived => Some(WayBack::Waived),
+        (None, _) => None,
+    };
+    Report { job: Job { approval: job.statement, phase, at, way_back, end }, message }
 }
 
 fn is_applying(memory: &Memory) -> bool {

@@ -1,5 +1,6 @@
 //! A check-in: what the endpoint has and holds; what the site would have it do.
 
+use crate::RunOrders;
 use fleet::Job;
 use ids::{RingName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,9 @@ pub struct Orders {
     /// The ring's newest statement, approval or withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Envelope>,
+    /// What the run of that approval asks; `None` as long as no run of it has been started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunOrders>,
     /// Signed waivers of the way back that name this endpoint.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waivers: Vec<Envelope>,

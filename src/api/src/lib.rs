@@ -14,10 +14,12 @@
 
 mod check_in;
 mod enrol;
+mod run;
 
 pub use check_in::{CheckIn, Orders, Plan, PlannedPackage, Report};
 pub use enrol::{Enrol, Enrolled};
-pub use fleet::{Job, JobEnd, JobPhase};
+pub use fleet::{Job, JobEnd, JobPhase, WayBack};
+pub use run::{Resolution, RunOrders};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 //!
 //! What an agent reports is a claim; it is recorded as that and decides nothing here.
 
-use crate::{Fact, Refused, State};
+use crate::{Fact, Job, Refused, State};
 use ids::{Digest, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -73,83 +73,6 @@ impl Standing {
             Self::Pending => "pending",
             Self::Active => "active",
             Self::Retired => "retired",
-        }
-    }
-}
-
-/// An endpoint's part in one approval.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
-    /// SHA-256 of the approval's signed payload.
-    pub approval: Digest,
-    /// How far it is.
-    pub phase: JobPhase,
-    /// When it got there, by the endpoint's clock.
-    pub at: Timestamp,
-    /// How it ended, where it has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end: Option<JobEnd>,
-}
-
-/// How far a job is. The order is that of the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum JobPhase {
-    /// Approved, but no window is open.
-    WaitingForWindow,
-    /// The way back is being made.
-    Snapshotting,
-    /// The way back was made and checked.
-    WayBackProven,
-    /// A signed waiver stands in its place.
-    Waived,
-    /// Packages are being changed.
-    Applying,
-    /// Everything is installed; something that runs still uses the old files.
-    AwaitingRestart,
-    /// What is installed is being compared with what was approved.
-    Confirming,
-    /// The end; see [`JobEnd`].
-    Ended,
-}
-
-/// How a job ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum JobEnd {
-    /// Installed, and the running system uses it.
-    Effective,
-    /// Not begun: the approval does not permit it.
-    Refused,
-    /// Begun and failed; the machine is left as the message says.
-    Failed,
-    /// Failed, and put back as it was before.
-    Restored,
-    /// Failed, and could not be put back.
-    RestoreFailed,
-    /// Withdrawn or expired before it began.
-    Expired,
-}
-
-impl Job {
-    /// How far it is, in the words of reports.
-    #[must_use]
-    pub const fn word(&self) -> &'static str {
-        match (self.end, self.phase) {
-            (Some(JobEnd::Effective), _) => "effective",
-            (Some(JobEnd::Refused), _) => "refused",
-            (Some(JobEnd::Failed), _) => "failed",
-            (Some(JobEnd::Restored), _) => "restored",
-            (Some(JobEnd::RestoreFailed), _) => "restore failed",
-            (Some(JobEnd::Expired), _) => "expired",
-            (None, JobPhase::WaitingForWindow) => "waiting for window",
-            (None, JobPhase::Snapshotting) => "snapshotting",
-            (None, JobPhase::WayBackProven) => "way back proven",
-            (None, JobPhase::Waived) => "waived",
-            (None, JobPhase::Applying) => "applying",
-            (None, JobPhase::AwaitingRestart) => "awaiting restart",
-            (None, JobPhase::Confirming) => "confirming",
-            (None, JobPhase::Ended) => "ended",
         }
     }
 }

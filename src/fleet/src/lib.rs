@@ -13,6 +13,7 @@ mod decide;
 mod endpoint;
 mod epoch;
 mod event;
+mod job;
 mod operation;
 mod pages;
 mod state;
@@ -24,11 +25,12 @@ pub use decide::{
     CarriedCommit, Command, Commit, HeldBack, Lack, Refused, decide, effective_now,
     site_root_accepted,
 };
-pub use endpoint::{Endpoint, EndpointCommand, Job, JobEnd, JobPhase, Standing, Token};
+pub use endpoint::{Endpoint, EndpointCommand, Standing, Token};
 pub use epoch::{Epoch, NotCarried};
 pub use event::{
     Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, SourceFacts,
 };
+pub use job::{Job, JobEnd, JobPhase, WayBack};
 pub use operation::Operation;
 pub use pages::Pages;
 pub use state::{KeptView, OpenImport, State, Stayed, VIEWS_KEPT};

@@ -106,6 +106,7 @@ fn approval(generation: u64) -> Approval {
         not_after: at("2026-12-08T08:00:00Z"),
         plan: of("plan"),
         endpoints: vec!["web1".parse().unwrap()],
+        provided: Vec::new(),
         windows: Vec::new(),
         packages: Vec::new(),
         cves: Vec::new(),
@@ -190,7 +191,7 @@ fn only_endpoints_that_have_joined_are_heard() {
     site.confirm(1, "certificate").unwrap();
     site.endpoint(plan(1)).unwrap();
     let (phase, end) = (JobPhase::Ended, Some(JobEnd::Effective));
-    let job = Job { approval: of("payload"), phase, at: site.now, end };
+    let job = Job { approval: of("payload"), phase, at: site.now, way_back: None, end };
     let report = EndpointCommand::TakeReport { endpoint: id(1), job, record: of("x") };
     assert_eq!(site.endpoint(report.clone()).unwrap().len(), 1);
     assert_eq!(site.endpoint(report), Ok(Vec::new()), "the same report twice is one event");

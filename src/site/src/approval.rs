@@ -230,6 +230,7 @@ impl Site {
             not_after: wish.not_after,
             plan: updates.plan,
             endpoints: Vec::new(),
+            provided: Vec::new(),
             windows: Vec::new(),
             packages: Vec::new(),
             cves: Vec::new(),

@@ -53,6 +53,7 @@ impl Site {
             now,
             roots: self.roots_after(said.root_generation)?,
             approval,
+            run: None,
             waivers: self.waivers_for(&caller.name)?,
             checkpoint: log.note().to_owned(),
             proof: proof(&log, said)?,

@@ -124,6 +124,7 @@ fn approval() -> Approval {
         not_after: at("2026-12-24T10:00:00Z"),
         plan: Digest::of(b"plan"),
         endpoints: vec!["db1".parse().unwrap(), "web1".parse().unwrap()],
+        provided: vec!["db1".parse().unwrap()],
         windows: vec![
             Interval { opens: at("2026-11-24T20:00:00Z"), closes: at("2026-11-25T04:00:00Z") },
             Interval { opens: at("2026-12-01T20:00:00Z"), closes: at("2026-12-02T04:00:00Z") },
@@ -292,6 +293,7 @@ fn a_withdrawal_is_a_newer_statement_that_permits_nothing() {
         decision: Decision::Withdraw,
         generation: 5,
         endpoints: vec![],
+        provided: vec![],
         windows: vec![],
         packages: vec![],
         cves: vec![],

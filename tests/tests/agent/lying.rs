@@ -226,6 +226,7 @@ fn answer(
                 ring: "broad".parse().unwrap(),
                 roots: says.roots.iter().skip(generation).cloned().collect(),
                 approval: says.approval.clone(),
+                run: None,
                 waivers: says.waivers.clone(),
                 checkpoint: says.log.checkpoint(),
                 proof,

@@ -117,6 +117,7 @@ pub(crate) fn draft(generation: u64, mut packages: Vec<ApprovedPackage>) -> Appr
         not_after: minutes(600),
         plan: ids::Digest::of(b"plan"),
         endpoints: vec!["web1".parse().unwrap()],
+        provided: Vec::new(),
         windows: vec![Interval { opens: minutes(-5), closes: minutes(300) }],
         packages,
         cves: Vec::new(),

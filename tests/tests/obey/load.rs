@@ -2,7 +2,7 @@
 //! of their work takes nothing from any of them.
 
 use crate::house::House;
-use api::{Job, JobEnd, JobPhase};
+use api::{Job, JobEnd, JobPhase, WayBack};
 use fleet::{Actor, Fact};
 use ids::{Digest, Timestamp};
 use merkle::VerifierKey;
@@ -88,7 +88,8 @@ fn report_through_a_power_cut(house: &mut House, swarm: &Swarm, drones: Vec<Dron
                     let approval = Digest::of(&envelope.unverified_payload(APPROVAL).unwrap());
                     for phase in PHASES {
                         let end = (phase == JobPhase::Ended).then_some(JobEnd::Effective);
-                        let job = Job { approval, phase, at: Timestamp::now(), end };
+                        let way_back = (phase >= JobPhase::WayBackProven).then_some(WayBack::Own);
+                        let job = Job { approval, phase, at: Timestamp::now(), way_back, end };
                         drone.insist(&swarm::report(job)).await?;
                         answered.fetch_add(1, Ordering::Relaxed);
                     }

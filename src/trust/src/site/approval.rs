@@ -48,6 +48,10 @@ pub struct Approval {
     pub plan: Digest,
     /// The endpoints that may apply it, sorted.
     pub endpoints: Vec<EndpointName>,
+    /// Of these, sorted, the ones whose way back the appliance's provider makes: they believe its word that
+    /// it is proven. All others make and prove their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provided: Vec<EndpointName>,
     /// When they may, in order. Recurrence and time zones were worked out when it was drawn up.
     pub windows: Vec<Interval>,
     /// What they may apply, sorted: nothing else.
@@ -173,7 +177,9 @@ impl Approval {
         }
         let _ = writeln!(text, "\nEndpoints ({}):", self.endpoints.len());
         for name in &self.endpoints {
-            let _ = writeln!(text, "  {name}");
+            let provided = self.provided.binary_search(name).is_ok();
+            let note = if provided { "  (snapshot by the appliance's provider)" } else { "" };
+            let _ = writeln!(text, "  {name}{note}");
         }
         let _ = writeln!(text, "Windows ({}, UTC):", self.windows.len());
         for window in &self.windows {
@@ -199,6 +205,12 @@ impl Approval {
         }
         if !self.endpoints.is_sorted_by(|a, b| a < b) || !self.packages.is_sorted_by(|a, b| a < b) {
             return Err(malformed("its lists are not sorted, or name something twice"));
+        }
+        let listed = |name: &EndpointName| self.endpoints.binary_search(name).is_ok();
+        if !self.provided.is_sorted_by(|a, b| a < b) || !self.provided.iter().all(listed) {
+            return Err(malformed(
+                "it promises snapshots to endpoints that it does not name, or twice",
+            ));
         }
         if self.windows.iter().any(|window| window.closes <= window.opens) {
             return Err(malformed("a window closes before it opens"));
