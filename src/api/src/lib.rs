@@ -18,8 +18,8 @@ mod run;
 
 pub use check_in::{CheckIn, Orders, Plan, PlannedPackage, Report};
 pub use enrol::{Enrol, Enrolled};
-pub use fleet::{Job, JobEnd, JobPhase, WayBack};
-pub use run::{Resolution, RunOrders};
+pub use fleet::{Job, JobEnd, JobPhase, Resolution, WayBack};
+pub use run::RunOrders;
 
 use serde::{Deserialize, Serialize};
 

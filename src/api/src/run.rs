@@ -1,6 +1,6 @@
 //! What the run in which an endpoint's job stands asks of it.
 
-use fleet::JobEnd;
+use fleet::{JobEnd, Resolution};
 use ids::{Digest, RecordId};
 use serde::{Deserialize, Serialize};
 
@@ -34,14 +34,4 @@ pub struct RunOrders {
     /// machine may remember less than that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<JobEnd>,
-}
-
-/// What becomes of a machine whose job failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Resolution {
-    /// Put it back as it was before.
-    Restore,
-    /// Leave it as it is.
-    Keep,
 }

@@ -6,8 +6,10 @@
 
 mod operation;
 mod people;
+mod run;
 
 pub(crate) use people::{PeopleReply, PeopleRequest};
+pub(crate) use run::{RunReply, RunRequest};
 
 use crate::{failure::Failure, person::doing, screen::Screen};
 use fleet::Custody;
@@ -98,6 +100,7 @@ pub(crate) enum Request {
         person: PersonId,
     },
     People(PeopleRequest),
+    Run(RunRequest),
 }
 
 impl Request {
@@ -116,6 +119,7 @@ impl Request {
             | Self::ShowLog { .. }
             | Self::AuditKey => false,
             Self::People(request) => request.writes(),
+            Self::Run(request) => request.writes(),
             Self::Import { .. }
             | Self::CreateRing { .. }
             | Self::PointRing { .. }
@@ -146,6 +150,7 @@ pub(crate) enum Reply {
     AuditKey(String),
     Backup(BackedUp),
     People(PeopleReply),
+    Run(RunReply),
 }
 
 /// One event in words.
@@ -358,6 +363,7 @@ fn perform(
             Reply::Backup(site.back_up(by(&person)?, &order, report)?)
         }
         Request::People(request) => Reply::People(people::perform(site, request)?),
+        Request::Run(request) => Reply::Run(run::perform(site, request)?),
     })
 }
 

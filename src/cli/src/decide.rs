@@ -147,10 +147,16 @@ impl std::str::FromStr for Window {
     }
 }
 
+impl From<Window> for Interval {
+    fn from(Window(interval): Window) -> Self {
+        interval
+    }
+}
+
 impl ApproveWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         let Self { ring, windows, endpoints, packages, reason, days, attested, signing } = self;
-        let mut windows: Vec<Interval> = windows.into_iter().map(|Window(window)| window).collect();
+        let mut windows: Vec<Interval> = windows.into_iter().map(Into::into).collect();
         windows.sort();
         let wish = Wish {
             ring: ring.ring,
@@ -202,7 +208,7 @@ fn decide(
     submit_statement(data, envelope, attested, person, screen)
 }
 
-fn submit_statement(
+pub(crate) fn submit_statement(
     data: &Path,
     envelope: Envelope,
     attested: bool,

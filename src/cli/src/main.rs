@@ -18,6 +18,7 @@ mod init;
 mod keys;
 mod person;
 mod ring;
+mod run;
 mod scanner;
 mod screen;
 mod serve;
@@ -79,6 +80,9 @@ enum Verb {
     Update(update::UpdateVerb),
     /// Approve what a ring's endpoints would apply, with your own signature.
     Approve(decide::ApproveWords),
+    /// Runs: plan, approve, start, watch, pause and resume them; decide where a job failed.
+    #[command(subcommand)]
+    Run(run::RunVerb),
     /// Take back what was approved for a ring, with your own signature.
     Withdraw(decide::WithdrawWords),
     /// Leave a package out of what is drawn up for approval.
@@ -138,6 +142,7 @@ fn run(verb: Verb, screen: &Screen) -> Result<(), Failure> {
         Verb::Approver(verb) => verb.run(screen),
         Verb::Import(verb) => verb.run(screen),
         Verb::Ring(verb) => verb.run(screen),
+        Verb::Run(verb) => verb.run(screen),
         Verb::Scanner(verb) => verb.run(screen),
         Verb::Serve(verb) => verb.run(screen),
         Verb::Endpoint(verb) => verb.run(screen),

@@ -3,12 +3,14 @@
 mod need;
 
 use crate::{
-    control::{Reply, Request, ask, unexpected},
+    control::{Reply, Request, RunRequest, ask, unexpected},
     failure::Failure,
     person::Person,
+    run::ask_runs,
     screen::Screen,
 };
 use clap::Subcommand;
+use fleet::RingPlace;
 use ids::{RingName, SourceId};
 use site::RingPointer;
 use std::path::PathBuf;
@@ -49,6 +51,25 @@ pub(crate) enum Ring {
         #[command(flatten)]
         person: Person,
     },
+    /// Put a ring behind another: its runs wait until that one's is complete and has soaked.
+    Place {
+        /// The appliance's data folder.
+        #[arg(long)]
+        data: PathBuf,
+        /// The ring.
+        ring: RingName,
+        /// The ring that goes first; none takes it out of the order.
+        #[arg(long, value_name = "RING", required_unless_present = "first")]
+        after: Option<RingName>,
+        /// For how many hours that one's run must have been complete.
+        #[arg(long, value_name = "HOURS", default_value_t = 72)]
+        soak_hours: u32,
+        /// It waits for none.
+        #[arg(long, conflicts_with_all = ["after", "soak_hours"])]
+        first: bool,
+        #[command(flatten)]
+        person: Person,
+    },
     /// What its endpoints need and the site does not hold: the page to hand to the connected side.
     Need(need::NeedWords),
 }
@@ -57,6 +78,18 @@ impl Ring {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         match self {
             Self::Need(words) => words.run(screen)?,
+            Self::Place { data, ring, after, soak_hours, person, .. } => {
+                let said = match &after {
+                    Some(after) => {
+                        format!("Ring {ring} goes {soak_hours} hours after ring {after}.")
+                    }
+                    None => format!("Ring {ring} waits for none."),
+                };
+                let place = after.map(|after| RingPlace { after, soak_hours });
+                let request = RunRequest::PlaceRing { ring, place, person: person.id()? };
+                ask_runs(&data, request, screen)?;
+                screen.result(&true, said);
+            }
             Self::List { data } => {
                 let Reply::Rings(rings) = ask(&data, Request::Rings, screen)? else {
                     return Err(unexpected());

@@ -194,6 +194,7 @@ async fn until_told(open: &Open) {
                 let flushed = tokio::task::spawn_blocking(move || {
                     site.flush_refusals(&refusals, false)?;
                     site.keep_seen()?;
+                    site.end_due_runs()?;
                     // The published log follows the committed one, for whoever reads the files.
                     site.heart().publish().map(drop)
                 });

@@ -1,8 +1,9 @@
 //! What may be asked of a site, and what follows: `decide(&State, Command, now) -> facts`.
 
 use crate::{
-    AnchorKind, EndpointCommand, Epoch, Fact, ImportedSource, RefusalKind, Standing, State,
-    StatementCommand, Verdict, endpoint, epoch, statement,
+    AnchorKind, EndpointCommand, Epoch, Fact, ImportedSource, RefusalKind, RunCommand, RunStanding,
+    SnapshotCommand, Standing, State, StatementCommand, Verdict, endpoint, epoch, provided, run,
+    statement,
 };
 use ids::{Digest, Fault, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp};
 
@@ -57,6 +58,10 @@ pub enum Command {
     Endpoint(EndpointCommand),
     /// About what people decided.
     Statement(StatementCommand),
+    /// About runs.
+    Run(RunCommand),
+    /// About snapshots that providers make.
+    Snapshot(SnapshotCommand),
     /// Name the malware scanner, or ask none.
     SetScanner { socket: Option<String> },
     /// Record counted refusals.
@@ -219,6 +224,33 @@ pub enum Refused {
     /// Whoever imported does not approve.
     #[error("{approver} imported what this would approve, and the site asks for four eyes")]
     FourEyes { approver: PersonId },
+    /// A report that no work leads to.
+    #[error("its report is not taken: {why}")]
+    Impossible { why: &'static str },
+    /// No such run, or it has ended.
+    #[error("no run {run} is planned or under way")]
+    NoRun { run: RecordId },
+    /// The run stands otherwise.
+    #[error("the run is {}", is.word())]
+    RunStands { is: RunStanding },
+    /// A run without endpoints.
+    #[error("none of the endpoints that the approval names is active in its ring")]
+    NobodyToRun,
+    /// The order of rings would have no beginning.
+    #[error("ring {ring} would come before itself")]
+    RingCircle { ring: RingName },
+    /// No decision is asked for.
+    #[error("nothing is to be decided about this endpoint: its job has not failed")]
+    NothingToDecide,
+    /// The machine is not put back by itself.
+    #[error("this endpoint is not stateless, so a person decides whether it is put back")]
+    PersonDecides,
+    /// No snapshot of the job is held.
+    #[error("its provider holds no snapshot from before this job")]
+    NoSnapshot,
+    /// The job does not wait for a snapshot.
+    #[error("the endpoint's job does not wait for a snapshot")]
+    NoSnapshotDue,
     /// The site root's policy knows no attested approvals.
     #[error("the site root does not allow approvals that only the appliance attests to")]
     Attested,
@@ -237,11 +269,17 @@ impl Refused {
             | Self::StatementOvertaken { .. }
             | Self::OtherPlan { .. }
             | Self::NameTaken
+            | Self::RunStands { .. }
+            | Self::NothingToDecide
+            | Self::NoSnapshotDue
             | Self::Standing { .. } => Fault::Conflict,
             Self::NoSite
             | Self::NoRing { .. }
             | Self::NoView { .. }
             | Self::NoEndpoint
+            | Self::NoRun { .. }
+            | Self::NobodyToRun
+            | Self::RingCircle { .. }
             | Self::NoCompleteView { .. } => Fault::Input,
             Self::Incomplete { .. }
             | Self::DoesNotClose { .. }
@@ -249,6 +287,9 @@ impl Refused {
             | Self::OtherLog
             | Self::NoToken
             | Self::FourEyes { .. }
+            | Self::Impossible { .. }
+            | Self::PersonDecides
+            | Self::NoSnapshot
             | Self::Attested => Fault::Refused,
             Self::NoCustody { .. } | Self::NoImport { .. } => Fault::Broken,
         }
@@ -338,7 +379,9 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::AcceptSiteRoot { root, document } => next_site_root(state, root, &document)?,
         Command::RefuseSiteRoot { reason, message } => Fact::SiteRootRefused { reason, message },
         Command::Endpoint(command) => return endpoint::decide(state, command, now),
-        Command::Statement(command) => statement::decide(state, command)?,
+        Command::Statement(command) => return statement::decide(state, command),
+        Command::Run(command) => return run::decide(state, command, now),
+        Command::Snapshot(command) => return provided::decide(state, command),
         Command::SetScanner { socket } if socket == state.scanner => return Ok(Vec::new()),
         Command::SetScanner { socket } => Fact::ScannerSet { socket },
         Command::CountRefusals { source, reason, count, since, until } => {

@@ -2,7 +2,7 @@
 //!
 //! What an agent reports is a claim; it is recorded as that and decides nothing here.
 
-use crate::{Fact, Job, Refused, State};
+use crate::{Fact, Job, KeptSnapshot, Refused, Resolution, State, provided, run};
 use ids::{Digest, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,27 @@ pub struct Endpoint {
     pub job: Option<Job>,
     /// Commitment to why it doubts the log.
     pub doubt: Option<Digest>,
+    /// Whether nothing on it is worth keeping: a failed job is then put back without asking.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stateless: bool,
+    /// Commitment to who makes its snapshots and how it is reached, where the appliance's provider does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Digest>,
+    /// The run that it last joined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RecordId>,
+    /// What a person decided about its failed job, by approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<(Digest, Resolution)>,
+    /// The snapshot that its provider holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<KeptSnapshot>,
+    /// Whether a restore explains that it holds less of the log than before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub put_back: bool,
+    /// Whether packages that its last effective job had brought are older or gone again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reopened: bool,
 }
 
 /// How an endpoint stands with the site.
@@ -101,6 +122,10 @@ pub enum EndpointCommand {
     TakeReport { endpoint: RecordId, job: Job, record: Digest },
     /// It saw that the log went back or forked.
     Doubt { endpoint: RecordId, record: Digest },
+    /// It said of its job what cannot have happened.
+    RefuseReport { endpoint: RecordId, record: Digest },
+    /// What an effective job had brought is older or gone again.
+    Reopen { endpoint: RecordId, approval: Digest, packages: u64, record: Digest },
     /// It holds less of the log than it held before.
     WentBack { endpoint: RecordId, held: u64, before: u64 },
 }
@@ -147,7 +172,9 @@ pub(crate) fn decide(
             if known(state, &endpoint)?.standing == Standing::Retired {
                 return Ok(Vec::new());
             }
-            Fact::EndpointRetired { endpoint, reason }
+            let follows = run::after_leaving(state, &endpoint);
+            let retired = Fact::EndpointRetired { endpoint, reason };
+            return Ok([retired].into_iter().chain(follows).collect());
         }
         C::TakeInventory { endpoint, inventory, packages } => {
             stands(state, &endpoint, Standing::Active)?;
@@ -159,10 +186,20 @@ pub(crate) fn decide(
         }
         C::TakeReport { endpoint, job, record } => {
             stands(state, &endpoint, Standing::Active)?;
-            if known(state, &endpoint)?.job.as_ref() == Some(&job) {
+            return take_report(state, endpoint, job, record);
+        }
+        C::RefuseReport { endpoint, record } => {
+            stands(state, &endpoint, Standing::Active)?;
+            Fact::ReportRefused { endpoint, record }
+        }
+        C::Reopen { endpoint, approval, packages, record } => {
+            let job = known(state, &endpoint)?.job.as_ref();
+            let effective =
+                |job: &&Job| job.approval == approval && job.end == Some(crate::JobEnd::Effective);
+            if job.filter(effective).is_none() {
                 return Ok(Vec::new());
             }
-            Fact::JobReported { endpoint, job, record }
+            Fact::FixReopened { endpoint, approval, packages, record }
         }
         C::Doubt { endpoint, record } => {
             stands(state, &endpoint, Standing::Active)?;
@@ -170,7 +207,8 @@ pub(crate) fn decide(
         }
         C::WentBack { endpoint, held, before } => {
             stands(state, &endpoint, Standing::Active)?;
-            Fact::EndpointWentBack { endpoint, held, before }
+            let expected = known(state, &endpoint)?.put_back;
+            Fact::EndpointWentBack { endpoint, held, before, expected }
         }
     }])
 }
@@ -200,6 +238,26 @@ fn ask(
     name_is_free(state, name)?;
     let ring = ring.clone();
     Ok(vec![Fact::EndpointAsked { endpoint, token, name, ring, key, request }])
+}
+
+/// What an endpoint says of its job is taken if it can have happened; its run hears of it.
+fn take_report(
+    state: &State,
+    endpoint: RecordId,
+    job: Job,
+    record: Digest,
+) -> Result<Vec<Fact>, Refused> {
+    let known = known(state, &endpoint)?;
+    if known.job.as_ref() == Some(&job) {
+        return Ok(Vec::new());
+    }
+    let possible = job.follows(known.job.as_ref());
+    possible
+        .and_then(|()| provided::claims(known, &job))
+        .map_err(|why| Refused::Impossible { why })?;
+    let follows = run::after_job(state, known, &job);
+    let reported = Fact::JobReported { endpoint, job, record };
+    Ok([reported].into_iter().chain(follows).collect())
 }
 
 /// Whether the newest certificate has ended, and not too long ago.
@@ -249,6 +307,13 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
                 plan: None,
                 job: None,
                 doubt: None,
+                stateless: false,
+                provider: None,
+                run: None,
+                resolution: None,
+                snapshot: None,
+                put_back: false,
+                reopened: false,
             };
             state.endpoints.insert(endpoint.clone(), new);
         }
@@ -274,7 +339,15 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
             change(state, endpoint, |known| known.plan = Some(*plan));
         }
         Fact::JobReported { endpoint, job, .. } => {
-            change(state, endpoint, |known| known.job = Some(job.clone()));
+            provided::set(state, endpoint, job.clone());
+            change(state, endpoint, |known| known.reopened = false);
+        }
+        Fact::ReportRefused { .. } => {}
+        Fact::FixReopened { endpoint, .. } => {
+            change(state, endpoint, |known| known.reopened = true);
+        }
+        Fact::EndpointWentBack { endpoint, .. } => {
+            change(state, endpoint, |known| known.put_back = false);
         }
         Fact::LogDoubted { endpoint, record } => {
             change(state, endpoint, |known| known.doubt = Some(*record));
@@ -306,6 +379,7 @@ fn certify(state: &mut State, endpoint: &RecordId, new: (Digest, Timestamp), at:
 
 /// Its certificates stay listed, so that they are known as those of one who left.
 fn retire(state: &mut State, endpoint: &RecordId) {
+    run::leave(state, endpoint);
     let Some(known) = state.endpoints.get_mut(endpoint) else { return };
     known.standing = Standing::Retired;
     (known.inventory, known.plan, known.job) = (None, None, None);

@@ -255,8 +255,14 @@ pub enum Fact {
     /// An endpoint saw that this log went back or forked; `record` commits to what it saw.
     LogDoubted { endpoint: RecordId, record: Digest },
     /// An endpoint holds an older checkpoint than it held before: it was put back, or somebody runs a
-    /// copy of it. Both are numbers of entries.
-    EndpointWentBack { endpoint: RecordId, held: u64, before: u64 },
+    /// copy of it. Both are numbers of entries. `expected` where a restore explains it.
+    EndpointWentBack {
+        endpoint: RecordId,
+        held: u64,
+        before: u64,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        expected: bool,
+    },
     /// A statement about a ring: an approval, or a withdrawal of what was approved. From here on it is
     /// all that counts there.
     StatementAccepted {
@@ -288,6 +294,66 @@ pub enum Fact {
         record: Digest,
         not_after: Timestamp,
     },
+    /// Where a ring stands in the order of rings; `None` outside of it.
+    RingPlaced { ring: RingName, place: Option<crate::RingPlace> },
+    /// A run was drawn up, with the approval to be signed for it; `statement` is the SHA-256 of its payload,
+    /// `record` commits to the draft and to what the linter says of it.
+    RunPlanned {
+        run: RecordId,
+        ring: RingName,
+        statement: Digest,
+        not_after: Timestamp,
+        endpoints: u64,
+        packages: u64,
+        brake: crate::Brake,
+        record: Digest,
+    },
+    /// Endpoints of the run that starts; as many entries as it takes.
+    RunJoined { run: RecordId, endpoints: Vec<RecordId> },
+    /// From here on the endpoints that joined may begin, as the approval permits.
+    RunStarted {
+        run: RecordId,
+        ring: RingName,
+        statement: Digest,
+        not_after: Timestamp,
+        endpoints: u64,
+        brake: crate::Brake,
+        /// What the ring points at.
+        views: Vec<(SourceId, u64)>,
+        /// Whether it does not wait for the ring before.
+        unsoaked: bool,
+    },
+    /// No endpoint begins any more until a person says so.
+    RunPaused { run: RecordId, cause: crate::PauseCause },
+    /// A person let it go on.
+    RunResumed { run: RecordId },
+    /// The run is over.
+    RunEnded {
+        run: RecordId,
+        ring: RingName,
+        statement: Digest,
+        end: crate::RunEnd,
+        tally: crate::Tally,
+    },
+    /// A person decided about a machine whose job failed.
+    JobResolved { endpoint: RecordId, approval: Digest, resolution: crate::Resolution },
+    /// An endpoint said of its job what cannot have happened; what was known of it stays. `record` commits
+    /// to what it said.
+    ReportRefused { endpoint: RecordId, record: Digest },
+    /// Packages that an effective job had brought are older or gone again; `record` commits to the list.
+    FixReopened { endpoint: RecordId, approval: Digest, packages: u64, record: Digest },
+    /// A provider made a snapshot of an endpoint and it was proven; `record` commits to what was shown.
+    SnapshotProven { endpoint: RecordId, approval: Digest, record: Digest },
+    /// A snapshot could not be made or not be proven: the job ended before anything was changed.
+    SnapshotFailed { endpoint: RecordId, approval: Digest, record: Digest },
+    /// From here on the provider is asked to put the machine back.
+    RestoreBegun { endpoint: RecordId, approval: Digest },
+    /// The provider put the machine back, or could not; its snapshot is kept.
+    RestoreEnded { endpoint: RecordId, approval: Digest, restored: bool, record: Digest },
+    /// The provider holds the snapshot of this job no more.
+    SnapshotDeleted { endpoint: RecordId, approval: Digest },
+    /// An endpoint that had begun said nothing for long; `record` commits to what its provider sees of it.
+    EndpointSilent { endpoint: RecordId, approval: Digest, record: Digest },
     /// Which malware scanner imports ask from here on: clamd's socket; `None` asks none.
     ScannerSet { socket: Option<String> },
     /// Unauthenticated refusals, counted: at most one per kind and reason in ten minutes.

@@ -81,6 +81,16 @@ pub enum JobEnd {
     Cancelled,
 }
 
+/// What a person decides about a machine whose job failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resolution {
+    /// Put it back as it was before.
+    Restore,
+    /// Leave it as it is.
+    Keep,
+}
+
 impl JobEnd {
     /// Whether the machine was changed, or should have been, and is not as it was approved.
     #[must_use]

@@ -16,6 +16,8 @@ mod event;
 mod job;
 mod operation;
 mod pages;
+mod provided;
+mod run;
 mod state;
 mod statement;
 
@@ -30,9 +32,14 @@ pub use epoch::{Epoch, NotCarried};
 pub use event::{
     Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, SourceFacts,
 };
-pub use job::{Job, JobEnd, JobPhase, WayBack};
+pub use job::{Job, JobEnd, JobPhase, Resolution, WayBack};
 pub use operation::Operation;
 pub use pages::Pages;
+pub use provided::{KeptSnapshot, SnapshotCommand};
+pub use run::{
+    Brake, Hold, LastRun, NewRun, PauseCause, RingPlace, Run, RunCommand, RunEnd, RunStanding,
+    Tally,
+};
 pub use state::{KeptView, OpenImport, State, Stayed, VIEWS_KEPT};
 pub use statement::{
     Declined, KeptWaiver, RingStatement, Said, StatementCommand, statement_accepted,

@@ -29,16 +29,30 @@ const ASSESSOR: Option<Role> = Some(Role::Assessor);
 const ADMINISTRATOR: Option<Role> = Some(Role::Administrator);
 
 operations! {
-    /// Read bundles in.
-    Import: OPERATOR,
     /// Make a ring.
     CreateRing: OPERATOR,
     /// Point a ring at a view.
     PointRing: OPERATOR,
+    /// Put a ring behind another.
+    PlaceRing: OPERATOR,
+    /// Plan a run.
+    PlanRun: OPERATOR,
     /// Hand out a certificate for stock apt.
     AptConfig: OPERATOR,
     /// Take in what an approver said of a ring.
     SubmitStatement: APPROVER,
+    /// Let a run's endpoints begin.
+    StartRun: OPERATOR,
+    /// Let none begin any more.
+    PauseRun: OPERATOR,
+    /// Let a paused run go on.
+    ResumeRun: OPERATOR,
+    /// End a run.
+    CancelRun: OPERATOR,
+    /// Decide about an endpoint whose job failed.
+    ResolveJob: OPERATOR,
+    /// Read bundles in.
+    Import: OPERATOR,
     /// Leave a version out.
     Decline: APPROVER,
     /// Take in an approver's waiver.
@@ -87,6 +101,12 @@ operations! {
     Endpoints: None,
     /// What a ring's endpoints would apply.
     Updates: None,
+    /// Runs.
+    Runs: None,
+    /// A run, endpoint by endpoint.
+    RunReport: None,
+    /// The approval of a planned run.
+    RunDraft: None,
     /// Draw a statement up.
     DraftStatement: None,
     /// Draw a waiver up.

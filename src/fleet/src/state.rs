@@ -4,8 +4,8 @@
 //! JSON; its digest after n entries goes into the ledger, so a replay that diverges shows.
 
 use crate::{
-    AnchorKind, Declined, Endpoint, Event, Fact, ImportedSource, KeptWaiver, Pages, RingStatement,
-    Token, endpoint, epoch, statement,
+    AnchorKind, Declined, Endpoint, Event, Fact, ImportedSource, KeptWaiver, LastRun, Pages,
+    RingPlace, RingStatement, Run, Token, endpoint, epoch, provided, run, statement,
 };
 use ids::{Digest, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,15 @@ pub struct State {
     /// Updates that approvers do not want, by ring and package.
     #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub declined: BTreeMap<(RingName, String), Declined>,
+    /// Runs that are planned or under way.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub runs: BTreeMap<RecordId, Run>,
+    /// The order of rings.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub places: BTreeMap<RingName, RingPlace>,
+    /// The last complete run of each ring.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub last_runs: BTreeMap<RingName, LastRun>,
     /// The epoch, where it is not the first; see [`State::epoch`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub epoch: u32,
@@ -185,9 +194,11 @@ impl State {
             Fact::ScannerSet { socket } => self.scanner.clone_from(socket),
             Fact::EpochOpened(opened) => epoch::evolve(self, opened),
             fact => {
-                // From what neither takes, nothing follows: the golden ledger holds every kind.
+                // From what none takes, nothing follows: the golden ledger holds every kind.
                 let _ = endpoint::evolve(self, fact, event.at)
-                    || statement::evolve(self, fact, event.at);
+                    || statement::evolve(self, fact, event.at)
+                    || run::evolve(self, fact, event.at)
+                    || provided::evolve(self, fact, event.at);
             }
         }
     }
@@ -272,18 +283,18 @@ impl State {
 }
 
 /// Maps with compound keys as sorted lists of pairs, since JSON keys are text.
-mod pairs {
+pub(crate) mod pairs {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use std::collections::BTreeMap;
 
-    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+    pub(crate) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
         map: &BTreeMap<K, V>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(map)
     }
 
-    pub(super) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    pub(crate) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
     where
         K: Deserialize<'de> + Ord,
         V: Deserialize<'de>,

@@ -1,6 +1,6 @@
 //! What people decided: the newest statement about each ring, waivers, declined updates.
 
-use crate::{Fact, Refused, State};
+use crate::{Fact, NewRun, Refused, State, run};
 use ids::{Digest, PersonId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
 use trust::{Approval, Decision, SitePolicy, Verified, Waiver};
@@ -72,6 +72,8 @@ pub enum StatementCommand {
         policy: SitePolicy,
         /// Who imported, or carried payloads to, what the ring points at.
         importers: Vec<PersonId>,
+        /// The run that begins with it where none was planned; none for what no agent obeys.
+        run: Option<NewRun>,
     },
     /// Record that a statement or waiver was not taken.
     Refuse { reason: String, message: String },
@@ -88,10 +90,10 @@ pub enum StatementCommand {
 }
 
 /// What follows from a command about decisions.
-pub(crate) fn decide(state: &State, command: StatementCommand) -> Result<Fact, Refused> {
+pub(crate) fn decide(state: &State, command: StatementCommand) -> Result<Vec<Fact>, Refused> {
     use StatementCommand as C;
-    match command {
-        C::Accept { said, statement, envelope, plan, policy, importers } => {
+    Ok(vec![match command {
+        C::Accept { said, statement, envelope, plan, policy, importers, run } => {
             let attested = matches!(said, Said::Attested(_));
             let approval: &Approval = match &said {
                 Said::Signed(approval) => approval,
@@ -108,23 +110,28 @@ pub(crate) fn decide(state: &State, command: StatementCommand) -> Result<Fact, R
             if policy.four_eyes && imported && approval.decision == Decision::Approve {
                 return Err(Refused::FourEyes { approver: approval.approver.clone() });
             }
-            Ok(statement_accepted(approval, statement, envelope, attested, imported))
+            let run = run.filter(|_| !attested && approval.decision == Decision::Approve);
+            let (ring, ends) = (&approval.ring, approval.not_after);
+            let mut facts =
+                vec![statement_accepted(approval, statement, envelope, attested, imported)];
+            facts.extend(run::after_statement(state, ring, statement, ends, run));
+            return Ok(facts);
         }
-        C::Refuse { reason, message } => Ok(Fact::StatementRefused { reason, message }),
+        C::Refuse { reason, message } => Fact::StatementRefused { reason, message },
         C::AcceptWaiver { waiver, envelope } => {
             same_site(state, &waiver.site)?;
-            Ok(Fact::WaiverAccepted {
+            Fact::WaiverAccepted {
                 envelope,
                 approver: waiver.approver.clone(),
                 endpoints: waiver.endpoints.len() as u64,
                 not_after: waiver.not_after,
-            })
+            }
         }
         C::Decline { ring, package, version, record, not_after } => {
             has_ring(state, &ring)?;
-            Ok(Fact::UpdateDeclined { ring, package, version, record, not_after })
+            Fact::UpdateDeclined { ring, package, version, record, not_after }
         }
-    }
+    }])
 }
 
 /// What the ledger says of an accepted statement with these digests of payload and envelope.
@@ -201,6 +208,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
                 not_after: *not_after,
                 attested: *attested,
             };
+            run::approve(state, statement);
             state.statements.insert(ring.clone(), newest);
         }
         Fact::WaiverAccepted { envelope, not_after, .. } => {

@@ -86,6 +86,7 @@ impl Site {
             plan: of("plan"),
             policy,
             importers: importers.iter().map(|person| person.parse().unwrap()).collect(),
+            run: None,
         }))
     }
 }

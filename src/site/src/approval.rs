@@ -274,6 +274,7 @@ impl Site {
             policy: root.policy,
             plan: self.planned(&ring)?.digest,
             importers: self.importers(&ring)?,
+            run: Some(self.new_run(approval)?),
             said,
         };
         if let Err(error) = self.heart().ask(actor.clone(), Command::Statement(command)) {

@@ -3,7 +3,7 @@
 use crate::{Error, Held, Seen, Site, ca, clock, keys};
 use api::{CheckIn, Orders, Plan, Report};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use fleet::{Actor, Command, Endpoint, EndpointCommand, Standing};
+use fleet::{Actor, Command, Endpoint, EndpointCommand, Refused, Standing};
 use ids::{Digest, EndpointName, RecordId, RingName};
 use ledger::Log;
 use merkle::Checkpoint;
@@ -45,6 +45,7 @@ impl Site {
         let statement = state.statements.get(&ring).filter(|statement| !statement.attested);
         let approval = statement.map(|s| self.kept_envelope(&s.envelope)).transpose()?;
         let known = self.known(&caller.id)?;
+        let run = statement.and_then(|newest| self.run_orders(&known, &newest.statement));
         let certificate = match &said.renewal {
             Some(request) => Some(self.next_certificate(&caller, request)?),
             None => None,
@@ -53,7 +54,7 @@ impl Site {
             now,
             roots: self.roots_after(said.root_generation)?,
             approval,
-            run: None,
+            run,
             waivers: self.waivers_for(&caller.name)?,
             checkpoint: log.note().to_owned(),
             proof: proof(&log, said)?,
@@ -165,10 +166,28 @@ impl Site {
         if caller.known.job.as_ref() == Some(&report.job) {
             return Ok(());
         }
-        let record =
-            self.commit(json!({ "message": short(&report.message, SENTENCE_CHARS_MAX) }))?;
+        let message = short(&report.message, SENTENCE_CHARS_MAX);
+        let record = self.commit(json!({ "message": message }))?;
         let (endpoint, job) = (caller.id.clone(), report.job.clone());
-        self.says(caller, EndpointCommand::TakeReport { endpoint, job, record })
+        let take = EndpointCommand::TakeReport { endpoint, job, record };
+        match self.says(caller, take) {
+            Err(Error::Refused(Refused::Impossible { why })) => {
+                // A machine that was put back remembers less than the site; it is told in its orders.
+                let known = caller.known.job.as_ref();
+                let over = known.filter(|job| job.approval == report.job.approval);
+                if over.is_some_and(|job| job.end.is_some()) && report.job.end.is_none() {
+                    return Ok(());
+                }
+                let said = json!({ "message": message, "job": report.job, "refused": why });
+                let endpoint = caller.id.clone();
+                tracing::warn!(endpoint = %caller.name, why, "a report was not taken");
+                self.record(caller, said, |record| EndpointCommand::RefuseReport {
+                    endpoint,
+                    record,
+                })
+            }
+            other => other,
+        }
     }
 
     /// Keeps what an endpoint says as evidence, and says in the ledger that it did.

@@ -1,8 +1,10 @@
 //! Which rows of the views an event makes.
 //!
-//! Trees: `imports` by sequence, `importers` by entry, `refusals` by entry, `kinds` by type and entry, `certificates` by digest.
+//! Trees: `imports` by sequence, `importers` by entry, `refusals` by entry, `kinds` by type and entry,
+//! `certificates` by digest, `runs` by id and stage, `jobs` by endpoint.
 //! Raise [`views::FORMAT`] with every change here.
 
+use crate::run;
 use fleet::{Actor, Event, Fact};
 use serde_json::json;
 use views::Row;
@@ -20,6 +22,12 @@ pub(crate) const CERTIFICATES: &str = "certificates";
 /// Who imported or carried, by entry.
 pub(crate) const IMPORTERS: &str = "importers";
 
+/// Runs, by id and stage.
+pub(crate) const RUNS: &str = "runs";
+
+/// What was said last of each endpoint's job: a commitment to the sentence.
+pub(crate) const JOBS: &str = "jobs";
+
 /// The rows of the event with this index.
 pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
     let mut key = event.fact.kind().as_bytes().to_vec();
@@ -35,7 +43,16 @@ pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
         let key = index.to_be_bytes().to_vec();
         rows.push(Row { tree: IMPORTERS, key, value: Some(value) });
     }
+    rows.extend(run::row(event.at, &event.fact));
     match &event.fact {
+        Fact::JobReported { endpoint, record, .. }
+        | Fact::SnapshotFailed { endpoint, record, .. }
+        | Fact::RestoreEnded { endpoint, record, .. }
+        | Fact::EndpointSilent { endpoint, record, .. } => {
+            let value = json!({ "entry": index, "at": event.at, "record": record });
+            let key = endpoint.as_str().as_bytes().to_vec();
+            rows.push(Row { tree: JOBS, key, value: Some(value) });
+        }
         Fact::BundleImported { sequence, bundle, sources, payloads_new, bytes_new, .. } => {
             let value = json!({
                 "entry": index, "at": event.at, "sequence": sequence, "bundle": bundle,

@@ -1,16 +1,22 @@
 //! Each thing that people ask is done in one role: each verb, held against the table of roles.
 
 use crate::house::House;
+use api::{Job, JobPhase, WayBack};
 use fleet::{Actor, Event, Fact, Operation, Role};
+use ids::Timestamp;
 use merkle::VerifierKey;
+use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 use std::thread;
-use tests::{Said, Swarm, patchkeep, swarm};
+use tests::{Drone, Said, Swarm, patchkeep, swarm};
 
 /// A site with one endpoint that said what it would apply, and another that asks to join.
 struct Desk {
     house: House,
+    doors: [String; 2],
+    swarm: Swarm,
+    drone: Option<Drone>,
     log: VerifierKey,
     pending: String,
     scanner: String,
@@ -37,9 +43,26 @@ impl Desk {
         for person in ["ann", "ben"] {
             patchkeep(["site", "sign", &root, "--key", &house.key(person), "--yes"]).ok();
         }
-        house.stop();
+        let doors = house.stop();
         let scanner = house.path("clamd.sock");
-        Self { log: drones[0].log().unwrap().clone(), house, pending, scanner }
+        let log = drones[0].log().unwrap().clone();
+        let drone = drones.into_iter().next();
+        Self { log, house, doors, swarm, drone, pending, scanner }
+    }
+
+    /// The endpoint says that its job failed while it was at work.
+    fn fails(&mut self) {
+        let report = self.verb(&["run", "report"], &["broad", "--json"]).ok();
+        let report: Value = serde_json::from_str(&report.out).unwrap();
+        let approval = report["statement"].as_str().unwrap().parse().unwrap();
+        self.house.serve(&self.doors, &[]);
+        let drone = self.drone.take().unwrap();
+        self.swarm.all(vec![drone], |mut drone| async move {
+            let (phase, way_back) = (JobPhase::AwaitingDecision, Some(WayBack::Own));
+            let job = Job { approval, phase, at: Timestamp::now(), way_back, end: None };
+            drone.check_in(&swarm::report(job)).await.map(|_| drone)
+        });
+        self.house.stop();
     }
 
     fn verb(&self, verb: &[&str], rest: &[&str]) -> Said {
@@ -64,7 +87,22 @@ impl Desk {
             O::AptConfig => {
                 self.verb(&["endpoint", "apt-config"], &[&["old1"][..], &address].concat())
             }
-            O::SubmitStatement => self.verb(&["withdraw"], &[&sign[..], &why[..2]].concat()),
+            O::PlaceRing => {
+                self.verb(&["ring", "place"], &["other", "--after", "broad", "--as", "oscar"])
+            }
+            O::PlanRun => self.verb(&["run", "plan"], &["--approver", "kim", "--as", "oscar"]),
+            O::SubmitStatement => self.verb(&["run", "approve"], &[&["broad"][..], &sign].concat()),
+            O::StartRun => self.verb(&["run", "start"], &["broad", "--as", "oscar"]),
+            O::PauseRun => self.verb(&["run", "pause"], &["broad", "--as", "oscar"]),
+            O::ResumeRun => self.verb(&["run", "resume"], &["broad", "--as", "oscar"]),
+            O::ResolveJob => {
+                self.fails();
+                self.verb(&["run", "keep"], &["web1", "--as", "oscar"])
+            }
+            O::CancelRun => self.verb(&["run", "cancel"], &["broad", "--as", "oscar"]),
+            O::Runs => self.verb(&["run", "list"], &[]),
+            O::RunReport => self.verb(&["run", "report"], &["broad"]),
+            O::RunDraft => self.verb(&["run", "draft"], &["broad", "--into", &path("planned")]),
             O::Decline => self.verb(&["decline"], &[&["package-1"][..], &why].concat()),
             O::SubmitWaiver => self.verb(&["waive"], &[&["web1"][..], &sign, &why[..2]].concat()),
             O::ExportAudit => {

@@ -1,6 +1,6 @@
 //! Which operation each request is: what has no row here does not compile.
 
-use super::{PeopleRequest, Request};
+use super::{PeopleRequest, Request, RunRequest};
 use fleet::Operation;
 
 impl Request {
@@ -25,6 +25,7 @@ impl Request {
             Self::AuditKey => Operation::AuditKey,
             Self::Backup { .. } => Operation::Backup,
             Self::People(request) => request.operation(),
+            Self::Run(request) => request.operation(),
         }
     }
 }
@@ -46,6 +47,24 @@ impl PeopleRequest {
             Self::Decline { .. } => Operation::Decline,
             Self::DraftWaiver { .. } => Operation::DraftWaiver,
             Self::SubmitWaiver { .. } => Operation::SubmitWaiver,
+        }
+    }
+}
+
+impl RunRequest {
+    /// What is asked, as the table of roles has it.
+    pub(super) const fn operation(&self) -> Operation {
+        match self {
+            Self::Plan { .. } => Operation::PlanRun,
+            Self::Draft { .. } => Operation::RunDraft,
+            Self::Start { .. } => Operation::StartRun,
+            Self::Pause { .. } => Operation::PauseRun,
+            Self::Resume { .. } => Operation::ResumeRun,
+            Self::Cancel { .. } => Operation::CancelRun,
+            Self::Resolve { .. } => Operation::ResolveJob,
+            Self::Runs => Operation::Runs,
+            Self::Report { .. } => Operation::RunReport,
+            Self::PlaceRing { .. } => Operation::PlaceRing,
         }
     }
 }

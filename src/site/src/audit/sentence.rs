@@ -2,6 +2,7 @@
 
 mod epoch;
 mod people;
+mod run;
 
 use fleet::{Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, Verdict};
 use jiff::Timestamp;

@@ -1,6 +1,6 @@
 //! The sentences of endpoints and of what people decided.
 
-use super::{count, day, time};
+use super::{count, day, run, time};
 use fleet::{Fact, JobEnd};
 use trust::Decision;
 
@@ -55,11 +55,14 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
         Fact::LogDoubted { endpoint, .. } => {
             format!("ALARM: endpoint {endpoint} doubts this log: it holds proof of another history")
         }
-        Fact::EndpointWentBack { endpoint, held, before } => format!(
+        Fact::EndpointWentBack { endpoint, held, before, expected: false } => format!(
             "ALARM: endpoint {endpoint} held {before} entries of this log and holds {held} now: it was \
              put back, or somebody runs a copy of it"
         ),
-        other => return decided(other, who),
+        Fact::EndpointWentBack { endpoint, held, before, expected: true } => format!(
+            "endpoint {endpoint} held {before} entries of this log and holds {held} now, as it was put back"
+        ),
+        other => return decided(other, who).or_else(|| run::said(other, who)),
     })
 }
 

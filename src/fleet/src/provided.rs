@@ -1,0 +1,191 @@
+//! Snapshots that the appliance's providers make of endpoints, and what becomes of them.
+//!
+//! A provider is driven outside; what it showed comes here as a commitment to its record. An effect on a
+//! machine follows its event: a restore has begun here before the provider is asked for it.
+
+use crate::{Endpoint, Fact, Job, JobEnd, JobPhase, Refused, Resolution, State, WayBack, run};
+use ids::{Digest, RecordId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A snapshot of an endpoint that its provider holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptSnapshot {
+    /// The approval for whose job it was made.
+    pub approval: Digest,
+    /// When it was proven.
+    pub at: Timestamp,
+    /// Commitment to what the provider made and showed.
+    pub record: Digest,
+    /// Whether the machine is being put back to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restoring: bool,
+}
+
+/// What may be asked about snapshots. `approval` is the job's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "fields repeat the words of their fact")]
+pub enum SnapshotCommand {
+    /// The provider made it and it was proven.
+    Prove { endpoint: RecordId, approval: Digest, record: Digest },
+    /// It could not be made, or not be proven: the job ends before anything is changed.
+    Fail { endpoint: RecordId, approval: Digest, record: Digest },
+    /// Put the machine back to it.
+    BeginRestore { endpoint: RecordId, approval: Digest },
+    /// The machine was put back, or could not be.
+    EndRestore { endpoint: RecordId, approval: Digest, restored: bool, record: Digest },
+    /// The provider holds it no more.
+    Delete { endpoint: RecordId, approval: Digest },
+    /// A machine that has begun said nothing for long; what its provider sees of it.
+    Probe { endpoint: RecordId, approval: Digest, record: Digest },
+}
+
+/// What follows from a command about snapshots.
+pub(crate) fn decide(state: &State, command: SnapshotCommand) -> Result<Vec<Fact>, Refused> {
+    use SnapshotCommand as C;
+    Ok(match command {
+        C::Prove { endpoint, approval, record } => {
+            let (known, _) = job(state, &endpoint, &approval, JobPhase::Snapshotting)?;
+            if kept(known, &approval).is_some() {
+                return Ok(Vec::new());
+            }
+            vec![Fact::SnapshotProven { endpoint, approval, record }]
+        }
+        C::Fail { endpoint, approval, record } => {
+            let (known, job) = job(state, &endpoint, &approval, JobPhase::Snapshotting)?;
+            let after = Job { phase: JobPhase::Ended, end: Some(JobEnd::Refused), ..job.clone() };
+            let follows = run::after_job(state, known, &after);
+            let failed = Fact::SnapshotFailed { endpoint, approval, record };
+            [failed].into_iter().chain(follows).collect()
+        }
+        C::BeginRestore { endpoint, approval } => {
+            let (known, job) = begun(state, &endpoint, &approval)?;
+            if !known.stateless && known.resolution != Some((approval, Resolution::Restore)) {
+                return Err(Refused::PersonDecides);
+            }
+            match kept(known, &approval) {
+                None => return Err(Refused::NoSnapshot),
+                Some(snapshot) if snapshot.restoring => return Ok(Vec::new()),
+                Some(_) => {}
+            }
+            let after = Job { phase: JobPhase::Restoring, ..job.clone() };
+            let follows = run::after_job(state, known, &after);
+            [Fact::RestoreBegun { endpoint, approval }].into_iter().chain(follows).collect()
+        }
+        C::EndRestore { endpoint, approval, restored, record } => {
+            let (known, job) = begun(state, &endpoint, &approval)?;
+            if !kept(known, &approval).is_some_and(|snapshot| snapshot.restoring) {
+                return Err(Refused::NoSnapshot);
+            }
+            let end = if restored { JobEnd::Restored } else { JobEnd::RestoreFailed };
+            let after = Job { phase: JobPhase::Ended, end: Some(end), ..job.clone() };
+            let follows = run::after_job(state, known, &after);
+            let ended = Fact::RestoreEnded { endpoint, approval, restored, record };
+            [ended].into_iter().chain(follows).collect()
+        }
+        C::Delete { endpoint, approval } => {
+            let known = state.endpoints.get(&endpoint).ok_or(Refused::NoEndpoint)?;
+            kept(known, &approval).ok_or(Refused::NoSnapshot)?;
+            vec![Fact::SnapshotDeleted { endpoint, approval }]
+        }
+        C::Probe { endpoint, approval, record } => {
+            begun(state, &endpoint, &approval)?;
+            vec![Fact::EndpointSilent { endpoint, approval, record }]
+        }
+    })
+}
+
+/// The snapshot that was proven for an approval's job.
+pub(crate) fn kept<'a>(known: &'a Endpoint, approval: &Digest) -> Option<&'a KeptSnapshot> {
+    known.snapshot.as_ref().filter(|snapshot| snapshot.approval == *approval)
+}
+
+/// A job that claims a snapshot of the provider has one that was proven here.
+pub(crate) fn claims(known: &Endpoint, job: &Job) -> Result<(), &'static str> {
+    if job.way_back == Some(WayBack::Provided) && kept(known, &job.approval).is_none() {
+        return Err("it goes on from a snapshot that the appliance has not proven");
+    }
+    Ok(())
+}
+
+fn job<'a>(
+    state: &'a State,
+    endpoint: &RecordId,
+    approval: &Digest,
+    phase: JobPhase,
+) -> Result<(&'a Endpoint, &'a Job), Refused> {
+    let known = state.endpoints.get(endpoint).ok_or(Refused::NoEndpoint)?;
+    let job = known.job.as_ref().filter(|job| job.approval == *approval && job.phase == phase);
+    Ok((known, job.ok_or(Refused::NoSnapshotDue)?))
+}
+
+/// A job that changes packages and has no end.
+fn begun<'a>(
+    state: &'a State,
+    endpoint: &RecordId,
+    approval: &Digest,
+) -> Result<(&'a Endpoint, &'a Job), Refused> {
+    let known = state.endpoints.get(endpoint).ok_or(Refused::NoEndpoint)?;
+    let begun = |job: &&Job| job.approval == *approval && job.end.is_none();
+    let job = known.job.as_ref().filter(begun).filter(|job| job.phase >= JobPhase::Applying);
+    Ok((known, job.ok_or(Refused::NothingToDecide)?))
+}
+
+/// Takes in a fact about snapshots; says whether it was one.
+pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
+    match fact {
+        Fact::SnapshotProven { endpoint, approval, record } => {
+            let (approval, record) = (*approval, *record);
+            let snapshot = KeptSnapshot { approval, at, record, restoring: false };
+            change(state, endpoint, |known| known.snapshot = Some(snapshot));
+        }
+        Fact::SnapshotFailed { endpoint, approval, .. } => {
+            end(state, endpoint, approval, JobEnd::Refused, at);
+        }
+        Fact::RestoreBegun { endpoint, approval } => {
+            let job = change(state, endpoint, |known| {
+                if let Some(snapshot) = &mut known.snapshot {
+                    snapshot.restoring = true;
+                }
+            });
+            if let Some(job) = job.filter(|job| job.approval == *approval) {
+                set(state, endpoint, Job { phase: JobPhase::Restoring, at, ..job });
+            }
+        }
+        Fact::RestoreEnded { endpoint, approval, restored, .. } => {
+            let ends = if *restored { JobEnd::Restored } else { JobEnd::RestoreFailed };
+            end(state, endpoint, approval, ends, at);
+            change(state, endpoint, |known| {
+                if let Some(snapshot) = &mut known.snapshot {
+                    snapshot.restoring = false;
+                }
+                // It now holds of the log what it held then.
+                known.put_back = *restored;
+            });
+        }
+        Fact::SnapshotDeleted { endpoint, .. } => {
+            change(state, endpoint, |known| known.snapshot = None);
+        }
+        Fact::EndpointSilent { .. } => {}
+        _ => return false,
+    }
+    true
+}
+
+fn change(state: &mut State, endpoint: &RecordId, with: impl FnOnce(&mut Endpoint)) -> Option<Job> {
+    let known = state.endpoints.get_mut(endpoint)?;
+    with(known);
+    known.job.clone()
+}
+
+fn end(state: &mut State, endpoint: &RecordId, approval: &Digest, end: JobEnd, at: Timestamp) {
+    let job = state.endpoints.get(endpoint).and_then(|known| known.job.clone());
+    if let Some(job) = job.filter(|job| job.approval == *approval) {
+        set(state, endpoint, Job { phase: JobPhase::Ended, at, end: Some(end), ..job });
+    }
+}
+
+/// Puts a job where the one before was, after its run has heard of it.
+pub(crate) fn set(state: &mut State, endpoint: &RecordId, job: Job) {
+    run::hear(state, endpoint, &job);
+    change(state, endpoint, |known| known.job = Some(job));
+}
