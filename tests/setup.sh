@@ -33,6 +33,23 @@ need curl curl "to speak HTTPS to the appliance as a stranger would"
 need mkfs.ext4 e2fsprogs "a small file system, for a machine whose disk is full"
 need mkfs.btrfs btrfs-progs "a file system with snapshots, for a machine to go back to one"
 need unshare util-linux "for namespaces of a test's own"
+need qemu-system-x86_64 qemu-system-x86 "real virtual machines to make snapshots of"
+need qemu-img qemu-utils "to look into a virtual machine's disks"
+need virsh libvirt-clients "to ask libvirt for snapshots"
+need libvirtd libvirt-daemon-system "a real libvirt to ask"
+[ -e /usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so ] || {
+  missing+=(libvirt-daemon-driver-qemu)
+  echo "setup: libvirt's QEMU driver is missing (package libvirt-daemon-driver-qemu): a real libvirt to ask"
+}
+# A qemu-utils of another suite (backports) would be taken away by qemu-system-x86: both from the machine's own.
+qemu=
+for package in "${missing[@]}"; do
+  case $package in qemu-system-x86 | qemu-utils) qemu=1 ;; esac
+done
+if [ -n "$qemu" ]; then
+  suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+  missing+=("qemu-utils${suite:+/$suite}")
+fi
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || {
   missing+=(debian-archive-keyring)
   echo "setup: Debian's archive keys are missing (package debian-archive-keyring): they judge Debian's signatures"
@@ -65,7 +82,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   echo "setup: installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   log=$(mktemp)
-  { apt-get -q update && apt-get -q install --yes --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null || {
+  { apt-get -q update && apt-get -q install --yes --no-install-recommends --allow-downgrades "${missing[@]}"; } >"$log" 2>&1 </dev/null || {
     tail -n 20 "$log" >&2
     echo "setup: apt-get could not install ${missing[*]}; the lines above say why" >&2
     exit 1

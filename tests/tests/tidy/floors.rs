@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("store", 3),
     ("ledger", 3),
     ("views", 3),
+    ("snapshot", 3),
     ("sandbox", 3),
     ("media", 3),
     ("client", 4),
@@ -66,6 +67,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("views", &["sled", "rustix"]),
     ("client", &[]),
     ("sandbox", &["landlock", "libc", "rustix", "seccompiler"]),
+    // libvirt describes domains and snapshots in XML; roxmltree reads it without DTDs or the network.
+    ("snapshot", &["roxmltree", "rustix"]),
     ("media", &["aws-lc-rs", "rustix"]),
     (
         "collect",
