@@ -1,40 +1,53 @@
 //! Installed is not effective: what still runs with files that an upgrade replaced.
 
-use crate::{Error, Machine};
+use crate::{Error, Machine, state::Work};
 use api::PlannedPackage;
 use ids::Timestamp;
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 
 /// Folders whose replaced files count; elsewhere programs map what they delete themselves.
 const PROGRAMS: &[&str] = &["/usr/", "/lib", "/bin/", "/sbin/", "/opt/"];
 
+/// Where Debian's packages say that only a restart of the machine makes them effective.
+const RESTART_REQUIRED: &str = "/run/reboot-required";
+
+/// A program that runs with old files.
+pub(crate) struct Stale {
+    /// Its process.
+    pub(crate) id: u32,
+    name: String,
+}
+
 /// What stands between installed and effective, in words for people; empty when nothing does.
-pub(crate) fn in_the_way(
-    machine: &Machine,
-    packages: &[PlannedPackage],
-    applied_at: Timestamp,
-) -> Result<Vec<String>, Error> {
-    let mut found: Vec<String> = stale(machine)?.into_iter().collect();
+pub(crate) fn in_the_way(machine: &Machine, job: &Work) -> Result<Vec<String>, Error> {
+    let named = |stale: Stale| format!("{} (process {})", stale.name, stale.id);
+    let mut found: Vec<String> = stale(machine)?.into_iter().map(named).collect();
+    found.sort();
     let kernel = |planned: &&PlannedPackage| planned.package.package.starts_with("linux-image-");
+    let begun = job.before.as_ref().map_or(job.at, |before| before.at);
     if machine.is_this()
-        && let Some(planned) = packages.iter().find(kernel)
-        && booted_at().is_none_or(|booted| booted < applied_at)
+        && let Some(planned) = job.packages.iter().find(kernel)
+        && booted_at().is_none_or(|booted| booted < begun)
     {
         let (name, version) = (&planned.package.package, &planned.package.version);
         found.push(format!("the kernel: {name} {version} is installed, an older one runs"));
+    }
+    let required = fs::symlink_metadata(machine.path(RESTART_REQUIRED)).ok();
+    if required.is_some_and(|required| required.mtime() >= begun.as_second()) {
+        found.push("the machine, as a package asks for it".into());
     }
     Ok(found)
 }
 
 /// The programs that run in this machine and map files that are gone.
-fn stale(machine: &Machine) -> Result<BTreeSet<String>, Error> {
+pub(crate) fn stale(machine: &Machine) -> Result<Vec<Stale>, Error> {
     let proc = Path::new("/proc");
-    let own = std::process::id().to_string();
-    let mut names = BTreeSet::new();
+    let own = std::process::id();
+    let mut found = Vec::new();
     for entry in fs::read_dir(proc).map_err(Error::file("list", proc))?.flatten() {
         let folder = entry.path();
-        let id = entry.file_name().to_string_lossy().into_owned();
-        if id == own || !id.bytes().all(|b| b.is_ascii_digit()) {
+        let Ok(id) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        if id == own {
             continue;
         }
         // Processes come and go while we look.
@@ -45,10 +58,10 @@ fn stale(machine: &Machine) -> Result<BTreeSet<String>, Error> {
         let Ok(maps) = fs::read_to_string(folder.join("maps")) else { continue };
         if maps_what_is_gone(&maps, machine.root()) {
             let name = fs::read_to_string(folder.join("comm")).unwrap_or_default();
-            names.insert(format!("{} (process {id})", name.trim()));
+            found.push(Stale { id, name: name.trim().to_owned() });
         }
     }
-    Ok(names)
+    Ok(found)
 }
 
 /// `address perms offset device inode path (deleted)`

@@ -1,11 +1,11 @@
 //! Files that the agent keeps: put in place whole, with their owner and permissions from the first byte.
 
-use crate::Error;
+use crate::{Error, Machine};
 use durable::{Disk, RealDisk};
 use std::{
     fs::{self, File, Permissions},
     io::{self, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown},
     path::Path,
 };
 
@@ -40,6 +40,25 @@ pub(crate) fn make_folder(path: &Path, mode: u32) -> Result<(), Error> {
         .create_dir_all(path)
         .and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)))
         .map_err(Error::file("make folder", path))
+}
+
+/// Fails where anybody but root could have written a file or folder of the machine, or one of the folders
+/// above it.
+pub(crate) fn only_roots(machine: &Machine, inside: &str) -> Result<(), Error> {
+    for inside in Path::new(inside).ancestors().filter(|path| *path != Path::new("/")) {
+        let path = machine.path(&inside.to_string_lossy());
+        let meta = fs::symlink_metadata(&path).map_err(Error::file("read", &path))?;
+        let text = inside.display();
+        if meta.is_symlink() {
+            return Err(Error::Refused(format!("{text} is a link: put the thing itself there")));
+        }
+        if meta.uid() != 0 || meta.mode() & 0o022 != 0 {
+            return Err(Error::Refused(format!(
+                "{text} is not root's alone: others than root could have written it"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A file's bytes, or nothing where there is no file.

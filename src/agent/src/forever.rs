@@ -32,7 +32,7 @@ pub(crate) fn check_in_for_ever(machine: &Machine) -> Result<(), Error> {
         let came = Agent::start(machine).and_then(|mut agent| agent.check_in());
         let asked_to_stop = stop.try_recv().is_ok();
         match came {
-            Ok(Came { sentence, again_in, changed }) => {
+            Ok(Came { sentence, again_in, changed, fault: _ }) => {
                 println!("{sentence}");
                 (failures, named) = (0, again_in);
                 if changed && !asked_to_stop {

@@ -11,26 +11,37 @@
 
 mod apply;
 mod certificate;
+mod conduct;
+mod confirm;
 mod dpkg;
 mod effective;
 mod enrol;
 mod error;
 mod files;
 mod gate;
+mod health;
+mod hooks;
 mod machine;
+mod mend;
+mod notice;
 mod pause;
+mod ports;
+mod restart;
 mod run;
 mod solve;
 mod sources;
 mod state;
 mod status;
 mod talk;
+mod touched;
 mod way_back;
 mod witness;
+mod written;
 
 pub use enrol::{Enrolment, enrol, enrol_again};
 pub use error::{Error, told};
 pub use machine::Machine;
+pub use notice::defer;
 pub use pause::{jittered, pause};
 pub use run::{Agent, Came};
 pub use state::{Identity, reset};

@@ -1,11 +1,13 @@
 //! The program `patchkeep-agent`: words in, one sentence out.
 //!
 //! Exit codes: 0 done, 2 wrong usage, 3 wrong input, 4 refused, 5 conflict, 6 not available now, 7 broken.
+//! `run --once` also says with 4 that a job was refused in this check-in, and with 7 that one failed, was put
+//! back, or waits for a person to decide.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this room speaks to people")]
 
 mod forever;
 
-use agent::{Agent, Enrolment, Error, Machine, enrol, enrol_again, reset, standing, told};
+use agent::{Agent, Enrolment, Error, Machine, defer, enrol, enrol_again, reset, standing, told};
 use clap::{Args, Parser, Subcommand};
 use forever::check_in_for_ever;
 use ids::{Digest, EndpointName};
@@ -33,6 +35,8 @@ enum Verb {
     Run(RunWords),
     /// Where it stands.
     Status,
+    /// Put off the restart that was announced. Anybody may ask; how often it is heard is bounded.
+    Defer,
     /// After an alarm, and after you have looked: go on.
     Reset,
 }
@@ -68,7 +72,8 @@ struct EnrolWords {
 
 #[derive(Args)]
 struct RunWords {
-    /// Check in once.
+    /// Check in once. Exits with 4 where a job was refused, with 7 where one failed, was put back, or
+    /// waits for a person to decide.
     #[arg(long)]
     once: bool,
 }
@@ -79,7 +84,7 @@ fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let json = words.json;
     match run(words) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let code = error.fault().exit_code();
             if json {
@@ -92,20 +97,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(words: Words) -> Result<(), Error> {
+fn run(words: Words) -> Result<ExitCode, Error> {
     let machine = Machine::below(&words.root)?;
     match words.verb {
-        Verb::Enrol(asked) => join(&machine, asked, words.json),
+        Verb::Enrol(asked) => join(&machine, asked, words.json).map(|()| ExitCode::SUCCESS),
         Verb::Run(RunWords { once: true }) => {
             let came = Agent::start(&machine)?.check_in()?;
             result(words.json, &came.sentence, &came.sentence);
-            Ok(())
+            Ok(came.fault.map_or(ExitCode::SUCCESS, |fault| ExitCode::from(fault.exit_code())))
         }
-        Verb::Run(RunWords { once: false }) => check_in_for_ever(&machine),
+        Verb::Run(RunWords { once: false }) => {
+            check_in_for_ever(&machine).map(|()| ExitCode::SUCCESS)
+        }
         Verb::Status => {
             let standing = standing(&machine)?;
             result(words.json, &standing, standing.text().trim_end());
-            Ok(())
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Defer => {
+            let sentence = defer(&machine)?;
+            result(words.json, &sentence, &sentence);
+            Ok(ExitCode::SUCCESS)
         }
         Verb::Reset => {
             let alarm = reset(&machine)?;
@@ -114,7 +126,7 @@ fn run(words: Words) -> Result<(), Error> {
                 None => "There was no alarm.".to_owned(),
             };
             result(words.json, &alarm, &text);
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Machine,
-    apply::{self, Shift},
+    apply::{self, Shift, Worked},
     certificate::{self, CERTIFICATE, KEY, ROOT},
     files::{put, read},
     gate::{self, Statement},
@@ -11,16 +11,18 @@ use crate::{
     talk::Talk,
     way_back, witness,
 };
-use api::{CHECK_IN_PATH, CheckIn, Job, JobEnd, JobPhase, Orders, Plan, Report, WayBack};
-use ids::{Digest, Timestamp};
+use api::{CHECK_IN_PATH, CheckIn, Job, JobEnd, JobPhase, Orders, Plan, Report};
+use ids::{Digest, Fault, Timestamp};
 use rcgen::KeyPair;
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 use trust::{SiteRoot, Verified};
 use vendor_apt::Inventory;
 
 /// How long a way back is kept after its job: 30 days.
 const WAY_BACK_SECONDS_MAX: i64 = 30 * 24 * 60 * 60;
 const AGAIN_IN_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// From the first change to the end: a job here is gone on with whatever else there is.
+const UNDER_WAY: Range<JobPhase> = JobPhase::Applying..JobPhase::Ended;
 
 /// An enrolled machine's agent. Others are kept out while it lives.
 pub struct Agent {
@@ -39,6 +41,8 @@ pub struct Came {
     pub again_in: Duration,
     /// Whether packages were changed, so that a long-running agent had better start anew.
     pub changed: bool,
+    /// Whose fault it is, where a job came to a bad end or has to wait for a person in this check-in.
+    pub fault: Option<Fault>,
 }
 
 /// What an answer brought, besides what was remembered of it.
@@ -89,10 +93,13 @@ impl Agent {
         let heard = match link.exchange(memory, Some(&inventory), None) {
             Ok(heard) => heard,
             // What was begun and stopped is gone on with, by what is known.
-            Err(error @ Error::Unreachable { .. }) if is_applying(memory) => {
-                let sentence = work(&link, memory, None, &[])?;
+            Err(error @ Error::Unreachable { .. }) if memory.is_in(UNDER_WAY) => {
+                let before = installed_now(machine)?;
+                let Worked { sentence, soon, fault } = work(&link, memory, None, &[])?;
                 let sentence = format!("{sentence} ({})", crate::told(&error));
-                return Ok(Came { sentence, again_in: Duration::ZERO, changed: true });
+                let changed = installed_now(machine)? != before;
+                let again_in = soon.unwrap_or_default();
+                return Ok(Came { sentence, again_in, changed, fault });
             }
             Err(error) => return Err(error),
         };
@@ -112,9 +119,10 @@ impl Agent {
             // The next check-in says it otherwise.
             drop(link.exchange(memory, Some(&inventory), None));
         }
-        let sentence = done?;
+        let Worked { sentence, soon, fault } = done?;
         heard.statement?;
-        Ok(Came { sentence, again_in, changed })
+        let again_in = soon.map_or(again_in, |soon| soon.min(again_in));
+        Ok(Came { sentence, again_in, changed, fault })
     }
 }
 
@@ -125,13 +133,25 @@ fn solve_and_work(
     heard: &Heard,
     statement: Option<&Statement>,
     inventory: &Inventory,
-) -> Result<String, Error> {
+) -> Result<Worked, Error> {
+    let waivers = &heard.orders.waivers;
+    end_what_is_over(link, memory, statement)?;
+    let own = |memory: &Memory| {
+        memory.job.as_ref().is_some_and(|job| statement.is_some_and(|s| s.digest == job.statement))
+    };
+    // A job that has begun knows what it applies: nothing has to be solved for it.
+    if own(memory) && memory.is_in(JobPhase::Snapshotting..JobPhase::Ended) {
+        return work(link, memory, statement, waivers);
+    }
     let Some(sources) = memory.sources.clone().filter(|text| !text.trim().is_empty()) else {
-        return Ok("the ring points at nothing yet".into());
+        return Ok(Worked::only("the ring points at nothing yet"));
     };
     // What was begun comes before what could be: apt does not solve on what is half done.
-    if is_applying(memory) {
-        work(link, memory, statement, &heard.orders.waivers)?;
+    if memory.is_in(UNDER_WAY) {
+        let worked = work(link, memory, statement, waivers)?;
+        if worked.fault.is_some() || !memory.is_in(JobPhase::Ended..) {
+            return Ok(worked);
+        }
     }
     let apt = Apt::new(link.machine, &sources, &link.identity.endpoints)?;
     apt.update()?;
@@ -145,18 +165,13 @@ fn solve_and_work(
         memory.undoubted()?;
     }
     if memory.roots.is_empty() {
-        return Ok("the site has no root yet: nothing is applied".into());
+        return Ok(Worked::only("the site has no root yet: nothing is applied"));
     }
     let Some(statement) = statement else {
-        return Ok("there is no approval for this ring".into());
+        return Ok(Worked::only("there is no approval for this ring"));
     };
-    let own = memory.job.as_ref().is_some_and(|job| job.statement == statement.digest);
-    if !own {
+    if !own(memory) {
         let phase = memory.job.as_ref().map_or(JobPhase::Ended, |job| job.phase);
-        if (JobPhase::Applying..JobPhase::Ended).contains(&phase) {
-            // What was begun comes to its end first; the gate judges it by the newer statement.
-            return work(link, memory, Some(statement), &heard.orders.waivers);
-        }
         let named = statement.approval.endpoints.binary_search(&link.identity.endpoint).is_ok();
         let denied = gate::permits(statement, link.identity, memory, [], Timestamp::now());
         if phase != JobPhase::Ended {
@@ -174,7 +189,35 @@ fn solve_and_work(
         job.automatic = crate::dpkg::automatic(link.machine, &plan.packages)?;
         job.packages.clone_from(&plan.packages);
     }
-    work(link, memory, Some(statement), &heard.orders.waivers)
+    work(link, memory, Some(statement), waivers)
+}
+
+/// Ends the job that the appliance has ended, whatever is remembered of it: the whole machine may have
+/// gone back to a time before. A job that is not known here is remembered as ended, so that it never begins.
+fn end_what_is_over(
+    link: &Link<'_>,
+    memory: &mut Memory,
+    statement: Option<&Statement>,
+) -> Result<(), Error> {
+    let Some(run) = memory.run.clone() else { return Ok(()) };
+    let Some(end) = run.over else { return Ok(()) };
+    let is_known = memory.job.as_ref().is_some_and(|job| job.statement == run.approval);
+    if !is_known && memory.is_in(UNDER_WAY) {
+        return Ok(());
+    }
+    if let (false, Some(statement)) = (is_known, statement.filter(|s| s.digest == run.approval)) {
+        memory.job = Some(apply::job(link.machine, statement, &Plan::default())?);
+    }
+    let Some(job) = memory.job.as_mut().filter(|job| job.statement == run.approval) else {
+        return Ok(());
+    };
+    if let Some(message) = apply::over(link.machine, job, end) {
+        // The appliance knows that better than we do.
+        (job.phase, job.end, job.told) = (JobPhase::Ended, Some(end), true);
+        (job.message, job.at) = (message, Timestamp::now());
+        memory.save(link.machine)?;
+    }
+    Ok(())
 }
 
 /// Ends a job that was not begun, because the ring has a newer statement.
@@ -198,7 +241,7 @@ fn work(
     memory: &mut Memory,
     statement: Option<&Statement>,
     waivers: &[trust::Envelope],
-) -> Result<String, Error> {
+) -> Result<Worked, Error> {
     let Link { machine, identity, .. } = *link;
     let root = identity.newest_root(&memory.roots)?;
     let root = root.ok_or_else(|| Error::Refused("the site has no root".into()))?;
@@ -206,13 +249,14 @@ fn work(
     let statement = match (statement, kept) {
         (Some(statement), _) => statement.clone(),
         (None, Some(kept)) => gate::hear(&root, identity, memory, &kept, Timestamp::now())?,
-        (None, None) => return Ok("there is no job".into()),
+        (None, None) => return Ok(Worked::only("there is no job")),
     };
     let sources = memory.sources.clone().unwrap_or_default();
     let apt = Apt::new(machine, &sources, &identity.endpoints)?;
     let mut tell = |memory: &mut Memory| drop(link.exchange(memory, None, None));
     let (root, statement, apt) = (&root, &statement, &apt);
-    Shift { machine, identity, root, memory, apt, statement, waivers, tell: &mut tell }.work()
+    let came = Worked::default();
+    Shift { machine, identity, root, memory, apt, statement, waivers, tell: &mut tell, came }.work()
 }
 
 impl<'a> Link<'a> {
@@ -265,6 +309,7 @@ impl<'a> Link<'a> {
                 && own.phase == said.phase
                 && own.message == said.message;
         }
+        memory.run.clone_from(&orders.run);
         let heard = self.obey(memory, root, orders, now);
         memory.save(self.machine)?;
         if let Err(Error::Alarm(_)) = &heard
@@ -333,16 +378,8 @@ impl<'a> Link<'a> {
 fn report(job: &Work) -> Report {
     let message = job.message.clone();
     let (phase, at, end) = (job.phase, job.at, job.end);
-    let way_back = match (&job.way_back, phase) {
-        (Some(_), _) => Some(WayBack::Own),
-        (None, phase) if phase >= JobPhase::Waived => Some(WayBack::Waived),
-        (None, _) => None,
-    };
-    Report { job: Job { approval: job.statement, phase, at, way_back, end }, message }
-}
-
-fn is_applying(memory: &Memory) -> bool {
-    memory.job.as_ref().is_some_and(|job| job.phase == JobPhase::Applying)
+    let job = Job { approval: job.statement, phase, at, way_back: job.secured, end };
+    Report { job, message }
 }
 
 fn take_inventory(machine: &Machine, identity: &Identity) -> Result<Inventory, Error> {
@@ -369,9 +406,10 @@ fn digest(value: &impl serde::Serialize) -> Digest {
 /// Removes the way back of a job that ended long ago.
 fn forget_old_way_back(machine: &Machine, memory: &mut Memory) -> Result<(), Error> {
     let now = Timestamp::now();
-    let Some(job) = memory.job.as_mut().filter(|job| job.phase == JobPhase::Ended) else {
-        return Ok(());
-    };
+    // What could not be put back is a person's, and so is what it could be put back from.
+    let is_done =
+        |job: &&mut Work| job.phase == JobPhase::Ended && job.end != Some(JobEnd::RestoreFailed);
+    let Some(job) = memory.job.as_mut().filter(is_done) else { return Ok(()) };
     let old =
         |made: &&mut way_back::Made| now.duration_since(made.at).as_secs() > WAY_BACK_SECONDS_MAX;
     if let Some(made) = job.way_back.as_mut().filter(old) {

@@ -8,15 +8,17 @@
 use crate::{
     Error, Machine,
     files::{put, read},
+    health::Facts,
     way_back::Made,
 };
-use api::{JobEnd, JobPhase, PlannedPackage};
+use api::{JobEnd, JobPhase, PlannedPackage, RunOrders, WayBack};
 use ids::{Digest, EndpointName, RingName, SiteName, Timestamp};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
+    ops::RangeBounds,
     path::{Path, PathBuf},
 };
 use trust::{Envelope, SiteRoot, Verified};
@@ -61,6 +63,9 @@ pub(crate) struct Memory {
     pub(crate) plan: Option<Digest>,
     /// The sources that the appliance named last, as they came.
     pub(crate) sources: Option<String>,
+    /// What the run of an approval asked last; whichever approval that is about.
+    #[serde(default)]
+    pub(crate) run: Option<RunOrders>,
     /// The job under way, or the last one.
     pub(crate) job: Option<Work>,
     /// When the appliance last answered, and what came of it.
@@ -102,11 +107,53 @@ pub(crate) struct Work {
     pub(crate) at: Timestamp,
     pub(crate) end: Option<JobEnd>,
     pub(crate) message: String,
+    /// The endpoint's own way back.
     pub(crate) way_back: Option<Made>,
-    /// Why it failed, once it is being put back.
-    pub(crate) restoring: Option<String>,
+    /// What could put the machine back, or what stands in its place, once that is settled.
+    pub(crate) secured: Option<WayBack>,
+    /// How the machine was just before it was changed.
+    #[serde(default)]
+    pub(crate) before: Option<Facts>,
+    /// The administrator's hooks around the change.
+    #[serde(default)]
+    pub(crate) hooks: Hooked,
+    /// What was restarted for it, and the restart to come.
+    #[serde(default)]
+    pub(crate) restart: Restarting,
+    /// Why it failed, once it has.
+    pub(crate) failure: Option<String>,
     /// Whether the appliance has this phase.
     pub(crate) told: bool,
+}
+
+/// How far the hooks around a change are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hooked {
+    /// Whether those before it were begun, so that those after it are owed.
+    pub(crate) owed: bool,
+    /// Why those after it failed.
+    pub(crate) failure: Option<String>,
+}
+
+/// Restarts for a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Restarting {
+    /// The services that were restarted.
+    pub(crate) services: BTreeSet<String>,
+    /// When the machine is to restart, as people were told.
+    pub(crate) at: Option<Timestamp>,
+    /// The boot in which they were told.
+    pub(crate) boot: Option<String>,
+    /// Whether anybody was logged in then.
+    pub(crate) people: bool,
+    /// Which time they were told last, and how many seconds were left at most.
+    pub(crate) told_at: Option<Timestamp>,
+    pub(crate) told_mark: i64,
+    /// How often it was put off.
+    pub(crate) deferrals: u32,
+    /// The boot in which the restart was asked for, and how often one was.
+    pub(crate) asked: Option<String>,
+    pub(crate) times: u32,
 }
 
 impl Identity {
@@ -172,6 +219,7 @@ impl Memory {
             inventory: None,
             plan: None,
             sources: None,
+            run: None,
             job: None,
             last: None,
         }
@@ -217,6 +265,16 @@ impl Memory {
 
     pub(crate) fn save(&self, machine: &Machine) -> Result<(), Error> {
         put(&machine.path(MEMORY), &json(self), 0o600, None)
+    }
+
+    /// What the run asks of the job of this statement, as it was heard last.
+    pub(crate) fn run_of(&self, statement: Digest) -> Option<&RunOrders> {
+        self.run.as_ref().filter(|run| run.approval == statement)
+    }
+
+    /// Whether the job is in one of these phases.
+    pub(crate) fn is_in(&self, phases: impl RangeBounds<JobPhase>) -> bool {
+        self.job.as_ref().is_some_and(|job| phases.contains(&job.phase))
     }
 
     /// Fails while a person has to look.

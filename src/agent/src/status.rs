@@ -2,6 +2,7 @@
 
 use crate::{
     Error, Machine,
+    conduct::Conduct,
     state::{Identity, Lock, Memory},
 };
 use api::{JobEnd, JobPhase};
@@ -9,6 +10,7 @@ use ids::{EndpointName, RingName, SiteName, Timestamp};
 use merkle::{Checkpoint, Note};
 use serde::Serialize;
 use std::fmt::Write as _;
+use trust::{APPROVAL, Approval, Envelope};
 
 /// Where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,8 +37,14 @@ pub struct Standing {
     pub phase: Option<JobPhase>,
     /// How the job ended.
     pub end: Option<JobEnd>,
-    /// One sentence.
+    /// One sentence: what it waits for, or what came of it.
     pub job: Option<String>,
+    /// When the next window opens in which the job's approval may be applied; one that is open has begun.
+    pub next_window: Option<Timestamp>,
+    /// When the machine is to restart, where that was announced.
+    pub restart_at: Option<Timestamp>,
+    /// How often people may put that off.
+    pub deferrals_left: Option<u32>,
 }
 
 /// Where the agent of a machine stands. Does not disturb one that is at work.
@@ -59,6 +67,9 @@ pub fn standing(machine: &Machine) -> Result<Standing, Error> {
     let Identity { site, endpoint, ring, .. } = identity;
     let seen = memory.seen.get(&ring).map_or(0, |seen| seen.generation);
     let job = memory.job.as_ref();
+    let going = job.filter(|job| job.phase != JobPhase::Ended);
+    let restart = going.and_then(|job| job.restart.at.map(|at| (at, job.restart.deferrals)));
+    let conduct = Conduct::load(machine).unwrap_or_default();
     Ok(Standing {
         site,
         endpoint,
@@ -72,7 +83,18 @@ pub fn standing(machine: &Machine) -> Result<Standing, Error> {
         phase: job.map(|job| job.phase),
         end: job.and_then(|job| job.end),
         job: job.map(|job| job.message.clone()),
+        next_window: going.and_then(|job| next_window(&job.approval)),
+        restart_at: restart.map(|(at, _)| at),
+        deferrals_left: restart.map(|(_, used)| conduct.deferrals().saturating_sub(used)),
     })
+}
+
+/// The first window of an approval that has not closed. It was judged when it was heard.
+fn next_window(approval: &Envelope) -> Option<Timestamp> {
+    let payload = approval.unverified_payload(APPROVAL).ok()?;
+    let approval: Approval = serde_json::from_slice(&payload).ok()?;
+    let now = Timestamp::now();
+    approval.windows.iter().filter(|window| window.closes > now).map(|window| window.opens).min()
 }
 
 impl Standing {
@@ -100,6 +122,12 @@ impl Standing {
             let end = self.end.and_then(|end| serde_json::to_value(end).ok()).map(word);
             let end = end.map(|end| format!(", {end}")).unwrap_or_default();
             let _ = writeln!(text, "Job: {phase}{end}: {job}");
+        }
+        if let Some(window) = self.next_window {
+            let _ = writeln!(text, "Window: from {window}");
+        }
+        if let (Some(at), Some(left)) = (self.restart_at, self.deferrals_left) {
+            let _ = writeln!(text, "The machine restarts at {at}; it can be put off {left} times");
         }
         text
     }

@@ -95,6 +95,12 @@ pub(crate) fn of(kind: Kind, machine: &Machine) -> Box<dyn WayBack + '_> {
     }
 }
 
+/// Whether a path below the root is a package's to own.
+pub(crate) fn is_owned(path: &Path) -> bool {
+    OWNED.iter().any(|folder| path.starts_with(folder))
+        && !NOT_OWNED.iter().any(|folder| path.starts_with(folder))
+}
+
 fn folder(machine: &Machine) -> Result<PathBuf, Error> {
     let folder = machine.path(FOLDER);
     crate::files::make_folder(&folder, 0o700)?;

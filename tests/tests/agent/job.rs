@@ -132,7 +132,7 @@ fn a_kill_while_putting_back_is_gone_on_from_too() {
     let failing = with_script(script);
     let packages = lab.vendor.offer(&failing);
     lab.say_approval(&draft(1, wanted(packages)));
-    lab.run_and_kill_when(|job| job["restoring"].is_string(), Duration::from_millis(300));
+    lab.run_and_kill_when(|job| job["phase"] == "restoring", Duration::from_millis(300));
     lab.run().says("put back as it was before");
     assert_eq!(lab.end(), "restored");
     lab.is_untouched();

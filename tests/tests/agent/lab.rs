@@ -4,6 +4,7 @@ use crate::log::Log;
 use crate::lying::{Lying, Says};
 use crate::people::{People, draft};
 use crate::vendor::Vendor;
+use api::RunOrders;
 use ids::Digest;
 use serde_json::Value;
 use std::fs;
@@ -48,6 +49,8 @@ impl Lab {
             log,
             roots: vec![first],
             approval: None,
+            run: Some(Says::go()),
+            run_of: None,
             waivers: Vec::new(),
             sources,
             repository: vendor.repository(),
@@ -69,6 +72,8 @@ impl Lab {
             tests::run(&mut unpack).ok();
         }
         let lab = Self { people, vendor, lying, machine, pin, _folder: folder };
+        // Nothing runs here that would have to settle.
+        lab.conduct("[health]\nsettle_seconds = 0\n");
         lab.inside("echo held hold | dpkg --set-selections; apt-mark auto alpha").ok();
         lab
     }
@@ -108,6 +113,70 @@ impl Lab {
         let envelope = self.people.approve(approval);
         self.lying.says().approval = Some(envelope.clone());
         envelope
+    }
+
+    /// Changes what the run asks.
+    pub(crate) fn asks(&self, change: impl FnOnce(&mut RunOrders)) {
+        change(self.lying.says().run.as_mut().unwrap());
+    }
+
+    /// The machine's own administrator says how it is to be treated.
+    pub(crate) fn conduct(&self, text: &str) {
+        self.write("/etc/patchkeep/conduct.toml", text, 0o644);
+    }
+
+    /// Puts a program into the machine, in the place of one that it does not have or must not run here.
+    pub(crate) fn stand_in(&self, name: &str, script: &str) {
+        self.write(&format!("/usr/local/sbin/{name}"), &format!("#!/bin/sh\n{script}\n"), 0o755);
+    }
+
+    /// Puts one of the administrator's hooks there: `before.d/10-name`.
+    pub(crate) fn hook(&self, name: &str, script: &str) {
+        let path = format!("/etc/patchkeep/hooks/{name}");
+        self.write(&path, &format!("#!/bin/sh\n{script}\n"), 0o755);
+    }
+
+    fn write(&self, path: &str, text: &str, mode: u32) {
+        let path = self.machine.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(&path, mode).unwrap();
+    }
+
+    /// A file of the machine; empty where there is none.
+    pub(crate) fn text(&self, path: &str) -> String {
+        fs::read_to_string(self.machine.path(path)).unwrap_or_default()
+    }
+
+    /// Changes what the agent remembers of its job, as time would.
+    pub(crate) fn remember(&self, change: impl FnOnce(&mut Value)) {
+        let mut memory = self.memory();
+        change(&mut memory["job"]);
+        fs::write(self.memory_file(), memory.to_string()).unwrap();
+    }
+
+    /// Offers what is offered always, but beta runs this script when it is installed, and approves it.
+    pub(crate) fn approve_with_script(&self, script: &str) {
+        let with = |p: &Package<'static>| p.name == "beta";
+        let offered = OFFERED.iter().map(|p| if with(p) { Package { script, ..*p } } else { *p });
+        let packages = self.vendor.offer(&offered.collect::<Vec<_>>());
+        self.say_approval(&draft(1, wanted(packages)));
+    }
+
+    /// The machine as it is now, as a provider's snapshot would have it.
+    pub(crate) fn copy_of_root(&self) -> PathBuf {
+        let copy = self.machine.root().with_extension("snapshot");
+        let mut command = Command::new("cp");
+        command.arg("--archive").arg(self.machine.root()).arg(&copy);
+        tests::run(&mut command).ok();
+        copy
+    }
+
+    /// Puts a copy in the machine's place.
+    pub(crate) fn put_root(&self, copy: PathBuf) {
+        fs::remove_dir_all(self.machine.root()).unwrap();
+        fs::rename(copy, self.machine.root()).unwrap();
     }
 
     /// Runs a shell line on the machine.

@@ -1,7 +1,7 @@
 //! A lying appliance: two HTTPS doors, the endpoints' API, a repository; it says what the test wants.
 
 use crate::log::Log;
-use api::{CHECK_IN_PATH, CheckIn, ENROL_PATH, Enrol, Enrolled, Orders, Problem};
+use api::{CHECK_IN_PATH, CheckIn, ENROL_PATH, Enrol, Enrolled, Orders, Problem, RunOrders};
 use ids::{Digest, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType,
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
-use trust::Envelope;
+use trust::{APPROVAL, Envelope};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -27,6 +27,10 @@ pub(crate) struct Says {
     pub(crate) log: Log,
     pub(crate) roots: Vec<Envelope>,
     pub(crate) approval: Option<Envelope>,
+    /// The run of the approval that it hands out; its `approval` is filled in. None: it was not started.
+    pub(crate) run: Option<RunOrders>,
+    /// Another approval that the run is about.
+    pub(crate) run_of: Option<Envelope>,
     pub(crate) waivers: Vec<Envelope>,
     pub(crate) sources: String,
     pub(crate) repository: PathBuf,
@@ -40,6 +44,29 @@ pub(crate) struct Says {
     pub(crate) problem: Option<Problem>,
     /// Every check-in since the test last asked.
     pub(crate) heard: Vec<CheckIn>,
+}
+
+impl Says {
+    /// A run that lets every job begin.
+    pub(crate) fn go() -> RunOrders {
+        RunOrders {
+            run: "01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap(),
+            approval: Digest::of(b""),
+            go: true,
+            why: String::new(),
+            provided: false,
+            proven: false,
+            stateless: false,
+            resolution: None,
+            over: None,
+        }
+    }
+
+    fn run_orders(&self) -> Option<RunOrders> {
+        let payload =
+            self.run_of.as_ref().or(self.approval.as_ref())?.unverified_payload(APPROVAL).ok()?;
+        self.run.clone().map(|run| RunOrders { approval: Digest::of(&payload), ..run })
+    }
 }
 
 /// A lying appliance on loopback.
@@ -226,7 +253,7 @@ fn answer(
                 ring: "broad".parse().unwrap(),
                 roots: says.roots.iter().skip(generation).cloned().collect(),
                 approval: says.approval.clone(),
-                run: None,
+                run: says.run_orders(),
                 waivers: says.waivers.clone(),
                 checkpoint: says.log.checkpoint(),
                 proof,

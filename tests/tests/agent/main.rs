@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod conduct;
 mod enrolment;
 mod gate;
 mod job;
@@ -10,5 +11,7 @@ mod lab;
 mod log;
 mod lying;
 mod people;
+mod restart;
+mod run;
 mod vendor;
 mod witness;

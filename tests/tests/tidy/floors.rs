@@ -146,7 +146,17 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ),
     (
         "agent",
-        &["clap", "rcgen", "reqwest", "rustix", "rustls", "tempfile", "tokio", "x509-parser"],
+        &[
+            "clap",
+            "rcgen",
+            "reqwest",
+            "rustix",
+            "rustls",
+            "tempfile",
+            "tokio",
+            "toml",
+            "x509-parser",
+        ],
     ),
     // OpenPGP (LGPL) is named here and nowhere else: the reader is a program of its own.
     ("reader", &["ar", "flate2", "liblzma", "sequoia-openpgp", "rustix"]),

@@ -3,7 +3,7 @@
 //! A file that has not changed since the copy was begun (its change time says so, which nobody can set)
 //! is left alone, so that as little as possible is touched on a machine that runs.
 
-use super::{COPY_SECONDS_MAX, Made, NOT_OWNED, OWNED};
+use super::{COPY_SECONDS_MAX, Made, NOT_OWNED, OWNED, is_owned};
 use crate::{Error, Machine};
 use ids::Timestamp;
 use std::{
@@ -53,12 +53,6 @@ pub(super) fn put_back(machine: &Machine, archive: &Path, made: &Made) -> Result
             Err(Error::WayBack(format!("/{path} is not as it was before")))
         }
     }
-}
-
-/// Whether a path below the root is a package's to own.
-fn is_owned(path: &Path) -> bool {
-    OWNED.iter().any(|folder| path.starts_with(folder))
-        && !NOT_OWNED.iter().any(|folder| path.starts_with(folder))
 }
 
 fn members(archive: &Path) -> Result<Vec<Member>, Error> {
