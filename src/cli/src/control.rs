@@ -6,8 +6,10 @@
 
 mod operation;
 mod people;
+mod window;
 
 pub(crate) use people::{PeopleReply, PeopleRequest};
+pub(crate) use window::WindowRequest;
 
 use crate::{failure::Failure, person::doing, screen::Screen};
 use fleet::Custody;
@@ -15,7 +17,7 @@ use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{
     AptConfig, BackedUp, BackupOrder, Folder, ImportOrder, ImportOutcome, NeedList, Progress,
-    Receipt, RingPointer, RootDraft, ScannerStatus, Site, SiteRootStatus, Status,
+    Receipt, RingPointer, RootDraft, ScannerStatus, Site, SiteRootStatus, Status, WindowStatus,
     audit::{Exported, Filter, Line, Scope},
 };
 use std::{
@@ -97,6 +99,7 @@ pub(crate) enum Request {
         recipients: Vec<String>,
         person: PersonId,
     },
+    Windows(WindowRequest),
     People(PeopleRequest),
 }
 
@@ -115,6 +118,7 @@ impl Request {
             | Self::Receipt
             | Self::ShowLog { .. }
             | Self::AuditKey => false,
+            Self::Windows(request) => request.writes(),
             Self::People(request) => request.writes(),
             Self::Import { .. }
             | Self::CreateRing { .. }
@@ -145,6 +149,7 @@ pub(crate) enum Reply {
     ShowLog(Vec<LogLine>),
     AuditKey(String),
     Backup(BackedUp),
+    Windows(Vec<WindowStatus>),
     People(PeopleReply),
 }
 
@@ -357,6 +362,7 @@ fn perform(
             let order = BackupOrder { into, recipients };
             Reply::Backup(site.back_up(by(&person)?, &order, report)?)
         }
+        Request::Windows(request) => Reply::Windows(window::perform(site, request)?),
         Request::People(request) => Reply::People(people::perform(site, request)?),
     })
 }

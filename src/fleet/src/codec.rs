@@ -145,6 +145,8 @@ pub const KINDS: &[&str] = &[
     "statement-refused",
     "waiver-accepted",
     "update-declined",
+    "window-set",
+    "window-removed",
     "refusals-counted",
     "log-viewed",
     "audit-exported",

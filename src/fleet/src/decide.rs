@@ -2,9 +2,9 @@
 
 use crate::{
     AnchorKind, EndpointCommand, Epoch, Fact, ImportedSource, RefusalKind, Standing, State,
-    StatementCommand, Verdict, endpoint, epoch, statement,
+    StatementCommand, Verdict, WindowCommand, WindowError, endpoint, epoch, statement, window,
 };
-use ids::{Digest, Fault, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp};
+use ids::{Digest, Fault, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName};
 
 /// What may be asked. Everything that `decide` cannot know (digests, counts) comes with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +57,8 @@ pub enum Command {
     Endpoint(EndpointCommand),
     /// About what people decided.
     Statement(StatementCommand),
+    /// About maintenance windows.
+    Window(WindowCommand),
     /// Name the malware scanner, or ask none.
     SetScanner { socket: Option<String> },
     /// Record counted refusals.
@@ -193,6 +195,12 @@ pub enum Refused {
         packages(lack.packages), endpoints(lack.endpoints)
     )]
     DoesNotClose { ring: RingName, source_id: SourceId, sequence: u64, lack: Lack },
+    /// No such window.
+    #[error("there is no window {name}")]
+    NoWindow { name: WindowName },
+    /// The window cannot be.
+    #[error("window {name} cannot be: {why}")]
+    Window { name: WindowName, why: WindowError },
     /// No such token, or it counts no more. All in one, so that nobody learns which.
     #[error("the token does not count here: ask for a new one")]
     NoToken,
@@ -242,6 +250,8 @@ impl Refused {
             | Self::NoRing { .. }
             | Self::NoView { .. }
             | Self::NoEndpoint
+            | Self::NoWindow { .. }
+            | Self::Window { .. }
             | Self::NoCompleteView { .. } => Fault::Input,
             Self::Incomplete { .. }
             | Self::DoesNotClose { .. }
@@ -339,6 +349,7 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::RefuseSiteRoot { reason, message } => Fact::SiteRootRefused { reason, message },
         Command::Endpoint(command) => return endpoint::decide(state, command, now),
         Command::Statement(command) => statement::decide(state, command)?,
+        Command::Window(command) => return window::decide(state, command, now),
         Command::SetScanner { socket } if socket == state.scanner => return Ok(Vec::new()),
         Command::SetScanner { socket } => Fact::ScannerSet { socket },
         Command::CountRefusals { source, reason, count, since, until } => {

@@ -33,6 +33,10 @@ operations! {
     Import: OPERATOR,
     /// Make a ring.
     CreateRing: OPERATOR,
+    /// Make a maintenance window, or change it.
+    SetWindow: OPERATOR,
+    /// Do away with a maintenance window.
+    RemoveWindow: OPERATOR,
     /// Point a ring at a view.
     PointRing: OPERATOR,
     /// Hand out a certificate for stock apt.
@@ -63,6 +67,10 @@ operations! {
     Retire: ADMINISTRATOR,
     /// Rings and where they point.
     Rings: None,
+    /// Maintenance windows.
+    Windows: None,
+    /// When a maintenance window opens, and for whom.
+    PreviewWindow: None,
     /// What a ring's endpoints lack of a view.
     RingNeed: None,
     /// What applies to an endpoint.

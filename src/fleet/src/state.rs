@@ -5,9 +5,9 @@
 
 use crate::{
     AnchorKind, Declined, Endpoint, Event, Fact, ImportedSource, KeptWaiver, Pages, RingStatement,
-    Token, endpoint, epoch, statement,
+    Token, Window, endpoint, epoch, statement, window,
 };
-use ids::{Digest, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp};
+use ids::{Digest, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,6 +78,9 @@ pub struct State {
     /// Updates that approvers do not want, by ring and package.
     #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub declined: BTreeMap<(RingName, String), Declined>,
+    /// Maintenance windows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub windows: BTreeMap<WindowName, Window>,
     /// The epoch, where it is not the first; see [`State::epoch`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub epoch: u32,
@@ -187,7 +190,8 @@ impl State {
             fact => {
                 // From what neither takes, nothing follows: the golden ledger holds every kind.
                 let _ = endpoint::evolve(self, fact, event.at)
-                    || statement::evolve(self, fact, event.at);
+                    || statement::evolve(self, fact, event.at)
+                    || window::evolve(self, fact);
             }
         }
     }

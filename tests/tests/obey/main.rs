@@ -13,4 +13,5 @@ mod join;
 mod load;
 mod recover;
 mod roles;
+mod window;
 mod witness;
