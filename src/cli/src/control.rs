@@ -7,9 +7,11 @@
 mod operation;
 mod people;
 mod run;
+mod window;
 
 pub(crate) use people::{PeopleReply, PeopleRequest};
 pub(crate) use run::{RunReply, RunRequest};
+pub(crate) use window::WindowRequest;
 
 use crate::{failure::Failure, person::doing, screen::Screen};
 use fleet::Custody;
@@ -17,7 +19,7 @@ use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{
     AptConfig, BackedUp, BackupOrder, Folder, ImportOrder, ImportOutcome, NeedList, Progress,
-    Receipt, RingPointer, RootDraft, ScannerStatus, Site, SiteRootStatus, Status,
+    Receipt, RingPointer, RootDraft, ScannerStatus, Site, SiteRootStatus, Status, WindowStatus,
     audit::{Exported, Filter, Line, Scope},
 };
 use std::{
@@ -99,6 +101,7 @@ pub(crate) enum Request {
         recipients: Vec<String>,
         person: PersonId,
     },
+    Windows(WindowRequest),
     People(PeopleRequest),
     Run(RunRequest),
 }
@@ -118,6 +121,7 @@ impl Request {
             | Self::Receipt
             | Self::ShowLog { .. }
             | Self::AuditKey => false,
+            Self::Windows(request) => request.writes(),
             Self::People(request) => request.writes(),
             Self::Run(request) => request.writes(),
             Self::Import { .. }
@@ -149,6 +153,7 @@ pub(crate) enum Reply {
     ShowLog(Vec<LogLine>),
     AuditKey(String),
     Backup(BackedUp),
+    Windows(Vec<WindowStatus>),
     People(PeopleReply),
     Run(RunReply),
 }
@@ -362,6 +367,7 @@ fn perform(
             let order = BackupOrder { into, recipients };
             Reply::Backup(site.back_up(by(&person)?, &order, report)?)
         }
+        Request::Windows(request) => Reply::Windows(window::perform(site, request)?),
         Request::People(request) => Reply::People(people::perform(site, request)?),
         Request::Run(request) => Reply::Run(run::perform(site, request)?),
     })

@@ -15,19 +15,24 @@ use crate::{
     update::RingWords,
 };
 use clap::{Args, Subcommand};
-use ids::{EndpointName, Timestamp};
+use ids::{EndpointName, Timestamp, WindowName};
 use site::Wish;
 use std::path::{Path, PathBuf};
 use trust::{APPROVAL, Approval, Decision, Envelope, Interval, Purpose, WAIVER, Waiver};
 
+/// What is drawn up for approval.
 #[derive(Args)]
-pub(crate) struct ApproveWords {
+pub(crate) struct WishWords {
     #[command(flatten)]
-    ring: RingWords,
-    /// When endpoints may apply it, as `OPENS/CLOSES` (RFC 3339); may be repeated. From now on until
-    /// the approval ends unless given.
-    #[arg(long = "window", value_name = "OPENS/CLOSES")]
-    windows: Vec<Window>,
+    pub(crate) ring: RingWords,
+    /// When endpoints may apply it: a window of the ring, or a span as `OPENS/CLOSES` (RFC 3339); may be
+    /// repeated. In all of the ring's windows unless given; where it has none, from now on until the
+    /// approval ends.
+    #[arg(long = "window", value_name = "NAME|OPENS/CLOSES")]
+    windows: Vec<When>,
+    /// From now on until the approval ends, although the ring has windows.
+    #[arg(long, conflicts_with = "windows")]
+    any_time: bool,
     /// Only for this endpoint; may be repeated. For all whose plans are known unless given.
     #[arg(long = "endpoint", value_name = "NAME")]
     endpoints: Vec<EndpointName>,
@@ -40,6 +45,12 @@ pub(crate) struct ApproveWords {
     /// How many days it lasts.
     #[arg(long, default_value_t = 14)]
     days: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct ApproveWords {
+    #[command(flatten)]
+    wish: WishWords,
     /// Sign nothing: let the appliance attest to it. Only where the site root allows it; no agent
     /// obeys it, and every report says so.
     #[arg(long, conflicts_with_all = ["key", "into"])]
@@ -129,46 +140,61 @@ pub(crate) enum StatementVerb {
     },
 }
 
-/// A span of time: `2026-11-28T20:00:00Z/2026-11-29T04:00:00Z`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Window(Interval);
+/// A window by its name, or a span of time: `2026-11-28T20:00:00Z/2026-11-29T04:00:00Z`.
+#[derive(Debug, Clone)]
+pub(crate) enum When {
+    Window(WindowName),
+    Span(Interval),
+}
 
-impl std::str::FromStr for Window {
+impl std::str::FromStr for When {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (opens, closes) = text.split_once('/').ok_or("it is not OPENS/CLOSES")?;
+        let Some((opens, closes)) = text.split_once('/') else {
+            return text.parse().map(Self::Window).map_err(|e: ids::NameError| e.to_string());
+        };
         let at = |text: &str| text.parse::<Timestamp>().map_err(|e| e.to_string());
         let (opens, closes) = (at(opens)?, at(closes)?);
         if closes <= opens {
             return Err("it closes before it opens".to_owned());
         }
-        Ok(Self(Interval { opens, closes }))
+        Ok(Self::Span(Interval { opens, closes }))
     }
 }
 
-impl From<Window> for Interval {
-    fn from(Window(interval): Window) -> Self {
-        interval
+impl WishWords {
+    /// The wish of whoever will sign.
+    pub(crate) fn of(self, approver: ids::PersonId) -> Result<Wish, Failure> {
+        let (mut windows, mut named) = (Vec::new(), Vec::new());
+        for when in self.windows {
+            match when {
+                When::Window(name) => named.push(name),
+                When::Span(span) => windows.push(span),
+            }
+        }
+        windows.sort();
+        Ok(Wish {
+            ring: self.ring.ring,
+            approver,
+            decision: Decision::Approve,
+            not_after: days_from_now(self.days)?,
+            windows,
+            named,
+            any_time: self.any_time,
+            endpoints: self.endpoints,
+            packages: self.packages,
+            reason: self.reason,
+        })
     }
 }
 
 impl ApproveWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let Self { ring, windows, endpoints, packages, reason, days, attested, signing } = self;
-        let mut windows: Vec<Interval> = windows.into_iter().map(Into::into).collect();
-        windows.sort();
-        let wish = Wish {
-            ring: ring.ring,
-            approver: signing.person.id()?,
-            decision: Decision::Approve,
-            not_after: days_from_now(days)?,
-            windows,
-            endpoints,
-            packages,
-            reason,
-        };
-        decide(&ring.data, wish, attested, &signing, screen)
+        let Self { wish, attested, signing } = self;
+        let data = wish.ring.data.clone();
+        let wish = wish.of(signing.person.id()?)?;
+        decide(&data, wish, attested, &signing, screen)
     }
 }
 
@@ -182,6 +208,8 @@ impl WithdrawWords {
             // Until a newer statement: agents obey none that is older in any case.
             not_after: days_from_now(3650)?,
             windows: Vec::new(),
+            named: Vec::new(),
+            any_time: false,
             endpoints: Vec::new(),
             packages: Vec::new(),
             reason: Some(reason),

@@ -27,6 +27,7 @@ mod site_root;
 mod ssh;
 mod status;
 mod update;
+mod window;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -67,6 +68,9 @@ enum Verb {
     /// Rings: list them, make one, point one at a view, say what its endpoints lack.
     #[command(subcommand)]
     Ring(ring::Ring),
+    /// Maintenance windows: when a ring may be changed.
+    #[command(subcommand)]
+    Window(window::WindowVerb),
     /// The malware scanner (clamd) that imports ask: show it, name it, turn it off.
     #[command(subcommand)]
     Scanner(scanner::Scanner),
@@ -143,6 +147,7 @@ fn run(verb: Verb, screen: &Screen) -> Result<(), Failure> {
         Verb::Import(verb) => verb.run(screen),
         Verb::Ring(verb) => verb.run(screen),
         Verb::Run(verb) => verb.run(screen),
+        Verb::Window(verb) => verb.run(screen),
         Verb::Scanner(verb) => verb.run(screen),
         Verb::Serve(verb) => verb.run(screen),
         Verb::Endpoint(verb) => verb.run(screen),

@@ -7,24 +7,22 @@ mod watch;
 
 use crate::{
     control::{Reply, Request, RunReply, RunRequest, ask, unexpected},
-    decide::{Window, submit_statement},
+    decide::{WishWords, submit_statement},
     failure::Failure,
     person::Person,
     screen::Screen,
     signed_file::{must_be_new, write},
-    site_root::days_from_now,
     ssh,
-    update::RingWords,
 };
 use clap::{Args, Subcommand};
 use fleet::{Brake, JobEnd, Resolution};
 use ids::{EndpointName, PersonId};
-use site::{RunEndpoint, RunReport, RunStatus, Wish};
+use site::{RunEndpoint, RunReport, RunStatus};
 use std::{
     fmt::Write as _,
     path::{Path, PathBuf},
 };
-use trust::{APPROVAL, Approval, Decision, Envelope, Interval};
+use trust::{APPROVAL, Approval, Envelope};
 
 #[derive(Subcommand)]
 pub(crate) enum RunVerb {
@@ -61,26 +59,10 @@ pub(crate) enum RunVerb {
 #[derive(Args)]
 pub(crate) struct PlanWords {
     #[command(flatten)]
-    ring: RingWords,
+    wish: WishWords,
     /// Who will approve it.
     #[arg(long, value_name = "PERSON")]
     approver: PersonId,
-    /// When endpoints may apply it, as `OPENS/CLOSES` (RFC 3339); may be repeated. From its approval on
-    /// until that ends unless given.
-    #[arg(long = "window", value_name = "OPENS/CLOSES")]
-    windows: Vec<Window>,
-    /// Only this endpoint; may be repeated.
-    #[arg(long = "endpoint", value_name = "NAME")]
-    endpoints: Vec<EndpointName>,
-    /// Only this package; may be repeated.
-    #[arg(long = "package", value_name = "PACKAGE")]
-    packages: Vec<String>,
-    /// Why.
-    #[arg(long)]
-    reason: Option<String>,
-    /// How many days it lasts.
-    #[arg(long, default_value_t = 14)]
-    days: u32,
     /// Pause by itself after so many endpoints have failed; 0 never.
     #[arg(long, value_name = "COUNT", default_value_t = Brake::default().failures)]
     brake_failures: u64,
@@ -204,21 +186,11 @@ impl RunVerb {
 
 impl PlanWords {
     fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let mut windows: Vec<Interval> = self.windows.into_iter().map(Into::into).collect();
-        windows.sort();
-        let wish = Wish {
-            ring: self.ring.ring,
-            approver: self.approver,
-            decision: Decision::Approve,
-            not_after: days_from_now(self.days)?,
-            windows,
-            endpoints: self.endpoints,
-            packages: self.packages,
-            reason: self.reason,
-        };
+        let data = self.wish.ring.data.clone();
+        let wish = self.wish.of(self.approver)?;
         let brake = Brake { failures: self.brake_failures, per_cent: self.brake_per_cent };
         let request = RunRequest::Plan { wish: Box::new(wish), brake, person: self.person.id()? };
-        let RunReply::Planned(planned) = ask_runs(&self.ring.data, request, screen)? else {
+        let RunReply::Planned(planned) = ask_runs(&data, request, screen)? else {
             return Err(unexpected());
         };
         let approval = Approval::unverified(&planned.draft)?;

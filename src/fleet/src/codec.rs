@@ -161,6 +161,8 @@ pub const KINDS: &[&str] = &[
     "restore-ended",
     "snapshot-deleted",
     "endpoint-silent",
+    "window-set",
+    "window-removed",
     "refusals-counted",
     "log-viewed",
     "audit-exported",

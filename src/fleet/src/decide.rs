@@ -2,10 +2,10 @@
 
 use crate::{
     AnchorKind, EndpointCommand, Epoch, Fact, ImportedSource, RefusalKind, RunCommand, RunStanding,
-    SnapshotCommand, Standing, State, StatementCommand, Verdict, endpoint, epoch, provided, run,
-    statement,
+    SnapshotCommand, Standing, State, StatementCommand, Verdict, WindowCommand, WindowError,
+    endpoint, epoch, provided, run, statement, window,
 };
-use ids::{Digest, Fault, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp};
+use ids::{Digest, Fault, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName};
 
 /// What may be asked. Everything that `decide` cannot know (digests, counts) comes with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,8 @@ pub enum Command {
     Run(RunCommand),
     /// About snapshots that providers make.
     Snapshot(SnapshotCommand),
+    /// About maintenance windows.
+    Window(WindowCommand),
     /// Name the malware scanner, or ask none.
     SetScanner { socket: Option<String> },
     /// Record counted refusals.
@@ -198,6 +200,12 @@ pub enum Refused {
         packages(lack.packages), endpoints(lack.endpoints)
     )]
     DoesNotClose { ring: RingName, source_id: SourceId, sequence: u64, lack: Lack },
+    /// No such window.
+    #[error("there is no window {name}")]
+    NoWindow { name: WindowName },
+    /// The window cannot be.
+    #[error("window {name} cannot be: {why}")]
+    Window { name: WindowName, why: WindowError },
     /// No such token, or it counts no more. All in one, so that nobody learns which.
     #[error("the token does not count here: ask for a new one")]
     NoToken,
@@ -280,6 +288,8 @@ impl Refused {
             | Self::NoRun { .. }
             | Self::NobodyToRun
             | Self::RingCircle { .. }
+            | Self::NoWindow { .. }
+            | Self::Window { .. }
             | Self::NoCompleteView { .. } => Fault::Input,
             Self::Incomplete { .. }
             | Self::DoesNotClose { .. }
@@ -382,6 +392,7 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::Statement(command) => return statement::decide(state, command),
         Command::Run(command) => return run::decide(state, command, now),
         Command::Snapshot(command) => return provided::decide(state, command),
+        Command::Window(command) => return window::decide(state, command, now),
         Command::SetScanner { socket } if socket == state.scanner => return Ok(Vec::new()),
         Command::SetScanner { socket } => Fact::ScannerSet { socket },
         Command::CountRefusals { source, reason, count, since, until } => {

@@ -6,7 +6,8 @@
 //! To add a fact: a variant here, its arm in `state.rs`, a line in the golden ledger. To change one:
 //! raise its number in [`Fact::version`] and write an upcaster in `codec.rs`.
 
-use ids::{Digest, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp};
+use ids::{Digest, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName};
+use jiff::civil;
 use serde::{Deserialize, Serialize};
 
 /// One entry of the ledger.
@@ -356,6 +357,19 @@ pub enum Fact {
     EndpointSilent { endpoint: RecordId, approval: Digest, record: Digest },
     /// Which malware scanner imports ask from here on: clamd's socket; `None` asks none.
     ScannerSet { socket: Option<String> },
+    /// A maintenance window was made or changed: see [`crate::Window`]. `edition` is that of the database
+    /// of time zones by which it was judged.
+    WindowSet {
+        window: WindowName,
+        ring: RingName,
+        rule: String,
+        start: civil::DateTime,
+        zone: String,
+        minutes: u32,
+        edition: String,
+    },
+    /// A maintenance window is no more.
+    WindowRemoved { window: WindowName },
     /// Unauthenticated refusals, counted: at most one per kind and reason in ten minutes.
     RefusalsCounted {
         source: RefusalKind,

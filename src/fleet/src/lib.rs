@@ -20,6 +20,8 @@ mod provided;
 mod run;
 mod state;
 mod statement;
+mod window;
+mod zone;
 
 pub use codec::{CodecError, ENTRY_BYTES_MAX, KINDS, decode, encode};
 pub use custody::{AvEngine, Custody, CustodyOutcome, MediaType, ScanResult, Verdict};
@@ -44,3 +46,5 @@ pub use state::{KeptView, OpenImport, State, Stayed, VIEWS_KEPT};
 pub use statement::{
     Declined, KeptWaiver, RingStatement, Said, StatementCommand, statement_accepted,
 };
+pub use window::{WINDOW_MINUTES_MAX, Window, WindowCommand, WindowError, spans};
+pub use zone::{Odd, Zone};

@@ -31,6 +31,10 @@ const ADMINISTRATOR: Option<Role> = Some(Role::Administrator);
 operations! {
     /// Make a ring.
     CreateRing: OPERATOR,
+    /// Make a maintenance window, or change it.
+    SetWindow: OPERATOR,
+    /// Do away with a maintenance window.
+    RemoveWindow: OPERATOR,
     /// Point a ring at a view.
     PointRing: OPERATOR,
     /// Put a ring behind another.
@@ -77,6 +81,10 @@ operations! {
     Retire: ADMINISTRATOR,
     /// Rings and where they point.
     Rings: None,
+    /// Maintenance windows.
+    Windows: None,
+    /// When a maintenance window opens, and for whom.
+    PreviewWindow: None,
     /// What a ring's endpoints lack of a view.
     RingNeed: None,
     /// What applies to an endpoint.

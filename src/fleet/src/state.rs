@@ -5,9 +5,10 @@
 
 use crate::{
     AnchorKind, Declined, Endpoint, Event, Fact, ImportedSource, KeptWaiver, LastRun, Pages,
-    RingPlace, RingStatement, Run, Token, endpoint, epoch, provided, run, statement,
+    RingPlace, RingStatement, Run, Token, Window, endpoint, epoch, provided, run, statement,
+    window,
 };
-use ids::{Digest, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp};
+use ids::{Digest, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,6 +88,9 @@ pub struct State {
     /// The last complete run of each ring.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub last_runs: BTreeMap<RingName, LastRun>,
+    /// Maintenance windows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub windows: BTreeMap<WindowName, Window>,
     /// The epoch, where it is not the first; see [`State::epoch`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub epoch: u32,
@@ -198,7 +202,8 @@ impl State {
                 let _ = endpoint::evolve(self, fact, event.at)
                     || statement::evolve(self, fact, event.at)
                     || run::evolve(self, fact, event.at)
-                    || provided::evolve(self, fact, event.at);
+                    || provided::evolve(self, fact, event.at)
+                    || window::evolve(self, fact);
             }
         }
     }

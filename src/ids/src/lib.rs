@@ -12,4 +12,7 @@ mod name;
 pub use digest::{Digest, Hasher, ParseDigestError};
 pub use fault::Fault;
 pub use jiff::Timestamp;
-pub use name::{EndpointName, NameError, PersonId, RecordId, RingName, SiteName, SourceId};
+pub use name::{
+    EndpointName, NameError, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId,
+    WindowName,
+};

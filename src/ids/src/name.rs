@@ -104,6 +104,14 @@ name!(
     PersonId, "person id", DOTTED, |t| is_label(t, true)
 );
 name!(
+    /// A maintenance window, e.g. `servers-night`.
+    WindowName, "window name", RULE, |t| is_label(t, false)
+);
+name!(
+    /// A patch policy, e.g. `cyber-essentials`.
+    PolicyName, "policy name", RULE, |t| is_label(t, false)
+);
+name!(
     /// A record that is made once: a custody record, an import. A ULID.
     RecordId, "record id", ULID, is_ulid
 );

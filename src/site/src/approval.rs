@@ -7,7 +7,7 @@ use crate::{Error, Site, clock, rows};
 use api::Plan;
 use catalogue::{Catalogue, FileKind, Update};
 use fleet::{Actor, Command, RingStatement, Said, Standing, StatementCommand};
-use ids::{Digest, EndpointName, PersonId, RingName, Timestamp};
+use ids::{Digest, EndpointName, PersonId, RingName, Timestamp, WindowName};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
@@ -73,8 +73,15 @@ pub struct Wish {
     pub decision: Decision,
     /// When it ends.
     pub not_after: Timestamp,
-    /// When endpoints may apply; none given: from now on until it ends.
+    /// When endpoints may apply; none given: in the ring's windows, or, where it has none, from now on
+    /// until it ends.
     pub windows: Vec<Interval>,
+    /// Only in these of the ring's windows, besides.
+    #[serde(default)]
+    pub named: Vec<WindowName>,
+    /// From now on until it ends, although the ring has windows.
+    #[serde(default)]
+    pub any_time: bool,
     /// Only these endpoints; none given: all whose plans are known.
     pub endpoints: Vec<EndpointName>,
     /// Only these packages; none given: all that were not declined.
@@ -237,6 +244,7 @@ impl Site {
             reason: wish.reason.clone(),
         };
         if wish.decision == Decision::Approve {
+            approval.windows = self.spans_for(&wish, now)?;
             fill(&mut approval, &wish, &updates)?;
         }
         let payload = approval.to_payload().map_err(Error::Denied)?;
@@ -442,7 +450,6 @@ fn fill(approval: &mut Approval, wish: &Wish, updates: &RingUpdates) -> Result<(
         return Err(Error::Input(message));
     }
     approval.cves = cves.into_iter().collect();
-    approval.windows.clone_from(&wish.windows);
     if approval.windows.is_empty() {
         approval.windows.push(Interval { opens: approval.issued_at, closes: approval.not_after });
     }

@@ -43,6 +43,7 @@ mod site_root;
 mod snapshot;
 mod status;
 mod vendor;
+mod window;
 
 pub use applies::{EndpointMissing, MissingUpdate};
 pub use approval::{RingUpdate, RingUpdates, Wish};
@@ -73,3 +74,4 @@ pub use site::Site;
 pub use site_root::{RootDraft, SiteRootStatus};
 pub use status::{Receipt, SourceStatus, Status};
 pub use vendor::chain;
+pub use window::{Opening, WindowStatus};

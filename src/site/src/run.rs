@@ -141,7 +141,7 @@ impl Site {
         let members = match newest.filter(|newest| newest.statement == known.statement) {
             Some(newest) => {
                 let envelope = self.kept_envelope(&newest.envelope)?;
-                self.members(&Approval::unverified(&envelope).map_err(Error::Denied)?)?
+                self.joining(&Approval::unverified(&envelope).map_err(Error::Denied)?)?
             }
             // It is not approved, which is what the rules will say.
             None => Vec::new(),
@@ -287,12 +287,12 @@ impl Site {
 
     /// The run that begins with an approval which nobody had planned.
     pub(crate) fn new_run(&self, approval: &Approval) -> Result<NewRun, Error> {
-        let (run, members) = (keys::record_id(clock::now())?, self.members(approval)?);
+        let (run, members) = (keys::record_id(clock::now())?, self.joining(approval)?);
         Ok(NewRun { run, members, brake: Brake::default() })
     }
 
     /// The endpoints that an approval names and that are active in its ring.
-    fn members(&self, approval: &Approval) -> Result<Vec<RecordId>, Error> {
+    fn joining(&self, approval: &Approval) -> Result<Vec<RecordId>, Error> {
         let state = self.state();
         let active =
             |known: &Endpoint| known.standing == Standing::Active && known.ring == approval.ring;

@@ -14,4 +14,5 @@ mod load;
 mod recover;
 mod roles;
 mod runs;
+mod window;
 mod witness;

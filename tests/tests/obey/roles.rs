@@ -84,6 +84,9 @@ impl Desk {
             O::PointRing => {
                 self.verb(&["ring", "point"], &["other", tests::SOURCE, "--as", "oscar"])
             }
+            O::SetWindow | O::RemoveWindow | O::Windows | O::PreviewWindow => {
+                self.does_with_windows(operation)
+            }
             O::AptConfig => {
                 self.verb(&["endpoint", "apt-config"], &[&["old1"][..], &address].concat())
             }
@@ -153,6 +156,24 @@ impl Desk {
                 self.verb(&["waive"], &[&["web1", "--into", &into][..], &why].concat())
             }
         });
+    }
+
+    /// What people do with windows.
+    fn does_with_windows(&self, operation: Operation) -> Said {
+        match operation {
+            Operation::SetWindow => {
+                let rule =
+                    ["--rule", "FREQ=DAILY", "--start", "2026-11-01T22:00", "--minutes", "60"];
+                let words = ["--zone", "Europe/London", "--as", "oscar"];
+                self.verb(&["window", "set"], &[&["days"][..], &words, &rule].concat());
+                self.verb(&["window", "set"], &[&["nights"][..], &words, &rule].concat())
+            }
+            Operation::RemoveWindow => {
+                self.verb(&["window", "remove"], &["nights", "--as", "oscar"])
+            }
+            Operation::PreviewWindow => self.verb(&["window", "preview"], &["days"]),
+            _ => self.verb(&["window", "list"], &[]),
+        }
     }
 
     fn log(&self) -> Vec<Event> {

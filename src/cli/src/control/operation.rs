@@ -24,6 +24,7 @@ impl Request {
             Self::ShowLog { .. } => Operation::ShowLog,
             Self::AuditKey => Operation::AuditKey,
             Self::Backup { .. } => Operation::Backup,
+            Self::Windows(request) => request.operation(),
             Self::People(request) => request.operation(),
             Self::Run(request) => request.operation(),
         }

@@ -167,6 +167,8 @@ impl Story<'_> {
             decision: Decision::Approve,
             not_after: not_after.map_err(|e| Failure::say(Fault::Broken, e.to_string()))?,
             windows: Vec::new(),
+            named: Vec::new(),
+            any_time: false,
             endpoints: Vec::new(),
             packages,
             reason: None,

@@ -2,6 +2,7 @@
 
 mod epoch;
 mod people;
+mod rules;
 mod run;
 
 use fleet::{Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, Verdict};
@@ -157,7 +158,8 @@ fn import(fact: &Fact, who: &str) -> String {
             format!("{who} turned the malware scan of imports off")
         }
         other => {
-            people::said(other, who).or_else(|| epoch::said(other, who)).unwrap_or_else(|| {
+            let said = people::said(other, who).or_else(|| epoch::said(other, who));
+            said.or_else(|| rules::said(other, who)).unwrap_or_else(|| {
                 format!("{who} did something that this version has no words for: {}", other.kind())
             })
         }
