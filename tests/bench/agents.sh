@@ -16,3 +16,4 @@ export PATCHKEEP_READER
 # A hundred thousand small files: in memory where there is some, for their weight on a disk is not asked here.
 [ -d /dev/shm ] && export TMPDIR=/dev/shm
 "$program" memory "${BENCH_ENDPOINTS:-10000}"
+"$program" run "${BENCH_ENDPOINTS:-10000}"

@@ -19,6 +19,9 @@ const RADAR_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often counted refusals are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
+/// How often it is looked what providers are to be asked: endpoints wait for it.
+const PROVIDERS_EVERY: Duration = Duration::from_secs(1);
+
 /// Longest time between two check-ins: agents wait no longer than a day, whatever they are told.
 const CHECK_IN_SECONDS_MAX: u64 = 24 * 60 * 60;
 
@@ -144,6 +147,7 @@ impl Open {
         let serving = server::start(config, shelf, store, tls, on_refusal).await?;
         site.announce()?;
         control::listen(&site)?;
+        look_after_providers(&site);
         Ok(Self { site, serving, refusals })
     }
 
@@ -166,6 +170,18 @@ impl Open {
             Err(site) => Ok(site.heart().stop()?),
         }
     }
+}
+
+/// Has providers asked what is due, until the appliance is gone.
+fn look_after_providers(site: &Arc<Site>) {
+    let site = Arc::downgrade(site);
+    std::thread::spawn(move || {
+        while let Some(site) = site.upgrade() {
+            site.see_to_providers();
+            drop(site);
+            std::thread::sleep(PROVIDERS_EVERY);
+        }
+    });
 }
 
 /// Waits for an interrupt or a request to end, writing counted refusals meanwhile.

@@ -159,6 +159,7 @@ pub const KINDS: &[&str] = &[
     "snapshot-failed",
     "restore-begun",
     "restore-ended",
+    "restore-drilled",
     "snapshot-deleted",
     "endpoint-silent",
     "window-set",

@@ -66,6 +66,12 @@ pub struct Endpoint {
     /// The snapshot that its provider holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<KeptSnapshot>,
+    /// When its way back was last tried on a clone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drilled_at: Option<Timestamp>,
+    /// The approval in whose job it said nothing for long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent: Option<Digest>,
     /// Whether a restore explains that it holds less of the log than before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub put_back: bool,
@@ -312,6 +318,8 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
                 run: None,
                 resolution: None,
                 snapshot: None,
+                drilled_at: None,
+                silent: None,
                 put_back: false,
                 reopened: false,
             };
@@ -340,7 +348,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
         }
         Fact::JobReported { endpoint, job, .. } => {
             provided::set(state, endpoint, job.clone());
-            change(state, endpoint, |known| known.reopened = false);
+            change(state, endpoint, |known| (known.reopened, known.silent) = (false, None));
         }
         Fact::ReportRefused { .. } => {}
         Fact::FixReopened { endpoint, .. } => {

@@ -351,6 +351,8 @@ pub enum Fact {
     RestoreBegun { endpoint: RecordId, approval: Digest },
     /// The provider put the machine back, or could not; its snapshot is kept.
     RestoreEnded { endpoint: RecordId, approval: Digest, restored: bool, record: Digest },
+    /// The way back was tried on a clone, without a patch; `record` commits to what was shown.
+    RestoreDrilled { endpoint: RecordId, passed: bool, record: Digest },
     /// The provider holds the snapshot of this job no more.
     SnapshotDeleted { endpoint: RecordId, approval: Digest },
     /// An endpoint that had begun said nothing for long; `record` commits to what its provider sees of it.

@@ -35,6 +35,8 @@ pub enum SnapshotCommand {
     EndRestore { endpoint: RecordId, approval: Digest, restored: bool, record: Digest },
     /// The provider holds it no more.
     Delete { endpoint: RecordId, approval: Digest },
+    /// A snapshot was made only to try the way back on a clone of it, and is gone again.
+    Drill { endpoint: RecordId, passed: bool, record: Digest },
     /// A machine that has begun said nothing for long; what its provider sees of it.
     Probe { endpoint: RecordId, approval: Digest, record: Digest },
 }
@@ -86,6 +88,10 @@ pub(crate) fn decide(state: &State, command: SnapshotCommand) -> Result<Vec<Fact
             let known = state.endpoints.get(&endpoint).ok_or(Refused::NoEndpoint)?;
             kept(known, &approval).ok_or(Refused::NoSnapshot)?;
             vec![Fact::SnapshotDeleted { endpoint, approval }]
+        }
+        C::Drill { endpoint, passed, record } => {
+            state.endpoints.get(&endpoint).ok_or(Refused::NoEndpoint)?;
+            vec![Fact::RestoreDrilled { endpoint, passed, record }]
         }
         C::Probe { endpoint, approval, record } => {
             begun(state, &endpoint, &approval)?;
@@ -165,7 +171,12 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
         Fact::SnapshotDeleted { endpoint, .. } => {
             change(state, endpoint, |known| known.snapshot = None);
         }
-        Fact::EndpointSilent { .. } => {}
+        Fact::RestoreDrilled { endpoint, .. } => {
+            change(state, endpoint, |known| known.drilled_at = Some(at));
+        }
+        Fact::EndpointSilent { endpoint, approval, .. } => {
+            change(state, endpoint, |known| known.silent = Some(*approval));
+        }
         _ => return false,
     }
     true

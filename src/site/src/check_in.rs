@@ -124,11 +124,20 @@ impl Site {
             return Err(Error::Input("its inventory is absurdly long".to_owned()));
         }
         let installed = inventory.installed();
-        let packages = installed.map_err(|e| Error::Input(format!("its inventory: {e}")))?.len();
+        let installed = installed.map_err(|e| Error::Input(format!("its inventory: {e}")))?;
+        let reopened = self.reopened(&caller.known, &installed)?;
+        let packages = installed.len();
         let inventory = serde_json::to_value(inventory).map_err(Error::State)?;
         let (endpoint, packages) = (caller.id.clone(), packages as u64);
         let take = |inventory| EndpointCommand::TakeInventory { endpoint, inventory, packages };
         self.record(caller, inventory, take)?;
+        if let (Some(job), false) = (&caller.known.job, reopened.is_empty()) {
+            let (endpoint, approval) = (caller.id.clone(), job.approval);
+            let packages = reopened.len() as u64;
+            self.record(caller, json!({ "packages": reopened }), |record| {
+                EndpointCommand::Reopen { endpoint, approval, packages, record }
+            })?;
+        }
         self.forget(caller.known.inventory)
     }
 

@@ -48,6 +48,7 @@ pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
         Fact::JobReported { endpoint, record, .. }
         | Fact::SnapshotFailed { endpoint, record, .. }
         | Fact::RestoreEnded { endpoint, record, .. }
+        | Fact::RestoreDrilled { endpoint, record, .. }
         | Fact::EndpointSilent { endpoint, record, .. } => {
             let value = json!({ "entry": index, "at": event.at, "record": record });
             let key = endpoint.as_str().as_bytes().to_vec();

@@ -6,6 +6,7 @@ use crate::{
     clock, epoch, folder,
     heart::{self, Heart, Writer},
     keys,
+    provider::Providers,
     roster::Roster,
     rows,
     shelf::{Shelf, ShelfHandle},
@@ -42,6 +43,7 @@ pub struct Site {
     roster: Roster,
     applies: Applies,
     revoked: Revoked,
+    providers: Providers,
     log_key: VerifierKey,
     _lock: folder::Lock,
 }
@@ -100,6 +102,7 @@ impl Site {
             roster: Roster::default(),
             applies: Applies::default(),
             revoked: Revoked::default(),
+            providers: Providers::default(),
             log_key,
             _lock: lock,
         };
@@ -176,6 +179,10 @@ impl Site {
     }
 
     /// Who the endpoints are.
+    pub(crate) fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
     pub(crate) fn roster(&self) -> &Roster {
         &self.roster
     }

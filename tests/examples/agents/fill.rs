@@ -7,6 +7,7 @@ use ids::{Digest, EndpointName};
 use serde_json::json;
 use site::{Folder, Site};
 use std::fs;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -50,8 +51,20 @@ fn serve(appliance: &Appliance) -> (u64, f64) {
     (kib * 1024, start)
 }
 
-fn fill(appliance: &Appliance, count: usize) {
+/// Has so many endpoints join; their certificates.
+pub(crate) fn fill(appliance: &Appliance, count: usize) -> Vec<Digest> {
     let site = Site::open(&Folder::at(&appliance.data()), None).unwrap();
+    let certificates = Mutex::new(Vec::new());
+    each(count, |number| {
+        let certificate = join(&site, &format!("m{number:05}"));
+        certificates.lock().unwrap().push(certificate);
+    });
+    site.close().unwrap();
+    certificates.into_inner().unwrap()
+}
+
+/// Does something for each number, many at the same time.
+pub(crate) fn each(count: usize, work: impl Fn(usize) + Sync) {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -59,16 +72,15 @@ fn fill(appliance: &Appliance, count: usize) {
                 while let number = next.fetch_add(1, Ordering::Relaxed)
                     && number < count
                 {
-                    join(&site, &format!("m{number:05}"));
+                    work(number);
                 }
             });
         }
     });
-    site.close().unwrap();
 }
 
 /// One endpoint's way into the ledger: token, question, confirmation, inventory and plan.
-fn join(site: &Site, name: &str) {
+fn join(site: &Site, name: &str) -> Digest {
     let person = "ann".parse().unwrap();
     let ann = Actor::Person { person, role: Role::Administrator, door: Door::CommandLine };
     let endpoint: EndpointName = name.parse().unwrap();
@@ -90,4 +102,5 @@ fn join(site: &Site, name: &str) {
         Some(swarm::plan(["package-0", "package-1"].map(|name| ids::Digest::of(name.as_bytes())))),
     );
     site.check_in(&certificate, &CheckIn { inventory, plan, ..swarm::quiet() }).unwrap();
+    certificate
 }

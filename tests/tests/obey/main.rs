@@ -11,6 +11,7 @@ mod hostile;
 mod house;
 mod join;
 mod load;
+mod provider;
 mod recover;
 mod roles;
 mod runs;

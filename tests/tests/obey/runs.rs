@@ -10,15 +10,20 @@ use std::sync::{Arc, Mutex};
 use tests::{Drone, Said, Swarm, swarm};
 
 /// A site whose endpoints have said what they would apply.
-struct Yard {
-    house: House,
+pub(crate) struct Yard {
+    pub(crate) house: House,
     swarm: Swarm,
     drones: Vec<Drone>,
     log: VerifierKey,
 }
 
 /// A job's report, as far as tests differ.
-type Step = (JobPhase, Option<WayBack>, Option<JobEnd>);
+pub(crate) type Step = (JobPhase, Option<WayBack>, Option<JobEnd>);
+
+/// A step of a job.
+pub(crate) const fn step(phase: JobPhase, way_back: Option<WayBack>, end: Option<JobEnd>) -> Step {
+    (phase, way_back, end)
+}
 
 const WAITING: Step = (JobPhase::WaitingForWindow, None, None);
 const APPLYING: Step = (JobPhase::Applying, Some(WayBack::Own), None);
@@ -28,7 +33,7 @@ const RESTORED: Step = (JobPhase::Ended, Some(WayBack::Own), Some(JobEnd::Restor
 const EFFECTIVE: Step = (JobPhase::Ended, Some(WayBack::Own), Some(JobEnd::Effective));
 
 impl Yard {
-    fn new(count: usize) -> Self {
+    pub(crate) fn new(count: usize) -> Self {
         let house = House::new();
         let swarm = Swarm::new(&house.appliance, &house.here().people, &house.here().endpoints);
         let offered = house.offered;
@@ -45,25 +50,25 @@ impl Yard {
         Self { house, swarm, drones, log }
     }
 
-    fn verb(&self, verb: &[&str], rest: &[&str]) -> Said {
+    pub(crate) fn verb(&self, verb: &[&str], rest: &[&str]) -> Said {
         self.house.appliance.verb(verb, rest)
     }
 
-    fn operator(&self, verb: &str, rest: &[&str]) -> Said {
+    pub(crate) fn operator(&self, verb: &str, rest: &[&str]) -> Said {
         self.verb(&["run", verb], &[rest, &["--as", "oscar"]].concat())
     }
 
-    fn plan(&self, words: &[&str]) {
+    pub(crate) fn plan(&self, words: &[&str]) {
         self.operator("plan", &[&["--approver", "kim"], words].concat()).ok();
     }
 
-    fn approve(&self) -> Said {
+    pub(crate) fn approve(&self) -> Said {
         let key = self.house.key("kim");
         self.verb(&["run", "approve"], &["broad", "--key", &key, "--yes", "--as", "kim"])
     }
 
     /// What `run report` says to scripts.
-    fn report(&self) -> Value {
+    pub(crate) fn report(&self) -> Value {
         serde_json::from_str(&self.verb(&["run", "report"], &["broad", "--json"]).ok().out).unwrap()
     }
 
@@ -72,7 +77,7 @@ impl Yard {
     }
 
     /// These endpoints check in, each with this report; what they are told, in their order.
-    fn say(&mut self, who: std::ops::Range<usize>, step: Step) -> Vec<Orders> {
+    pub(crate) fn say(&mut self, who: std::ops::Range<usize>, step: Step) -> Vec<Orders> {
         let (approval, (phase, way_back, end)) = (self.approval(), step);
         let told = Arc::new(Mutex::new(Vec::new()));
         let after = self.drones.split_off(who.end);
@@ -113,7 +118,7 @@ impl Yard {
         self.house.events(&self.log)
     }
 
-    fn kinds(&self) -> Vec<&'static str> {
+    pub(crate) fn kinds(&self) -> Vec<&'static str> {
         self.events().iter().map(|event| event.fact.kind()).collect()
     }
 }

@@ -91,6 +91,12 @@ fn snapshot(fact: &Fact) -> Option<String> {
              snapshot is kept",
             approval.short()
         ),
+        Fact::RestoreDrilled { endpoint, passed: true, .. } => {
+            format!("the way back of endpoint {endpoint} was tried on a clone, and it works")
+        }
+        Fact::RestoreDrilled { endpoint, passed: false, .. } => {
+            format!("ALARM: the way back of endpoint {endpoint} was tried on a clone, and it does not work")
+        }
         Fact::SnapshotDeleted { endpoint, approval } => format!(
             "the provider of endpoint {endpoint} holds the snapshot from before approval {} no more",
             approval.short()
