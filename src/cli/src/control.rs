@@ -6,10 +6,12 @@
 
 mod operation;
 mod people;
+mod report;
 mod run;
 mod window;
 
 pub(crate) use people::{PeopleReply, PeopleRequest};
+pub(crate) use report::{ReportReply, ReportRequest};
 pub(crate) use run::{RunReply, RunRequest};
 pub(crate) use window::WindowRequest;
 
@@ -102,6 +104,7 @@ pub(crate) enum Request {
         person: PersonId,
     },
     Windows(WindowRequest),
+    Report(ReportRequest),
     People(PeopleRequest),
     Run(RunRequest),
 }
@@ -122,6 +125,7 @@ impl Request {
             | Self::ShowLog { .. }
             | Self::AuditKey => false,
             Self::Windows(request) => request.writes(),
+            Self::Report(request) => request.writes(),
             Self::People(request) => request.writes(),
             Self::Run(request) => request.writes(),
             Self::Import { .. }
@@ -154,6 +158,7 @@ pub(crate) enum Reply {
     AuditKey(String),
     Backup(BackedUp),
     Windows(Vec<WindowStatus>),
+    Report(ReportReply),
     People(PeopleReply),
     Run(RunReply),
 }
@@ -211,6 +216,18 @@ pub(crate) fn ask_people(
 ) -> Result<PeopleReply, Failure> {
     match ask(data, Request::People(request), screen)? {
         Reply::People(reply) => Ok(reply),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Asks what a site goes by, or how it stands.
+pub(crate) fn ask_report(
+    data: &Path,
+    request: ReportRequest,
+    screen: &Screen,
+) -> Result<ReportReply, Failure> {
+    match ask(data, Request::Report(request), screen)? {
+        Reply::Report(reply) => Ok(reply),
         _ => Err(unexpected()),
     }
 }
@@ -367,6 +384,7 @@ fn perform(
             let order = BackupOrder { into, recipients };
             Reply::Backup(site.back_up(by(&person)?, &order, report)?)
         }
+        Request::Report(request) => Reply::Report(report::perform(site, request)?),
         Request::Windows(request) => Reply::Windows(window::perform(site, request)?),
         Request::People(request) => Reply::People(people::perform(site, request)?),
         Request::Run(request) => Reply::Run(run::perform(site, request)?),

@@ -1,11 +1,15 @@
 //! What may be asked of a site, and what follows: `decide(&State, Command, now) -> facts`.
 
 use crate::{
-    AnchorKind, EndpointCommand, Epoch, Fact, ImportedSource, RefusalKind, RunCommand, RunStanding,
-    SnapshotCommand, Standing, State, StatementCommand, Verdict, WindowCommand, WindowError,
-    endpoint, epoch, provided, run, statement, window,
+    AnchorKind, Calendar, EndpointCommand, Epoch, ExceptionCommand, Fact, ImportedSource,
+    PolicyCommand, RefusalKind, RunCommand, RunStanding, SnapshotCommand, Standing, State,
+    StatementCommand, Verdict, WindowCommand, WindowError, calendar, endpoint, epoch, exception,
+    policy, provided, run, statement, window,
 };
-use ids::{Digest, Fault, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName};
+use ids::{
+    Digest, Fault, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp,
+    WindowName,
+};
 
 /// What may be asked. Everything that `decide` cannot know (digests, counts) comes with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +66,12 @@ pub enum Command {
     Run(RunCommand),
     /// About snapshots that providers make.
     Snapshot(SnapshotCommand),
+    /// Say by which calendar the site goes.
+    SetCalendar(Calendar),
+    /// About exceptions.
+    Exception(ExceptionCommand),
+    /// About policies.
+    Policy(PolicyCommand),
     /// About maintenance windows.
     Window(WindowCommand),
     /// Name the malware scanner, or ask none.
@@ -200,6 +210,32 @@ pub enum Refused {
         packages(lack.packages), endpoints(lack.endpoints)
     )]
     DoesNotClose { ring: RingName, source_id: SourceId, sequence: u64, lack: Lack },
+    /// No such exception.
+    #[error("there is no such exception, or it has ended")]
+    NoException,
+    /// The exception cannot be.
+    #[error(
+        "an exception names a package and a version in plain words, and lasts at most 366 days from now"
+    )]
+    Exception,
+    /// Whoever asked for it does not approve it.
+    #[error("{person} asked for this exception: somebody else has to approve it")]
+    OwnException { person: PersonId },
+    /// No such zone.
+    #[error("there is no time zone {zone:?}: name one of the IANA database, such as Europe/London")]
+    NoZone { zone: String },
+    /// Too many holidays.
+    #[error("a calendar lists at most 1,000 holidays")]
+    TooManyHolidays,
+    /// No such policy.
+    #[error("the policy {policy} is not in force here")]
+    NoPolicy { policy: PolicyName },
+    /// The policy cannot be.
+    #[error(
+        "policy {policy} cannot be: it has 1 to 50 rules and plain texts of at most 500 bytes, and a site \
+         has at most 50 policies"
+    )]
+    Policy { policy: PolicyName },
     /// No such window.
     #[error("there is no window {name}")]
     NoWindow { name: WindowName },
@@ -218,6 +254,9 @@ pub enum Refused {
     /// The endpoint stands otherwise.
     #[error("the endpoint is {}", is.word())]
     Standing { is: Standing },
+    /// An endpoint that is put back without asking, and one that never is.
+    #[error("an endpoint that is never put back by itself cannot be called stateless")]
+    StatelessAndNeverBack,
     /// The statement is not the ring's next one.
     #[error(
         "statement {generation} does not follow {newest}, which is the ring's newest: draw it up again"
@@ -288,6 +327,12 @@ impl Refused {
             | Self::NoRun { .. }
             | Self::NobodyToRun
             | Self::RingCircle { .. }
+            | Self::NoException
+            | Self::Exception
+            | Self::NoZone { .. }
+            | Self::TooManyHolidays
+            | Self::NoPolicy { .. }
+            | Self::Policy { .. }
             | Self::NoWindow { .. }
             | Self::Window { .. }
             | Self::NoCompleteView { .. } => Fault::Input,
@@ -300,6 +345,8 @@ impl Refused {
             | Self::Impossible { .. }
             | Self::PersonDecides
             | Self::NoSnapshot
+            | Self::StatelessAndNeverBack
+            | Self::OwnException { .. }
             | Self::Attested => Fault::Refused,
             Self::NoCustody { .. } | Self::NoImport { .. } => Fault::Broken,
         }
@@ -392,6 +439,9 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::Statement(command) => return statement::decide(state, command),
         Command::Run(command) => return run::decide(state, command, now),
         Command::Snapshot(command) => return provided::decide(state, command),
+        Command::SetCalendar(calendar) => return calendar::decide(state, calendar),
+        Command::Exception(command) => return exception::decide(state, command, now),
+        Command::Policy(command) => return policy::decide(state, command),
         Command::Window(command) => return window::decide(state, command, now),
         Command::SetScanner { socket } if socket == state.scanner => return Ok(Vec::new()),
         Command::SetScanner { socket } => Fact::ScannerSet { socket },

@@ -2,7 +2,10 @@
 //!
 //! What an agent reports is a claim; it is recorded as that and decides nothing here.
 
-use crate::{Fact, Job, KeptSnapshot, Refused, Resolution, State, provided, run};
+use crate::{
+    Description, Election, Fact, Job, KeptSnapshot, Refused, Resolution, State, description,
+    provided, run,
+};
 use ids::{Digest, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -51,12 +54,6 @@ pub struct Endpoint {
     pub job: Option<Job>,
     /// Commitment to why it doubts the log.
     pub doubt: Option<Digest>,
-    /// Whether nothing on it is worth keeping: a failed job is then put back without asking.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stateless: bool,
-    /// Commitment to who makes its snapshots and how it is reached, where the appliance's provider does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider: Option<Digest>,
     /// The run that it last joined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RecordId>,
@@ -78,6 +75,12 @@ pub struct Endpoint {
     /// Whether packages that its last effective job had brought are older or gone again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reopened: bool,
+    /// What people say of it.
+    #[serde(default, skip_serializing_if = "Description::is_empty")]
+    pub description: Description,
+    /// Whether it is elected in; `None` where that was never recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub election: Option<Election>,
 }
 
 /// How an endpoint stands with the site.
@@ -132,6 +135,10 @@ pub enum EndpointCommand {
     RefuseReport { endpoint: RecordId, record: Digest },
     /// What an effective job had brought is older or gone again.
     Reopen { endpoint: RecordId, approval: Digest, packages: u64, record: Digest },
+    /// What people say of it.
+    Describe { endpoint: RecordId, description: Description },
+    /// Elect it in or out; `record` commits to why.
+    Elect { endpoint: RecordId, elected: bool, record: Option<Digest> },
     /// It holds less of the log than it held before.
     WentBack { endpoint: RecordId, held: u64, before: u64 },
 }
@@ -168,8 +175,11 @@ pub(crate) fn decide(
         }
         C::Confirm { endpoint, certificate, not_after } => {
             stands(state, &endpoint, Standing::Pending)?;
-            Fact::EndpointConfirmed { endpoint, certificate, not_after }
+            let elected = description::elected_at_confirmation(known(state, &endpoint)?, &endpoint);
+            let confirmed = Fact::EndpointConfirmed { endpoint, certificate, not_after };
+            return Ok([confirmed].into_iter().chain(elected).collect());
         }
+        C::Describe { .. } | C::Elect { .. } => return description::decide(state, command),
         C::Renew { endpoint, certificate, not_after } => {
             stands(state, &endpoint, Standing::Active)?;
             Fact::EndpointCertificateRenewed { endpoint, certificate, not_after }
@@ -313,8 +323,6 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
                 plan: None,
                 job: None,
                 doubt: None,
-                stateless: false,
-                provider: None,
                 run: None,
                 resolution: None,
                 snapshot: None,
@@ -322,6 +330,8 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
                 silent: None,
                 put_back: false,
                 reopened: false,
+                description: Description::default(),
+                election: None,
             };
             state.endpoints.insert(endpoint.clone(), new);
         }

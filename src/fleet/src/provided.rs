@@ -61,7 +61,9 @@ pub(crate) fn decide(state: &State, command: SnapshotCommand) -> Result<Vec<Fact
         }
         C::BeginRestore { endpoint, approval } => {
             let (known, job) = begun(state, &endpoint, &approval)?;
-            if !known.stateless && known.resolution != Some((approval, Resolution::Restore)) {
+            if !known.description.stateless
+                && known.resolution != Some((approval, Resolution::Restore))
+            {
                 return Err(Refused::PersonDecides);
             }
             match kept(known, &approval) {

@@ -420,9 +420,8 @@ fn resolve(
 ) -> Result<Vec<Fact>, Refused> {
     let known = state.endpoints.get(&endpoint).ok_or(Refused::NoEndpoint)?;
     let job = known.job.as_ref().filter(|job| job.end.is_none());
-    let asks = |job: &&Job| {
-        job.phase == JobPhase::AwaitingDecision || known.silent == Some(job.approval)
-    };
+    let asks =
+        |job: &&Job| job.phase == JobPhase::AwaitingDecision || known.silent == Some(job.approval);
     let job = job.filter(asks).ok_or(Refused::NothingToDecide)?;
     if known.resolution == Some((job.approval, resolution)) {
         return Ok(Vec::new());

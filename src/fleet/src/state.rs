@@ -4,11 +4,13 @@
 //! JSON; its digest after n entries goes into the ledger, so a replay that diverges shows.
 
 use crate::{
-    AnchorKind, Declined, Endpoint, Event, Fact, ImportedSource, KeptWaiver, LastRun, Pages,
-    RingPlace, RingStatement, Run, Token, Window, endpoint, epoch, provided, run, statement,
-    window,
+    AnchorKind, Calendar, Declined, Endpoint, Event, Exception, Fact, ImportedSource, KeptWaiver,
+    LastRun, Pages, Policy, RingPlace, RingStatement, Run, Token, Window, description, endpoint,
+    epoch, exception, policy, provided, run, statement, window,
 };
-use ids::{Digest, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName};
+use ids::{
+    Digest, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,6 +90,15 @@ pub struct State {
     /// The last complete run of each ring.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub last_runs: BTreeMap<RingName, LastRun>,
+    /// The calendar that service levels go by, where people have said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Calendar>,
+    /// Policies in force.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub policies: BTreeMap<PolicyName, Policy>,
+    /// Exceptions that have not ended, and those that ended since the last was asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exceptions: BTreeMap<RecordId, Exception>,
     /// Maintenance windows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub windows: BTreeMap<WindowName, Window>,
@@ -200,10 +211,13 @@ impl State {
             fact => {
                 // From what none takes, nothing follows: the golden ledger holds every kind.
                 let _ = endpoint::evolve(self, fact, event.at)
+                    || description::evolve(self, fact, event.at)
                     || statement::evolve(self, fact, event.at)
                     || run::evolve(self, fact, event.at)
                     || provided::evolve(self, fact, event.at)
-                    || window::evolve(self, fact);
+                    || window::evolve(self, fact)
+                    || policy::evolve(self, fact)
+                    || exception::evolve(self, fact, event.at);
             }
         }
     }

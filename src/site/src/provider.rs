@@ -11,9 +11,7 @@ use fleet::{
 use ids::{Digest, Fault, RecordId, Timestamp};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use snapshot::{
-    Alive, Answer, Binding, Depth, IfNot, Level, Limits, Look, Made, Order, Provider,
-};
+use snapshot::{Alive, Answer, Binding, Depth, IfNot, Level, Limits, Look, Made, Order, Provider};
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -223,9 +221,9 @@ impl Site {
 
     /// Tries the way back on a clone, without a patch: a way back that nobody tried is a hope.
     fn drill(&self, id: &RecordId, known: &Endpoint) -> Result<(), Error> {
-        let tried = self.binding(known).and_then(|binding| {
-            if tries_clones(&binding) { drill(&binding) } else { Ok(None) }
-        });
+        let tried = self
+            .binding(known)
+            .and_then(|binding| if tries_clones(&binding) { drill(&binding) } else { Ok(None) });
         let (passed, record) = match tried {
             Ok(Some(record)) => (true, record),
             Ok(None) => {
@@ -241,9 +239,9 @@ impl Site {
 
     fn delete_snapshot(&self, id: &RecordId, known: &Endpoint) -> Result<(), Error> {
         let Some(kept) = &known.snapshot else { return Ok(()) };
-        let gone = self.made(known).and_then(|made| {
-            opened(&self.binding(known)?)?.delete(&made).map_err(|e| told(&e))
-        });
+        let gone = self
+            .made(known)
+            .and_then(|made| opened(&self.binding(known)?)?.delete(&made).map_err(|e| told(&e)));
         match gone {
             Ok(()) => {
                 let (endpoint, approval) = (id.clone(), kept.approval);
@@ -316,12 +314,14 @@ fn due(known: &Endpoint, job: &Job, now: Timestamp) -> Option<Due> {
     match (job.phase, own) {
         (JobPhase::Snapshotting, None) => Some(Due::Snapshot),
         (JobPhase::Ended, Some(kept)) => {
-            let good = matches!(job.end, Some(JobEnd::Effective | JobEnd::Restored | JobEnd::Failed));
+            let good =
+                matches!(job.end, Some(JobEnd::Effective | JobEnd::Restored | JobEnd::Failed));
             (good && now.duration_since(kept.at) > KEPT).then_some(Due::Delete)
         }
         (phase, Some(_)) if phase >= JobPhase::Applying => {
             let decided = known.resolution == Some((job.approval, Resolution::Restore));
-            let waits = phase == JobPhase::AwaitingDecision && job.way_back == Some(WayBack::Provided);
+            let waits =
+                phase == JobPhase::AwaitingDecision && job.way_back == Some(WayBack::Provided);
             (decided || (waits && known.description.stateless)).then_some(Due::Restore)
         }
         _ => None,
@@ -330,11 +330,7 @@ fn due(known: &Endpoint, job: &Job, now: Timestamp) -> Option<Due> {
 
 /// Makes the snapshot. One of the same name that no record tells of was left by a try that was cut short: it is
 /// left where it is, since nothing shows that it is ours alone.
-fn create(
-    provider: &mut dyn Provider,
-    binding: &Binding,
-    for_what: &str,
-) -> Result<Made, String> {
+fn create(provider: &mut dyn Provider, binding: &Binding, for_what: &str) -> Result<Made, String> {
     let mut taken = None;
     for number in 1..=NAMES_MAX {
         let name = match number {

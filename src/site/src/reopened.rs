@@ -37,7 +37,10 @@ impl Site {
 type Versions<'a> = BTreeMap<(&'a str, &'a str), &'a str>;
 
 fn versions(installed: &[Installed]) -> Versions<'_> {
-    installed.iter().map(|i| ((i.name.as_str(), i.architecture.as_str()), i.version.as_str())).collect()
+    installed
+        .iter()
+        .map(|i| ((i.name.as_str(), i.architecture.as_str()), i.version.as_str()))
+        .collect()
 }
 
 fn older_or_gone(
@@ -50,7 +53,8 @@ fn older_or_gone(
         let brought = before.get(&key) == Some(&package.version.as_str());
         let is = now.get(&key);
         // A version that cannot be read is not what was approved either.
-        let older = |is: &&str| compare_versions(is, &package.version).unwrap_or(Ordering::Less).is_lt();
+        let older =
+            |is: &&str| compare_versions(is, &package.version).unwrap_or(Ordering::Less).is_lt();
         brought && is.is_none_or(older)
     };
     approved.into_iter().filter(lost).collect()

@@ -1,7 +1,7 @@
 //! Which rows of the views an event makes.
 //!
-//! Trees: `imports` by sequence, `importers` by entry, `refusals` by entry, `kinds` by type and entry,
-//! `certificates` by digest, `runs` by id and stage, `jobs` by endpoint.
+//! Trees: `attempts` by endpoint and entry, `imports` by sequence, `importers` by entry, `refusals` by entry,
+//! `kinds` by type and entry, `certificates` by digest, `runs` by id and stage, `jobs` by endpoint.
 //! Raise [`views::FORMAT`] with every change here.
 
 use crate::run;
@@ -27,6 +27,8 @@ pub(crate) const RUNS: &str = "runs";
 
 /// What was said last of each endpoint's job: a commitment to the sentence.
 pub(crate) const JOBS: &str = "jobs";
+/// When endpoints' jobs were attempted: key is the endpoint's id and the index.
+pub(crate) const ATTEMPTS: &str = "attempts";
 
 /// The rows of the event with this index.
 pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
@@ -44,16 +46,8 @@ pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
         rows.push(Row { tree: IMPORTERS, key, value: Some(value) });
     }
     rows.extend(run::row(event.at, &event.fact));
+    rows.extend(of_job(index, event));
     match &event.fact {
-        Fact::JobReported { endpoint, record, .. }
-        | Fact::SnapshotFailed { endpoint, record, .. }
-        | Fact::RestoreEnded { endpoint, record, .. }
-        | Fact::RestoreDrilled { endpoint, record, .. }
-        | Fact::EndpointSilent { endpoint, record, .. } => {
-            let value = json!({ "entry": index, "at": event.at, "record": record });
-            let key = endpoint.as_str().as_bytes().to_vec();
-            rows.push(Row { tree: JOBS, key, value: Some(value) });
-        }
         Fact::BundleImported { sequence, bundle, sources, payloads_new, bytes_new, .. } => {
             let value = json!({
                 "entry": index, "at": event.at, "sequence": sequence, "bundle": bundle,
@@ -79,6 +73,27 @@ pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
             rows.push(Row { tree: CERTIFICATES, key, value: Some(value) });
         }
         _ => {}
+    }
+    rows
+}
+
+/// What is said last of an endpoint's job; that it was attempted.
+fn of_job(index: u64, event: &Event) -> Vec<Row> {
+    let (Fact::JobReported { endpoint, record, .. }
+    | Fact::SnapshotFailed { endpoint, record, .. }
+    | Fact::RestoreEnded { endpoint, record, .. }
+    | Fact::RestoreDrilled { endpoint, record, .. }
+    | Fact::EndpointSilent { endpoint, record, .. }) = &event.fact
+    else {
+        return Vec::new();
+    };
+    let value = json!({ "entry": index, "at": event.at, "record": record });
+    let mut key = endpoint.as_str().as_bytes().to_vec();
+    let mut rows = vec![Row { tree: JOBS, key: key.clone(), value: Some(value) }];
+    if matches!(&event.fact, Fact::JobReported { job, .. } if fleet::is_attempt(job)) {
+        key.extend(index.to_be_bytes());
+        // By the appliance's clock: the endpoint's own is its word only.
+        rows.push(Row { tree: ATTEMPTS, key, value: Some(json!({ "at": event.at })) });
     }
     rows
 }

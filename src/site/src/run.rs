@@ -316,9 +316,9 @@ impl Site {
             approval: *approval,
             go: held.is_none(),
             why: held.map(|hold| hold.to_string()).unwrap_or_default(),
-            provided: known.provider.is_some(),
+            provided: known.description.provider.is_some(),
             proven: known.snapshot.as_ref().is_some_and(|s| s.approval == *approval),
-            stateless: known.stateless,
+            stateless: known.description.stateless,
             resolution: known.resolution.filter(|(a, _)| a == approval).map(|(_, r)| r),
             over: own.and_then(|job| job.end),
         })

@@ -22,7 +22,8 @@ impl Still {
     fn new(yard: &Yard) -> Self {
         let path = |name: &str| PathBuf::from(yard.house.path(name));
         let (disk, socket) = (path("disk.qcow2"), path("qmp"));
-        run(Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(&disk).arg("16M")).ok();
+        run(Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(&disk).arg("16M"))
+            .ok();
         let mut command = Command::new("qemu-system-x86_64");
         command.args(["-machine", "pc,accel=tcg", "-m", "32", "-nodefaults", "-display", "none"]);
         command.arg("-S").arg("-blockdev").arg(format!(

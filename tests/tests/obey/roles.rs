@@ -84,6 +84,25 @@ impl Desk {
             O::PointRing => {
                 self.verb(&["ring", "point"], &["other", tests::SOURCE, "--as", "oscar"])
             }
+            O::Describe => {
+                self.verb(&["endpoint", "set"], &["web1", "--kind", "server", "--as", "ann"])
+            }
+            O::Elect => {
+                let words = ["web1", "out", "--reason", "a test", "--as", "ann"];
+                self.verb(&["endpoint", "elect"], &words);
+                self.verb(&["endpoint", "elect"], &["web1", "in", "--as", "ann"])
+            }
+            O::Lint => self.verb(&["update", "lint"], &[]),
+            O::RequestException | O::ApproveException | O::Exceptions => {
+                self.does_with_exceptions(operation)
+            }
+            O::SetCalendar
+            | O::Calendar
+            | O::SetPolicy
+            | O::RemovePolicy
+            | O::Policies
+            | O::ReportLevels
+            | O::ReportPolicy => self.does_with_reports(operation),
             O::SetWindow | O::RemoveWindow | O::Windows | O::PreviewWindow => {
                 self.does_with_windows(operation)
             }
@@ -156,6 +175,42 @@ impl Desk {
                 self.verb(&["waive"], &[&["web1", "--into", &into][..], &why].concat())
             }
         });
+    }
+
+    /// What people say that a site goes by, and what they are told of how it stands.
+    fn does_with_reports(&self, operation: Operation) -> Said {
+        use Operation as O;
+        match operation {
+            O::SetCalendar => {
+                self.verb(&["calendar", "set"], &["--zone", "Europe/London", "--as", "ann"])
+            }
+            O::SetPolicy => {
+                self.verb(&["policy", "set"], &["ncsc", "--as", "ann"]);
+                self.verb(&["policy", "set"], &["cyber-essentials", "--as", "ann"])
+            }
+            O::RemovePolicy => self.verb(&["policy", "remove"], &["ncsc", "--as", "ann"]),
+            O::Calendar => self.verb(&["calendar", "show"], &[]),
+            O::ReportLevels => self.verb(&["report", "levels"], &[]),
+            O::ReportPolicy => self.verb(&["report", "policy"], &["cyber-essentials"]),
+            _ => self.verb(&["policy", "list"], &[]),
+        }
+    }
+
+    /// What people do with exceptions.
+    fn does_with_exceptions(&self, operation: Operation) -> Said {
+        match operation {
+            Operation::RequestException => {
+                let about = ["package-1", "--version", "2", "--owner", "finance", "--as", "oscar"];
+                let why = ["--reason", "a test", "--control", "it is unplugged"];
+                self.verb(&["exception", "request"], &[&about[..], &why].concat())
+            }
+            Operation::ApproveException => {
+                let all = self.verb(&["exception", "list"], &["--json"]).json();
+                let id = all[0]["id"].as_str().unwrap().to_owned();
+                self.verb(&["exception", "approve"], &[&id, "--as", "kim"])
+            }
+            _ => self.verb(&["exception", "list"], &[]),
+        }
     }
 
     /// What people do with windows.

@@ -73,9 +73,9 @@ impl Machine {
         command.arg("-kernel").arg(made.join("vmlinuz")).arg("-initrd").arg(made.join("initrd"));
         command.args(["-append", "console=ttyS0 quiet panic=1"]);
         let disk = path("disk.qcow2");
-        command.arg("-blockdev").arg(format!(
-            "driver=qcow2,node-name=root,file.driver=file,file.filename={disk}"
-        ));
+        command
+            .arg("-blockdev")
+            .arg(format!("driver=qcow2,node-name=root,file.driver=file,file.filename={disk}"));
         command.args(["-device", "virtio-blk-pci,drive=root", "-netdev", "user,id=n0"]);
         command.args(["-device", "virtio-net-pci,netdev=n0,romfile="]);
         command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", path("qmp")));
@@ -191,7 +191,8 @@ fn furnish(root: &Debian, port: u16) {
         "use IO::Socket::INET; exit(IO::Socket::INET->new(PeerAddr => \"{HOST}:{port}\", Timeout => 5) ? 0 : 1)"
     );
     let run = json!(["/usr/bin/perl", "-e", ask]);
-    let conduct = format!("[health]\nsettle_seconds = 1\n\n[[health.command]]\nrun = {run}\nseconds = 30\n");
+    let conduct =
+        format!("[health]\nsettle_seconds = 1\n\n[[health.command]]\nrun = {run}\nseconds = 30\n");
     fs::write(root.path("/etc/patchkeep/conduct.toml"), conduct).unwrap();
     let etc: PathBuf = root.path("/etc/hostname");
     fs::write(etc, "vm1\n").unwrap();

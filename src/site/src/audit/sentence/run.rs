@@ -95,7 +95,9 @@ fn snapshot(fact: &Fact) -> Option<String> {
             format!("the way back of endpoint {endpoint} was tried on a clone, and it works")
         }
         Fact::RestoreDrilled { endpoint, passed: false, .. } => {
-            format!("ALARM: the way back of endpoint {endpoint} was tried on a clone, and it does not work")
+            format!(
+                "ALARM: the way back of endpoint {endpoint} was tried on a clone, and it does not work"
+            )
         }
         Fact::SnapshotDeleted { endpoint, approval } => format!(
             "the provider of endpoint {endpoint} holds the snapshot from before approval {} no more",
