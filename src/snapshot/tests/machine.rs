@@ -31,6 +31,7 @@ fn memory_and_disks_go_back_to_one_moment() {
 
     rig.write("one", 3);
     rig.write("two", 3);
+    assert!(rig.reads("one", 3) && !rig.reads("one", 1));
     let restored = provider.restore(&made).unwrap();
     assert_eq!((restored.how, restored.running, restored.used_up), (How::Loaded, true, false));
     assert!(rig.reads("one", 1) && rig.reads("two", 2));
