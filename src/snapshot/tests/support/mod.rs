@@ -67,13 +67,20 @@ impl Rig {
 
     /// The same with more words on QEMU's command line.
     pub fn with(more: &str) -> Self {
+        Self::on(more, |raw| {
+            let mut sector = BOOT.to_vec();
+            sector.resize(510, 0);
+            sector.extend([0x55, 0xaa]);
+            sector.resize(16 << 20, 0);
+            fs::write(raw, sector).unwrap();
+        })
+    }
+
+    /// The same with other content of the first disk, which `fill` writes into a file.
+    pub fn on(more: &str, fill: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let rig = Self { dir };
-        let mut sector = BOOT.to_vec();
-        sector.resize(510, 0);
-        sector.extend([0x55, 0xaa]);
-        sector.resize(16 << 20, 0);
-        fs::write(rig.path("boot.raw"), sector).unwrap();
+        fill(&rig.path("boot.raw"));
         let (raw, one) = (rig.text("boot.raw"), rig.text("one.qcow2"));
         run("qemu-img", &["convert", "-f", "raw", "-O", "qcow2", &raw, &one]);
         run("qemu-img", &["create", "-q", "-f", "qcow2", &rig.text("two.qcow2"), "8M"]);
