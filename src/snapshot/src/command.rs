@@ -146,6 +146,7 @@ impl Provider for External {
             at: listed.at,
             level: created.level,
             fell_back: created.fell_back.as_deref().map(harmless),
+            running: None,
             disks: listed.disks,
             bytes_memory: listed.bytes_memory,
             frozen_ms: created.frozen_ms,

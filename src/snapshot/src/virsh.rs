@@ -287,6 +287,7 @@ impl Provider for Domain {
             at: found.listed.at,
             level: quiet.level,
             fell_back: quiet.fell_back,
+            running: found.has_memory.then_some(found.state == "running"),
             disks: found.listed.disks,
             bytes_memory: 0,
             frozen_ms: quiet.frozen_ms,

@@ -115,9 +115,12 @@ pub struct Made {
     /// Why it is less consistent than ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fell_back: Option<String>,
+    /// Whether the machine ran, so that it runs again after going back; nothing where nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<bool>,
     /// The disks that it covers.
     pub disks: Vec<DiskState>,
-    /// Size of the kept memory and devices.
+    /// Size of the kept memory and devices; 0 where it has none, or where the provider does not say (libvirt).
     pub bytes_memory: u64,
     /// How long the guest's file systems were frozen.
     #[serde(default, skip_serializing_if = "Option::is_none")]

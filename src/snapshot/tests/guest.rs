@@ -96,7 +96,6 @@ fn a_frozen_guest_rests_in_its_snapshot_and_writes_on_afterwards() {
     // Back to the frozen one, through a restart; what came after it is gone.
     fs::write(rig.path("console"), b"").unwrap();
     assert_eq!(provider.restore(&frozen).unwrap().how, How::Restarted);
-    rig.ask("cont", json!({}));
     is_up(&rig);
     assert!(in_guest(&rig, "[ -s /mnt/beats ] && [ ! -e /mnt/after ]"));
 }

@@ -107,6 +107,7 @@ fn made(name: &str) -> Made {
         at: "1970-01-01T00:16:40Z".parse().unwrap(),
         level: Level::Memory,
         fell_back: None,
+        running: Some(true),
         disks: vec![DiskState {
             disk: "one".into(),
             file: "/tmp/one.qcow2".into(),
@@ -225,6 +226,20 @@ fn a_job_that_fails_hangs_or_vanishes_is_told() {
     monitor(&path, |command, _| Some(usual(command, &json!([]))));
     let error = refused(|| qmp(&path, None).create(&order("before", Level::Memory, IfNot::Fail)));
     assert!(matches!(error, Error::Garbage { .. }), "{error:?}");
+    // QEMU answers nothing while it saves memory: that is within the time of the call, not of a question.
+    let (_dir, path) = folder();
+    let job = jobs(|_| json!({"status": "concluded"}));
+    monitor(&path, move |command, arguments| {
+        if command == "query-jobs" {
+            thread::sleep(Duration::from_millis(700));
+        }
+        job(command, arguments).or_else(|| Some(usual(command, &json!([]))))
+    });
+    let binding: QmpBinding = serde_json::from_value(json!({"socket": path})).unwrap();
+    let limits = Limits { ask: Duration::from_millis(300), ..short() };
+    let mut slow = Binding::Qmp(binding).open(limits).unwrap();
+    let error = refused(|| slow.create(&order("before", Level::Memory, IfNot::Fail)));
+    assert!(matches!(error, Error::Contradicted { .. }), "{error:?}");
     // A command that is never answered.
     let (_dir, path) = folder();
     monitor(&path, |c, _| (c != "query-block").then(|| usual(c, &json!([]))));
@@ -544,6 +559,43 @@ fn a_virsh_that_lies_hangs_or_answers_nonsense_is_refused() {
         let error = refused(|| virsh(dir.path(), cases).list());
         assert!(format!("{error:?}").starts_with(kind), "{cases}: {error:?}");
     }
+}
+
+#[test]
+fn a_domain_that_cannot_be_frozen_or_thawed_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let domain = "<domain><name>web1</name><uuid>u</uuid><devices><disk type='file' device='disk'><source \
+                  file='/tmp/one.qcow2'/><target dev='vda'/></disk><channel type='unix'><target \
+                  name='org.qemu.guest_agent.0'/></channel></devices></domain>";
+    let with = |status: &str, made: &str| {
+        let cases = format!(
+            "dumpxml) echo \"{domain}\";;\nversion) echo 'Running against daemon: 10.0.0';;\n\
+             snapshot-list) ;;\nsnapshot-create-as) {made};;\nqemu-agent-command) {status};;\n\
+             domfsthaw) echo thaw >>{}/thaws;;",
+            dir.path().display()
+        );
+        virsh(dir.path(), &cases)
+    };
+    let thawed = "echo '{\"return\":\"thawed\"}'";
+    let fails = "echo 'error: Requested operation is not valid' >&2; exit 1";
+    let frozen = order("before", Level::Frozen, IfNot::Fail);
+    let error = refused(|| with(thawed, fails).create(&frozen));
+    assert!(
+        matches!(error, Error::NotQuiet { .. }) && error.to_string().contains("not valid"),
+        "{error:?}"
+    );
+    let error = refused(|| with("exit 1", "exit 0").create(&frozen));
+    assert!(matches!(error, Error::NotQuiet { .. }), "{error:?}");
+    let error = refused(|| with("echo '{\"return\":\"frozen\"}'", "exit 0").create(&frozen));
+    assert!(matches!(error, Error::FrozenBefore), "{error:?}");
+    // Thawed when it is asked first, frozen ever after: libvirt hung while the guest was frozen.
+    let d = dir.path().display();
+    let stuck = format!(
+        "if [ -e {d}/once ]; then echo '{{\"return\":\"frozen\"}}'; else touch {d}/once; {thawed}; fi"
+    );
+    let error = refused(|| with(&stuck, "sleep 30").create(&frozen));
+    assert!(matches!(error, Error::StillFrozen { made: false, .. }), "{error:?}");
+    assert!(dir.path().join("thaws").exists(), "nobody tried to thaw");
 }
 
 #[test]
