@@ -2,8 +2,8 @@
 
 use crate::{
     Alive, Answer, CommandBinding, Depth, Error, How, IfNot, Level, Limits, Listed, Look, Made,
-    Order, Proof, Provider, Restored, Space, child, deadline::Deadline, error::harmless,
-    machine::took,
+    Order, Proof, Provider, Restored, SnapshotName, Space, child, deadline::Deadline,
+    error::harmless, machine::took,
 };
 use ids::{Fault, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -158,6 +158,15 @@ impl Provider for External {
             return Err(Error::NotQuiet { reason: reason.into() });
         }
         Ok(made)
+    }
+
+    fn adopt(&mut self, name: &SnapshotName) -> Result<Option<Made>, Error> {
+        let mut snapshots = self.list()?.into_iter();
+        let listed = snapshots.find(|listed| listed.whole && listed.name == name.as_str());
+        Ok(listed.and_then(|listed| {
+            let has_memory = listed.bytes_memory > 0;
+            listed.adopted(&self.binding.machine, has_memory, None)
+        }))
     }
 
     fn prove(&mut self, made: &Made, depth: Depth) -> Result<Proof, Error> {

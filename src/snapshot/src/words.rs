@@ -145,6 +145,29 @@ pub struct Listed {
     pub disks: Vec<DiskState>,
 }
 
+impl Listed {
+    /// The record of a snapshot that somebody made.
+    pub(crate) fn adopted(
+        self,
+        machine: &str,
+        has_memory: bool,
+        running: Option<bool>,
+    ) -> Option<Made> {
+        Some(Made {
+            name: self.name.parse().ok()?,
+            machine: machine.to_owned(),
+            at: self.at,
+            level: if has_memory { Level::Memory } else { Level::CrashConsistent },
+            fell_back: None,
+            running,
+            disks: self.disks,
+            bytes_memory: self.bytes_memory,
+            frozen_ms: None,
+            took_ms: 0,
+        })
+    }
+}
+
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

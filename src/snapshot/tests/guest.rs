@@ -17,7 +17,7 @@ fn guest() -> Rig {
     let made = concat!(env!("CARGO_TARGET_TMPDIR"), "/guest");
     run(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guest.sh"), &[made]);
     let more = format!(
-        "-m 256 -kernel {made}/vmlinuz -initrd {made}/initrd -append 'console=ttyS0 quiet' \
+        "-m 256 -no-shutdown -kernel {made}/vmlinuz -initrd {made}/initrd -append 'console=ttyS0 quiet' \
          -serial file:$(dirname \"$0\")/console -device virtio-serial-pci \
          -chardev socket,path=$(dirname \"$0\")/agent,server=on,wait=off,id=agent \
          -device virtserialport,chardev=agent,name=org.qemu.guest_agent.0"
@@ -68,6 +68,14 @@ fn in_guest(rig: &Rig, line: &str) -> bool {
     })
 }
 
+/// Says so to the guest; there is nobody left to answer.
+fn power_off(rig: &Rig) {
+    let mut stream = UnixStream::connect(rig.path("agent")).unwrap();
+    let arguments = json!({"path": "/bin/poweroff", "arg": ["-f"]});
+    writeln!(stream, "{}", json!({"execute": "guest-exec", "arguments": arguments})).unwrap();
+    until("the end of the guest", seconds(30), || (rig.status() == "shutdown").then_some(()));
+}
+
 /// Whether the ext4 in a copy was at rest: a journal that has to be replayed says that it was not.
 fn at_rest(image: &[&str], rig: &Rig) -> bool {
     let copy = rig.text("copy.raw");
@@ -110,6 +118,11 @@ fn a_running_guest_goes_back_with_its_memory_and_overlays_rest_too() {
     let restored = provider.restore(&made).unwrap();
     assert_eq!((restored.how, restored.running), (How::Loaded, true));
     assert!(in_guest(&rig, "[ ! -e /mnt/patched ] && grep -q before /run/memory"));
+
+    // A patch after which the machine powered itself off: it runs again, as it did before.
+    power_off(&rig);
+    assert!(provider.restore(&made).unwrap().running);
+    assert!(in_guest(&rig, "grep -q before /run/memory"));
     provider.delete(&made).unwrap();
 
     let mut provider = with_agent(&rig, Kind::External);

@@ -459,6 +459,7 @@ thaw) echo '{{}}';;"#
     let mut provider = external(dir.path(), &cases);
     let made = provider.create(&order("before", Level::Memory, IfNot::Fail)).unwrap();
     assert_eq!(made.bytes_memory, 7);
+    assert_eq!(provider.adopt(&made.name).unwrap().map(|found| found.at), Some(made.at));
     let asked: Value =
         serde_json::from_str(&fs::read_to_string(dir.path().join("asked.create")).unwrap())
             .unwrap();
@@ -527,7 +528,8 @@ fn virsh(dir: &Path, cases: &str) -> Box<dyn Provider + Send> {
     );
     script(&program, &text);
     let (uri, domain) = ("test:///".to_owned(), "web1".to_owned());
-    let binding = LibvirtBinding { uri, domain, virsh: Some(program) };
+    let binding =
+        LibvirtBinding { uri, domain, virsh: Some(program), scratch: None, try_clone: None };
     Binding::Libvirt(binding).open(short()).unwrap()
 }
 

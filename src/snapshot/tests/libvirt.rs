@@ -74,7 +74,7 @@ impl Libvirt {
 
     fn provider(&self) -> Box<dyn Provider + Send> {
         let (uri, domain) = (self.uri.clone(), "web1".to_owned());
-        let binding = LibvirtBinding { uri, domain, virsh: None };
+        let binding = LibvirtBinding { uri, domain, virsh: None, scratch: None, try_clone: None };
         Binding::Libvirt(binding).open(limits()).unwrap()
     }
 
@@ -107,6 +107,7 @@ fn a_domain_goes_back_with_its_memory() {
     assert_eq!((made.level, made.disks[0].disk.as_str()), (Level::Memory, "vda"));
     let twice = provider.create(&order("before", Level::Memory, IfNot::Fail));
     assert!(matches!(twice, Err(Error::Exists { .. })), "{twice:?}");
+    assert_eq!(provider.adopt(&made.name).unwrap().map(|found| found.at), Some(made.at));
     let proof = provider.prove(&made, Depth::Content).unwrap();
     assert!(matches!(proof.content, Look::Good { bytes, .. } if bytes == 16 << 20), "{proof:?}");
     assert!(proof.space.unwrap().bytes_worst >= 80 << 20);
@@ -160,7 +161,13 @@ fn a_snapshot_that_this_libvirt_cannot_go_back_to_is_not_made() {
 fn a_daemon_that_is_gone_is_silence_not_an_answer() {
     let (uri, domain) =
         ("qemu:///system?socket=/nowhere/libvirt-sock".to_owned(), "web1".to_owned());
-    let binding = Binding::Libvirt(LibvirtBinding { uri, domain, virsh: None });
+    let binding = Binding::Libvirt(LibvirtBinding {
+        uri,
+        domain,
+        virsh: None,
+        scratch: None,
+        try_clone: None,
+    });
     let mut provider = binding.open(limits()).unwrap();
     assert!(matches!(provider.probe().unwrap().machine, Answer::Silent { .. }));
     let listed = provider.list();

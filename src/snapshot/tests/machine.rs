@@ -24,6 +24,11 @@ fn memory_and_disks_go_back_to_one_moment() {
     let twice = provider.create(&order("before", Level::Memory, IfNot::Fail));
     assert!(matches!(twice, Err(Error::Exists { .. })), "{twice:?}");
 
+    // The record was lost in a crash: the snapshot can be found again, and one that never was cannot.
+    let found = provider.adopt(&made.name).unwrap().unwrap();
+    assert_eq!((found.at, &found.disks, found.level), (made.at, &made.disks, Level::Memory));
+    assert_eq!(provider.adopt(&"never-was".parse().unwrap()).unwrap(), None);
+
     let proof = provider.prove(&made, Depth::Content).unwrap();
     assert!(matches!(proof.content, Look::Good { bytes, .. } if bytes == 24 << 20), "{proof:?}");
     assert!(proof.listed.whole && proof.space.unwrap().bytes_free > 0);
