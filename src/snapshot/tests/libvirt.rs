@@ -81,7 +81,13 @@ impl Libvirt {
     /// What lies in the file of a machine that is off.
     fn holds(&self, byte: u8) -> bool {
         let read = format!("read -P {byte} 0 64k");
-        let one = self.path("one.qcow2");
+        let list = self.virsh(&["domblklist", "web1"]);
+        let one = list
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("vda"))
+            .unwrap()
+            .trim()
+            .to_owned();
         let output =
             Command::new("qemu-io").args(["-r", "-f", "qcow2", "-c", &read, &one]).output();
         let output = output.unwrap();
@@ -152,9 +158,17 @@ fn a_snapshot_that_this_libvirt_cannot_go_back_to_is_not_made() {
     // A newer one: the round trip.
     let made = made.unwrap();
     provider.prove(&made, Depth::Content).unwrap();
+    rig.virsh(&["destroy", "web1"]);
+    let overlay = made.disks[0].overlay.as_ref().unwrap().to_str().unwrap();
+    run("qemu-io", &["-f", "qcow2", "-c", "write -P 3 0 64k", overlay]);
+    assert!(rig.holds(3));
+    rig.virsh(&["start", "web1"]);
     let restored = provider.restore(&made).unwrap();
-    assert_eq!(restored.how, How::Restarted);
+    assert_eq!((restored.how, restored.running), (How::Restarted, true));
+    rig.virsh(&["destroy", "web1"]);
+    assert!(!rig.holds(3) && rig.holds(0));
     provider.delete(&made).unwrap();
+    assert_eq!(provider.list().unwrap(), []);
 }
 
 #[test]
