@@ -19,7 +19,15 @@ struct Libvirt {
 }
 
 impl Libvirt {
+    /// With a domain that runs no operating system.
     fn new() -> Self {
+        Self::with("", "", |one| {
+            run("qemu-img", &["create", "-q", "-f", "qcow2", one, "16M"]);
+        })
+    }
+
+    /// With a domain that has more in its `<os>` and `<devices>`, and a first disk that `fill` makes.
+    fn with(os: &str, devices: &str, fill: impl FnOnce(&str)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let d = dir.path().to_str().unwrap().to_owned();
         for folder in ["etc", "lib", "run", "cache", "log"] {
@@ -50,10 +58,11 @@ impl Libvirt {
             rig.dir.path().join("run/libvirt-sock").exists().then_some(())
         });
         let one = rig.path("one.qcow2");
-        run("qemu-img", &["create", "-q", "-f", "qcow2", &one, "16M"]);
+        fill(&one);
+        let memory = if os.is_empty() { 64 } else { 256 };
         let domain = format!(
-            "<domain type='qemu'><name>web1</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>\
-             <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>\
+            "<domain type='qemu'><name>web1</name><memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>\
+             <os><type arch='x86_64' machine='pc'>hvm</type>{os}</os><devices>{devices}\
              <emulator>/usr/bin/qemu-system-x86_64</emulator><disk type='file' device='disk'>\
              <driver name='qemu' type='qcow2'/><source file='{one}'/><target dev='vda' bus='virtio'/>\
              </disk></devices></domain>"
@@ -70,6 +79,12 @@ impl Libvirt {
 
     fn virsh(&self, words: &[&str]) -> String {
         run("virsh", &[&["-q", "-c", self.uri.as_str()], words].concat())
+    }
+
+    fn major(&self) -> u32 {
+        let version = self.virsh(&["version", "--daemon"]);
+        let line = version.lines().find_map(|l| l.strip_prefix("Running against daemon: "));
+        line.unwrap().split('.').next().unwrap().parse().unwrap()
     }
 
     fn provider(&self) -> Box<dyn Provider + Send> {
@@ -146,11 +161,8 @@ fn a_domain_goes_back_with_its_memory() {
 fn a_snapshot_that_this_libvirt_cannot_go_back_to_is_not_made() {
     let rig = Libvirt::new();
     let mut provider = rig.provider();
-    let version = rig.virsh(&["version", "--daemon"]);
-    let daemon = version.lines().find_map(|l| l.strip_prefix("Running against daemon: ")).unwrap();
-    let major: u32 = daemon.split('.').next().unwrap().parse().unwrap();
     let made = provider.create(&order("before", Level::CrashConsistent, IfNot::Fail));
-    if major < 10 {
+    if rig.major() < 10 {
         assert!(matches!(made, Err(Error::NoWayBack { .. })), "{made:?}");
         assert_eq!(provider.list().unwrap(), []);
         return;
@@ -169,6 +181,46 @@ fn a_snapshot_that_this_libvirt_cannot_go_back_to_is_not_made() {
     assert!(!rig.holds(3) && rig.holds(0));
     provider.delete(&made).unwrap();
     assert_eq!(provider.list().unwrap(), []);
+}
+
+#[test]
+fn a_guest_is_asked_and_frozen_through_libvirt() {
+    let guest = concat!(env!("CARGO_TARGET_TMPDIR"), "/guest");
+    run(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guest.sh"), &[guest]);
+    let os = format!(
+        "<kernel>{guest}/vmlinuz</kernel><initrd>{guest}/initrd</initrd><cmdline>console=ttyS0 quiet</cmdline>"
+    );
+    let channel =
+        "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>";
+    let rig = Libvirt::with(&os, channel, |one| {
+        let raw = format!("{one}.raw");
+        fs::File::create(&raw).unwrap().set_len(64 << 20).unwrap();
+        run("mke2fs", &["-q", "-t", "ext4", &raw]);
+        run("qemu-img", &["convert", "-f", "raw", "-O", "qcow2", &raw, one]);
+    });
+    let mut provider = rig.provider();
+    let thawed = Answer::Yes { says: "thawed".into() };
+    until("the guest's agent", seconds(60), || {
+        (provider.probe().unwrap().guest == thawed).then_some(())
+    });
+    provider.thaw().unwrap();
+    // Somebody was killed while the guest was frozen.
+    rig.virsh(&["domfsfreeze", "web1"]);
+    assert_eq!(provider.probe().unwrap().guest, Answer::Yes { says: "frozen".into() });
+    provider.thaw().unwrap();
+    assert_eq!(provider.probe().unwrap().guest, thawed);
+
+    let made = provider.create(&order("before", Level::Frozen, IfNot::Fail));
+    assert_eq!(provider.probe().unwrap().guest, thawed);
+    if rig.major() < 10 {
+        assert!(matches!(made, Err(Error::NoWayBack { .. })), "{made:?}");
+        return;
+    }
+    let made = made.unwrap();
+    assert_eq!((made.level, &made.fell_back), (Level::Frozen, &None));
+    let (one, copy) = (rig.path("one.qcow2"), rig.path("copy.raw"));
+    run("qemu-img", &["convert", "-U", "-f", "qcow2", "-O", "raw", &one, &copy]);
+    assert!(!run("dumpe2fs", &["-h", &copy]).contains("needs_recovery"));
 }
 
 #[test]
