@@ -37,7 +37,7 @@ need qemu-system-x86_64 qemu-system-x86 "real virtual machines to make snapshots
 need qemu-img qemu-utils "to look into a virtual machine's disks"
 need virsh libvirt-clients "to ask libvirt for snapshots"
 need libvirtd libvirt-daemon-system "a real libvirt to ask"
-[ -e /usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so ] || {
+compgen -G "/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so" >/dev/null || {
   missing+=(libvirt-daemon-driver-qemu)
   echo "setup: libvirt's QEMU driver is missing (package libvirt-daemon-driver-qemu): a real libvirt to ask"
 }

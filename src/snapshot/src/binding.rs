@@ -71,6 +71,12 @@ pub struct LibvirtBinding {
     /// Another `virsh` than the one in the path.
     #[serde(default)]
     pub virsh: Option<PathBuf>,
+    /// A folder for throw-away copies, where the domain's files can be read from here.
+    #[serde(default)]
+    pub scratch: Option<PathBuf>,
+    /// Boots or mounts throw-away copies: program and arguments; their paths follow. 0 means good.
+    #[serde(default)]
+    pub try_clone: Option<Vec<String>>,
 }
 
 /// An executable that keeps to `COMMAND.md`.
@@ -150,6 +156,8 @@ impl Binding {
             }
             Self::Libvirt(binding) => {
                 absolute("virsh", binding.virsh.as_deref())?;
+                absolute("scratch", binding.scratch.as_deref())?;
+                program("try_clone", binding.try_clone.as_deref())?;
                 word("uri", &binding.uri)?;
                 word("domain", &binding.domain)?;
                 Ok(Box::new(Domain::new(binding.clone(), limits)))

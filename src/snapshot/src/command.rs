@@ -2,8 +2,8 @@
 
 use crate::{
     Alive, Answer, CommandBinding, Depth, Error, How, IfNot, Level, Limits, Listed, Look, Made,
-    Order, Proof, Provider, Restored, Space, child, deadline::Deadline, error::harmless,
-    machine::took,
+    Order, Proof, Provider, Restored, SnapshotName, Space, child, deadline::Deadline,
+    error::harmless, machine::took,
 };
 use ids::{Fault, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -146,6 +146,7 @@ impl Provider for External {
             at: listed.at,
             level: created.level,
             fell_back: created.fell_back.as_deref().map(harmless),
+            running: None,
             disks: listed.disks,
             bytes_memory: listed.bytes_memory,
             frozen_ms: created.frozen_ms,
@@ -159,12 +160,24 @@ impl Provider for External {
         Ok(made)
     }
 
+    fn adopt(&mut self, name: &SnapshotName) -> Result<Option<Made>, Error> {
+        let mut snapshots = self.list()?.into_iter();
+        let listed = snapshots.find(|listed| listed.whole && listed.name == name.as_str());
+        Ok(listed.and_then(|listed| {
+            let has_memory = listed.bytes_memory > 0;
+            listed.adopted(&self.binding.machine, has_memory, None)
+        }))
+    }
+
     fn prove(&mut self, made: &Made, depth: Depth) -> Result<Proof, Error> {
         let started = Instant::now();
         let deadline = Deadline::after(self.limits.prove);
         let listed = self.find(made, deadline)?;
         let question = json!({"name": made.name, "depth": depth});
-        let proven: Proven = self.ask("prove", question, self.limits.prove, deadline)?;
+        let proven = match depth {
+            Depth::Listed => Proven { content: Look::NotAsked, clone: Look::NotAsked },
+            _ => self.ask("prove", question, self.limits.prove, deadline)?,
+        };
         let Proven { content, clone } = proven;
         let space = self.space().ok();
         let took_ms = took(started);

@@ -12,6 +12,8 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     pub(crate) fn after(limit: Duration) -> Self {
+        // A limit beyond what a clock can hold is none that anybody waits for.
+        let limit = limit.min(Duration::from_secs(365 * 86_400));
         Self { at: Instant::now() + limit, limit }
     }
 

@@ -46,6 +46,13 @@ pub trait Provider {
     /// [`Error::Exists`] where the name is taken: nothing is made twice, nothing is replaced.
     fn create(&mut self, order: &Order) -> Result<Made, Error>;
 
+    /// The record of a snapshot that stands, for a caller that crashed between making one and keeping its
+    /// record. Its level is what can be seen: memory or crash-consistent.
+    ///
+    /// # Errors
+    /// Why the provider cannot be asked.
+    fn adopt(&mut self, name: &SnapshotName) -> Result<Option<Made>, Error>;
+
     /// Looks at a snapshot that was made: the provider lists it, it belongs to this machine, space is left,
     /// its content can be read; with [`Depth::Clone`], a throw-away copy of it is tried.
     ///

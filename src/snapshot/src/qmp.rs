@@ -32,14 +32,24 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// One command and its answer; events that come in between are passed over.
+    /// A question and its answer, within the time of a question.
     pub(crate) fn execute(
         &mut self,
         command: &str,
         arguments: Value,
         deadline: Deadline,
     ) -> Result<Value, Error> {
-        let deadline = deadline.sooner(self.ask);
+        self.act(command, arguments, deadline.sooner(self.ask))
+    }
+
+    /// A command that may take as long as the whole call, and its answer; events that come in between are
+    /// passed over. QEMU answers nothing while it saves or loads memory, so questions about that count too.
+    pub(crate) fn act(
+        &mut self,
+        command: &str,
+        arguments: Value,
+        deadline: Deadline,
+    ) -> Result<Value, Error> {
         self.asked += 1;
         let id = json!(self.asked);
         let question = json!({"execute": command, "arguments": arguments, "id": id});
@@ -75,7 +85,7 @@ impl Qmp {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let id = format!("patchkeep-{}", now.as_nanos());
         arguments["job-id"] = json!(id);
-        self.execute(command, arguments, deadline)?;
+        self.act(command, arguments, deadline)?;
         let ended = self.until_concluded(command, &id, deadline);
         if ended.is_err() {
             // The limit fired: nobody waits for it any more.
@@ -99,7 +109,7 @@ impl Qmp {
         let mut pause = Duration::from_millis(2);
         let mut completed = false;
         loop {
-            let jobs = self.execute("query-jobs", json!({}), deadline)?;
+            let jobs = self.act("query-jobs", json!({}), deadline)?;
             let job = jobs.as_array().and_then(|jobs| jobs.iter().find(|job| job["id"] == id));
             let Some(job) = job else {
                 return Err(self
@@ -111,7 +121,7 @@ impl Qmp {
                     return Ok(job.get("error").map(|e| harmless(e.as_str().unwrap_or("?"))));
                 }
                 Some("ready") if !completed => {
-                    self.execute("job-complete", json!({"id": id}), deadline)?;
+                    self.act("job-complete", json!({"id": id}), deadline)?;
                     completed = true;
                 }
                 Some(_) => {}
@@ -124,7 +134,7 @@ impl Qmp {
 
     /// Ends the machine's process and waits until its monitor is gone.
     pub(crate) fn quit(mut self, deadline: Deadline) -> Result<(), Error> {
-        self.execute("quit", json!({}), deadline)?;
+        self.act("quit", json!({}), deadline)?;
         loop {
             match self.lines.receive(deadline, "the end of the machine's process") {
                 Ok(_) => {}

@@ -287,11 +287,24 @@ impl Provider for Domain {
             at: found.listed.at,
             level: quiet.level,
             fell_back: quiet.fell_back,
+            running: found.has_memory.then_some(found.state == "running"),
             disks: found.listed.disks,
             bytes_memory: 0,
             frozen_ms: quiet.frozen_ms,
             took_ms: took(started),
         })
+    }
+
+    fn adopt(&mut self, name: &SnapshotName) -> Result<Option<Made>, Error> {
+        let deadline = Deadline::after(self.limits.ask);
+        let facts = self.facts(deadline)?;
+        if !self.names(deadline)?.iter().any(|known| known == name.as_str()) {
+            return Ok(None);
+        }
+        let Found { listed, state, has_memory } = self.found(name.as_str(), &facts, deadline)?;
+        let running = has_memory.then_some(state == "running");
+        let adopted = listed.whole.then(|| listed.adopted(&facts.machine, has_memory, running));
+        Ok(adopted.flatten())
     }
 
     fn prove(&mut self, made: &Made, depth: Depth) -> Result<Proof, Error> {
@@ -313,7 +326,11 @@ impl Provider for Domain {
             Depth::Content | Depth::Clone => image::look(&made.name, &files, deadline)?,
         };
         let clone = match depth {
-            Depth::Clone => image::try_copies(&made.name, &files, None, None, deadline)?,
+            Depth::Clone => {
+                let scratch = self.binding.scratch.as_deref();
+                let program = self.binding.try_clone.as_deref();
+                image::try_copies(&made.name, &files, scratch, program, deadline)?
+            }
             Depth::Listed | Depth::Content => Look::NotAsked,
         };
         let space = self.space().ok();

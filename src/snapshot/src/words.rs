@@ -115,9 +115,12 @@ pub struct Made {
     /// Why it is less consistent than ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fell_back: Option<String>,
+    /// Whether the machine ran, so that it runs again after going back; nothing where nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<bool>,
     /// The disks that it covers.
     pub disks: Vec<DiskState>,
-    /// Size of the kept memory and devices.
+    /// Size of the kept memory and devices; 0 where it has none, or where the provider does not say (libvirt).
     pub bytes_memory: u64,
     /// How long the guest's file systems were frozen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,6 +143,29 @@ pub struct Listed {
     pub bytes_memory: u64,
     /// The disks that it covers.
     pub disks: Vec<DiskState>,
+}
+
+impl Listed {
+    /// The record of a snapshot that somebody made.
+    pub(crate) fn adopted(
+        self,
+        machine: &str,
+        has_memory: bool,
+        running: Option<bool>,
+    ) -> Option<Made> {
+        Some(Made {
+            name: self.name.parse().ok()?,
+            machine: machine.to_owned(),
+            at: self.at,
+            level: if has_memory { Level::Memory } else { Level::CrashConsistent },
+            fell_back: None,
+            running,
+            disks: self.disks,
+            bytes_memory: self.bytes_memory,
+            frozen_ms: None,
+            took_ms: 0,
+        })
+    }
 }
 
 /// How closely to look.

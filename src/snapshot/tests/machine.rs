@@ -24,6 +24,11 @@ fn memory_and_disks_go_back_to_one_moment() {
     let twice = provider.create(&order("before", Level::Memory, IfNot::Fail));
     assert!(matches!(twice, Err(Error::Exists { .. })), "{twice:?}");
 
+    // The record was lost in a crash: the snapshot can be found again, and one that never was cannot.
+    let found = provider.adopt(&made.name).unwrap().unwrap();
+    assert_eq!((found.at, &found.disks, found.level), (made.at, &made.disks, Level::Memory));
+    assert_eq!(provider.adopt(&"never-was".parse().unwrap()).unwrap(), None);
+
     let proof = provider.prove(&made, Depth::Content).unwrap();
     assert!(matches!(proof.content, Look::Good { bytes, .. } if bytes == 24 << 20), "{proof:?}");
     assert!(proof.listed.whole && proof.space.unwrap().bytes_free > 0);
@@ -31,6 +36,7 @@ fn memory_and_disks_go_back_to_one_moment() {
 
     rig.write("one", 3);
     rig.write("two", 3);
+    assert!(rig.reads("one", 3) && !rig.reads("one", 1));
     let restored = provider.restore(&made).unwrap();
     assert_eq!((restored.how, restored.running, restored.used_up), (How::Loaded, true, false));
     assert!(rig.reads("one", 1) && rig.reads("two", 2));
@@ -126,6 +132,32 @@ fn deleting_an_overlay_keeps_what_was_written_since() {
 }
 
 #[test]
+fn a_machine_whose_process_is_gone_goes_back_too() {
+    for kind in [Kind::Internal, Kind::External] {
+        let rig = Rig::new();
+        let mut binding = rig.binding();
+        binding.kind = kind;
+        let mut provider = open(&binding);
+        rig.write("one", 1);
+        rig.ask("cont", json!({}));
+        let made = provider.create(&order("before", Level::CrashConsistent, IfNot::Fail)).unwrap();
+        rig.write("one", 3);
+        rig.kill();
+        let restored = provider.restore(&made).unwrap();
+        assert_eq!((restored.how, restored.running), (How::Restarted, true));
+        assert!(rig.reads("one", 1));
+    }
+    let rig = Rig::new();
+    let mut provider = rig.provider();
+    rig.write("one", 1);
+    let made = provider.create(&order("before", Level::Memory, IfNot::Fail)).unwrap();
+    rig.write("one", 3);
+    rig.kill();
+    assert_eq!(provider.restore(&made).unwrap().how, How::Loaded);
+    assert!(rig.reads("one", 1));
+}
+
+#[test]
 fn what_is_below_an_overlay_may_not_have_changed() {
     let rig = Rig::new();
     let mut binding = rig.binding();
@@ -135,6 +167,11 @@ fn what_is_below_an_overlay_may_not_have_changed() {
     run("touch", &[&rig.text("one.qcow2")]);
     let proven = provider.prove(&made, Depth::Listed);
     assert!(matches!(proven, Err(Error::Unproven { .. })), "{proven:?}");
+    // Nor is the machine started on it: that would write below the overlay.
+    let restored = provider.restore(&made);
+    assert!(matches!(restored, Err(Error::NotRestored { .. })), "{restored:?}");
+    assert!(rig.path("one.before.qcow2").exists());
+    assert!(matches!(provider.probe().unwrap().machine, Answer::Silent { .. }));
 }
 
 #[test]

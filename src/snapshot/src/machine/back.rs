@@ -1,7 +1,7 @@
 //! Going back: loading a snapshot with memory, or stopping the machine, putting its disks back, starting it.
 
 use super::{Machine, Talk, disks, make::dropped, took, untouched};
-use crate::{Error, How, Listed, Made, Restored, child, deadline::Deadline, image, qmp::Qmp};
+use crate::{DiskState, Error, How, Made, Restored, child, deadline::Deadline, image, qmp::Qmp};
 use ids::Timestamp;
 use serde_json::json;
 use std::{
@@ -16,20 +16,51 @@ const CLOCK: &str = "patchkeep-clock";
 impl Machine {
     pub(super) fn go_back(&self, made: &Made) -> Result<Restored, Error> {
         let started = Instant::now();
-        let mut talk = self.talk(Deadline::after(self.limits.restore))?;
-        let listed = talk.find(made)?;
-        self.way_back(&made.name, listed.bytes_memory > 0)?;
-        let (how, shown_by) = if listed.bytes_memory > 0 {
-            (How::Loaded, self.load(&mut talk, made)?)
-        } else {
-            let shown_by;
-            (talk, shown_by) = self.restart(talk, made, &listed)?;
-            (How::Restarted, shown_by)
+        let deadline = Deadline::after(self.limits.restore);
+        let (mut talk, how, shown_by) = match self.reached(made, deadline)? {
+            Some(mut talk) => {
+                let listed = talk.find(made)?;
+                self.way_back(&made.name, listed.bytes_memory > 0)?;
+                if listed.bytes_memory > 0 {
+                    let shown_by = self.load(&mut talk, made)?;
+                    (talk, How::Loaded, shown_by)
+                } else {
+                    let (talk, shown_by) =
+                        self.restart(Some(talk), made, &listed.disks, deadline)?;
+                    (talk, How::Restarted, shown_by)
+                }
+            }
+            None => {
+                let (talk, shown_by) = self.restart(None, made, &made.disks, deadline)?;
+                (talk, How::Restarted, shown_by)
+            }
         };
-        let (_, running) = talk.status()?;
+        let (_, mut running) = talk.status()?;
+        if made.running == Some(true) && !running {
+            talk.qmp.act("cont", json!({}), deadline)?;
+            (_, running) = talk.status()?;
+        }
         let used_up = made.disks.iter().any(|disk| disk.overlay.is_some());
         let (name, at, took_ms) = (made.name.clone(), Timestamp::now(), took(started));
         Ok(Restored { name, at, how, running, shown_by, used_up, took_ms })
+    }
+
+    /// The machine; started first, if its process is gone and it may be. Nothing: it is gone, and must not
+    /// be started before its overlays are put aside, since that would write below them.
+    fn reached(&self, made: &Made, deadline: Deadline) -> Result<Option<Talk>, Error> {
+        let ask = deadline.sooner(self.limits.ask);
+        loop {
+            match self.talk(deadline) {
+                Err(Error::Reach { .. }) if self.binding.start.is_some() => {
+                    let overlays = made.disks.iter().any(|disk| disk.overlay.is_some());
+                    return if overlays { Ok(None) } else { self.start(deadline).map(Some) };
+                }
+                // A process that is ending still takes callers, and drops them.
+                Err(Error::Talk { .. })
+                    if ask.pause(Duration::from_millis(50), "the machine").is_ok() => {}
+                told => return told.map(Some),
+            }
+        }
     }
 
     /// Loads memory, devices and disks. The machine is stopped meanwhile, so that its clock can be
@@ -46,11 +77,10 @@ impl Machine {
             return Err(wrong("no disk holds its memory".into()));
         };
         let (word, _) = talk.status()?;
-        let rests = matches!(word.as_str(), "paused" | "prelaunch");
-        talk.qmp.execute("stop", json!({}), talk.deadline)?;
+        talk.qmp.act("stop", json!({}), talk.deadline)?;
         if matches!(word.as_str(), "shutdown" | "internal-error" | "guest-panicked") {
             // QEMU lets such a machine go on only after a reset.
-            talk.qmp.execute("system_reset", json!({}), talk.deadline)?;
+            talk.qmp.act("system_reset", json!({}), talk.deadline)?;
         }
         let arguments = json!({"tag": made.name, "vmstate": vmstate, "devices": talk.nodes()});
         let began = Instant::now();
@@ -60,9 +90,6 @@ impl Machine {
             return Err(wrong(format!(
                 "its clock stands at {now} ns, the snapshot's at {clock} ns"
             )));
-        }
-        if !rests {
-            talk.qmp.execute("cont", json!({}), talk.deadline)?;
         }
         Ok(format!("the machine's clock went back to the snapshot's, {clock} ns after its start"))
     }
@@ -80,24 +107,30 @@ impl Machine {
     }
 
     /// Stops the machine, puts its disks back, starts it, and looks at what it runs on.
-    fn restart(&self, talk: Talk, made: &Made, listed: &Listed) -> Result<(Talk, String), Error> {
+    fn restart(
+        &self,
+        talk: Option<Talk>,
+        made: &Made,
+        disks: &[DiskState],
+        deadline: Deadline,
+    ) -> Result<(Talk, String), Error> {
         let wrong = |reason| Error::NotRestored { name: made.name.to_string(), reason };
-        let deadline = talk.deadline;
-        for disk in &listed.disks {
+        for disk in disks {
             if let Some(reason) = image::out_of_sight(&disk.file) {
                 return Err(Error::NoWayBack { name: made.name.to_string(), reason });
             }
         }
-        talk.qmp.quit(deadline)?;
-        // Whatever happens to the disks, the machine is started again: it was running.
-        let back = put_back(made, listed, deadline);
-        let started = self.start(deadline);
-        back?;
-        let talk = started.map_err(|error| wrong(error.chain()))?;
+        if let Some(talk) = talk {
+            talk.qmp.quit(deadline)?;
+        }
+        // Disks of different times, or files below overlays, must not be written to by anybody.
+        put_back(made, disks, deadline)
+            .map_err(|error| wrong(format!("the machine stays stopped: {}", error.chain())))?;
+        let talk = self.start(deadline).map_err(|error| wrong(error.chain()))?;
         if talk.machine != made.machine {
             return Err(wrong(format!("{} was started", talk.machine)));
         }
-        for disk in &listed.disks {
+        for disk in disks {
             let on = talk.disks.iter().find(|d| same_file(&d.file, &disk.file));
             if on.is_none_or(|on| disk.overlay.is_some() && on.file != disk.file) {
                 return Err(wrong(format!(
@@ -146,24 +179,30 @@ fn same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// With the machine stopped: every disk as it was.
-fn put_back(made: &Made, listed: &Listed, deadline: Deadline) -> Result<(), Error> {
-    for disk in &listed.disks {
+fn put_back(made: &Made, disks: &[DiskState], deadline: Deadline) -> Result<(), Error> {
+    let wrong = |reason| Error::NotRestored { name: made.name.to_string(), reason };
+    for disk in disks {
         let file = disk.overlay.as_ref().unwrap_or(&disk.file);
         // The process may live on for a moment after its monitor, and holds its files until then.
         while !image::is_free(file, deadline)? {
             deadline.pause(Duration::from_millis(50), "the end of the machine's process")?;
         }
     }
-    untouched(made).map_err(|reason| Error::NotRestored { name: made.name.to_string(), reason })?;
-    for disk in &listed.disks {
-        match &disk.overlay {
-            None => image::apply(&disk.file, &made.name, deadline)?,
-            Some(overlay) => {
-                let aside = dropped(overlay);
-                fs::rename(overlay, &aside).map_err(image::file_error("put aside", overlay))?;
-                image::check(&disk.file, deadline)?
-                    .map_err(|reason| Error::NotRestored { name: made.name.to_string(), reason })?;
+    untouched(made).map_err(wrong)?;
+    for disk in disks.iter().filter(|disk| disk.overlay.is_none()) {
+        image::apply(&disk.file, &made.name, deadline)?;
+    }
+    let overlays: Vec<_> = disks.iter().filter_map(|disk| disk.overlay.as_deref()).collect();
+    for disk in disks.iter().filter(|disk| disk.overlay.is_some()) {
+        image::check(&disk.file, deadline)?.map_err(wrong)?;
+    }
+    for (number, overlay) in overlays.iter().enumerate() {
+        if let Err(error) = fs::rename(overlay, dropped(overlay)) {
+            // All or none: half of the disks at another time is the worst of all.
+            for moved in &overlays[..number] {
+                let _ = fs::rename(dropped(moved), moved);
             }
+            return Err(image::file_error("put aside", overlay)(error));
         }
     }
     Ok(())

@@ -20,6 +20,7 @@ impl Machine {
         let mut talk = self.talk(Deadline::after(self.limits.create))?;
         self.refuse_taken(&talk, &order.name)?;
         self.way_back(&order.name, order.level == Level::Memory)?;
+        let (_, running) = talk.status()?;
         let quiet = match order.level {
             Level::Memory => self.with_memory(&mut talk, order)?,
             Level::CrashConsistent => {
@@ -46,6 +47,7 @@ impl Machine {
             at: listed.at,
             level: quiet.level,
             fell_back: quiet.fell_back,
+            running: Some(running),
             disks: listed.disks,
             bytes_memory: listed.bytes_memory,
             frozen_ms: quiet.frozen_ms,
@@ -135,7 +137,7 @@ impl Machine {
                 .map(|(number, disk)| beside(number, disk, name))
                 .collect::<Result<Vec<_>, _>>()?,
         };
-        talk.qmp.execute("transaction", json!({"actions": actions}), talk.deadline).map(drop)
+        talk.qmp.act("transaction", json!({"actions": actions}), talk.deadline).map(drop)
     }
 
     pub(super) fn remove(&self, made: &Made) -> Result<(), Error> {

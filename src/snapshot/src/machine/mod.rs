@@ -7,7 +7,7 @@ mod make;
 
 use crate::{
     Alive, Answer, Depth, Error, Limits, Listed, Look, Made, Order, Proof, Provider, QmpBinding,
-    Restored, Space, deadline::Deadline, guest, image, qmp::Qmp,
+    Restored, SnapshotName, Space, deadline::Deadline, guest, image, qmp::Qmp,
 };
 use disks::Disk;
 use ids::Timestamp;
@@ -103,7 +103,7 @@ impl Machine {
     }
 
     /// A snapshot without memory is of no use where nobody can start the machine.
-    fn way_back(&self, name: &crate::SnapshotName, has_memory: bool) -> Result<(), Error> {
+    fn way_back(&self, name: &SnapshotName, has_memory: bool) -> Result<(), Error> {
         if has_memory || self.binding.start.is_some() {
             return Ok(());
         }
@@ -167,6 +167,16 @@ pub(crate) fn took(started: Instant) -> u64 {
 impl Provider for Machine {
     fn create(&mut self, order: &Order) -> Result<Made, Error> {
         self.make(order)
+    }
+
+    fn adopt(&mut self, name: &SnapshotName) -> Result<Option<Made>, Error> {
+        let talk = self.talk(Deadline::after(self.limits.ask))?;
+        let mut listed = talk.listed().into_iter();
+        let listed = listed.find(|listed| listed.whole && listed.name == name.as_str());
+        Ok(listed.and_then(|listed| {
+            let has_memory = listed.bytes_memory > 0;
+            listed.adopted(&talk.machine, has_memory, None)
+        }))
     }
 
     fn prove(&mut self, made: &Made, depth: Depth) -> Result<Proof, Error> {

@@ -67,18 +67,26 @@ impl Rig {
 
     /// The same with more words on QEMU's command line.
     pub fn with(more: &str) -> Self {
+        Self::on(more, |raw| {
+            let mut sector = BOOT.to_vec();
+            sector.resize(510, 0);
+            sector.extend([0x55, 0xaa]);
+            sector.resize(16 << 20, 0);
+            fs::write(raw, sector).unwrap();
+        })
+    }
+
+    /// The same with other content of the first disk, which `fill` writes into a file.
+    pub fn on(more: &str, fill: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let rig = Self { dir };
-        let mut sector = BOOT.to_vec();
-        sector.resize(510, 0);
-        sector.extend([0x55, 0xaa]);
-        sector.resize(16 << 20, 0);
-        fs::write(rig.path("boot.raw"), sector).unwrap();
+        fill(&rig.path("boot.raw"));
         let (raw, one) = (rig.text("boot.raw"), rig.text("one.qcow2"));
         run("qemu-img", &["convert", "-f", "raw", "-O", "qcow2", &raw, &one]);
         run("qemu-img", &["create", "-q", "-f", "qcow2", &rig.text("two.qcow2"), "8M"]);
         rig.start_script(more);
         run(&rig.text("start"), &[]);
+        rig.status();
         rig
     }
 
@@ -170,8 +178,11 @@ impl Rig {
     pub fn kill(&self) {
         let Ok(pid) = fs::read_to_string(self.path("pid")) else { return };
         let _ = Command::new("kill").args(["-9", pid.trim()]).output();
-        let proc = PathBuf::from(format!("/proc/{}", pid.trim()));
-        until("the end of a killed machine", seconds(10), || (!proc.exists()).then_some(()));
+        // A dead process may wait for somebody to take leave of it; its files are free by then.
+        let stat = PathBuf::from(format!("/proc/{}/stat", pid.trim()));
+        until("the end of a killed machine", seconds(10), || {
+            fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z ")).then_some(())
+        });
         let _ = fs::remove_file(self.path("pid"));
     }
 }
@@ -187,7 +198,8 @@ pub fn open(binding: &QmpBinding) -> Box<dyn Provider + Send> {
 }
 
 pub fn ask(socket: &Path, command: &str, arguments: Value) -> Value {
-    let mut stream = UnixStream::connect(socket).unwrap();
+    // A machine that was just started has its socket a moment before it listens.
+    let mut stream = until("a monitor", seconds(10), || UnixStream::connect(socket).ok());
     stream.set_read_timeout(Some(seconds(20))).unwrap();
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
