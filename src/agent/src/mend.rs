@@ -42,7 +42,7 @@ impl Shift<'_> {
             Some(WayBack::Own) => {
                 let message = format!(
                     "failed; a person decides whether it is put back: {why}; {}, and a restore leaves \
-                     that as it is",
+                     that as it is, but takes back what was changed since in /etc, /usr and /opt",
                     written()
                 );
                 Step::To(JobPhase::AwaitingDecision, message)
