@@ -12,6 +12,9 @@ use crate::{
 };
 use api::{JobEnd, JobPhase, Resolution, WayBack};
 
+/// How soon to ask again for a person's decision: somebody may sit and wait for what comes of it.
+const DECISION_SECONDS: i64 = 60;
+
 impl Shift<'_> {
     /// Applying itself failed: nobody has used the machine since, so that it may be put back at once.
     pub(crate) fn put_back(&mut self, why: String) -> Result<Step, Error> {
@@ -75,7 +78,7 @@ impl Shift<'_> {
             (None, Some(WayBack::Own)) if stateless => {
                 Step::To(JobPhase::Restoring, format!("failed, and is being put back: {why}"))
             }
-            _ => Step::Stay(job.message.clone()),
+            _ => self.look_again_in(DECISION_SECONDS, job.message.clone()),
         })
     }
 

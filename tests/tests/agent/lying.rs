@@ -1,7 +1,7 @@
 //! A lying appliance: two HTTPS doors, the endpoints' API, a repository; it says what the test wants.
 
 use crate::log::Log;
-use api::{CHECK_IN_PATH, CheckIn, ENROL_PATH, Enrol, Enrolled, Orders, Problem, RunOrders};
+use api::{CHECK_IN_PATH, CheckIn, ENROL_PATH, Enrol, Enrolled, Job, Orders, Problem, RunOrders};
 use ids::{Digest, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType,
@@ -44,6 +44,10 @@ pub(crate) struct Says {
     pub(crate) problem: Option<Problem>,
     /// Every check-in since the test last asked.
     pub(crate) heard: Vec<CheckIn>,
+    /// The job as it was reported last.
+    pub(crate) job: Option<Job>,
+    /// Reports that cannot have happened, by the fleet's own rules.
+    pub(crate) impossible: Vec<String>,
 }
 
 impl Says {
@@ -244,6 +248,14 @@ fn answer(
             let generation = usize::try_from(said.root_generation).unwrap();
             let renewal = said.renewal.as_deref();
             let certificate = renewal.map(|request| authority.endpoint(request, false).0);
+            if let Some(report) = &said.report {
+                let job = &report.job;
+                if let Err(why) = job.follows(says.job.as_ref()) {
+                    let sentence = format!("{why}: {job:?} after {:?}", says.job);
+                    says.impossible.push(sentence);
+                }
+                says.job = Some(job.clone());
+            }
             says.heard.push(said);
             if let Some(problem) = &says.problem {
                 return (403, write(problem));

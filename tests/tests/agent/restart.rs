@@ -95,6 +95,17 @@ fn the_machine_restarts_once_in_its_window_after_notice_and_deferral() {
     assert!(lab.text("/var/lib/walls").contains("restarts in 45 minutes"));
     lab.agent(&["defer"]).exits(4).says("cannot be put off any more");
     assert_eq!(asked(&lab), 0);
+    // With less time left, people are told again.
+    lab.remember(|job| {
+        let at = serde_json::to_value(minutes(4)).unwrap();
+        (job["restart"]["at"], job["restart"]["told_at"]) = (at.clone(), at);
+    });
+    lab.run().ok();
+    let walls = lab.text("/var/lib/walls");
+    assert!(
+        walls.contains("in 4 minutes") && walls.contains("cannot be put off any more"),
+        "{walls}"
+    );
     let_time_pass(&lab);
     lab.run().ok().says("the machine restarts now");
     lab.run().exits(7).says("a person has to look");
