@@ -13,9 +13,9 @@ fail() { printf 'packages: %s\n' "$1" >&2; exit 1; }
 inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@"; }
 
 say "a Debian machine with systemd"
-sources=$(sed -n 's/^URIs: *//p; s/^deb \(\[.*\] \)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
+sources=$(sed -n 's/^URIs: *//p; s/^deb \(\[.*\] \)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true)
 codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-mmdebstrap --quiet --variant=apt --mode=root --include=systemd,systemd-sysv "$codename" "$root" "$sources"
+mmdebstrap --quiet --variant=apt --mode=root --include=systemd,systemd-sysv "$codename" "$root" "${sources%%$'\n'*}"
 
 say "install"
 cp "$deb" "$root/tmp/agent.deb"

@@ -61,6 +61,7 @@ impl Lab {
             heard: Vec::new(),
             job: None,
             impossible: Vec::new(),
+            strict: false,
         });
         let machine = Debian::fresh();
         fs::write(machine.path("/etc/hostname"), "web1\n").unwrap();
@@ -179,8 +180,8 @@ impl Lab {
     pub(crate) fn put_root(&self, copy: PathBuf) {
         fs::remove_dir_all(self.machine.root()).unwrap();
         fs::rename(copy, self.machine.root()).unwrap();
-        // It cannot know what was reported since; the appliance does.
-        self.lying.says().job = None;
+        // It cannot know what was reported since; the appliance does, and says so.
+        self.lying.says().strict = true;
     }
 
     /// Runs a shell line on the machine.

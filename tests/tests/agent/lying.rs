@@ -48,6 +48,8 @@ pub(crate) struct Says {
     pub(crate) job: Option<Job>,
     /// Reports that cannot have happened, by the fleet's own rules.
     pub(crate) impossible: Vec<String>,
+    /// Whether it answers nothing to such a report but that it refuses it.
+    pub(crate) strict: bool,
 }
 
 impl Says {
@@ -252,6 +254,11 @@ fn answer(
                 let job = &report.job;
                 if let Err(why) = job.follows(says.job.as_ref()) {
                     let sentence = format!("{why}: {job:?} after {:?}", says.job);
+                    if says.strict {
+                        says.heard.push(said);
+                        let code = "impossible-report".into();
+                        return (409, write(&Problem { code, message: sentence }));
+                    }
                     says.impossible.push(sentence);
                 }
                 says.job = Some(job.clone());
