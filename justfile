@@ -32,6 +32,15 @@ agent:
     ! ldd target/agent/patchkeep-agent 2>/dev/null | grep '=>'
     ls -l target/agent/patchkeep-agent
 
+# The agent as packages, from the static one: target/packages/*.deb and *.rpm (minutes on two cores)
+packages: agent
+    tests/setup.sh packages
+    rm -rf target/packages
+    mkdir -p target/packages
+    cargo deb --quiet --package agent --no-build --no-strip --deb-revision "" --output target/packages/
+    cargo generate-rpm --package src/agent --auto-req disabled --output target/packages/
+    ls -l target/packages
+
 # What takes longer than `just test`: many more kills, licences, each fuzz target; writes tests/SOAK.md
 soak: setup build
     tests/soak.sh

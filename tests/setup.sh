@@ -4,6 +4,7 @@
 #   tests/setup.sh          what demo, test and check need
 #   tests/setup.sh bench    also the peers that `just bench` measures against
 #   tests/setup.sh agent    also what links the agent into one static file
+#   tests/setup.sh packages also what makes packages of it
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -93,6 +94,14 @@ fi
 if ! cargo nextest --version >/dev/null 2>&1; then
   echo "setup: cargo-nextest is missing: it runs the tests, each in a process of its own (some minutes to build)"
   cargo install --locked --quiet cargo-nextest --version 0.9.143 </dev/null
+fi
+
+if [ "${1:-}" = packages ]; then
+  for made in cargo-deb:3.8.0 cargo-generate-rpm:0.21.1; do
+    command -v "${made%:*}" >/dev/null 2>&1 && continue
+    echo "setup: ${made%:*} is missing: it makes packages of the agent (some minutes to build)"
+    cargo install --locked --quiet "${made%:*}" --version "${made#*:}" </dev/null
+  done
 fi
 
 # The marker is the requirements file itself: a changed pin makes the venv anew.

@@ -31,6 +31,7 @@ command -v cargo-deny >/dev/null || {
   echo "soak: installing cargo-deny (about five minutes)"
   cargo install --locked --quiet cargo-deny </dev/null
 }
+part "packages of the agent" bash -c 'just packages && tests/packages.sh'
 part "cargo deny" cargo deny --offline check bans licenses sources
 for target in tests/fuzz/targets/*.rs; do
   name=$(basename "$target" .rs)

@@ -98,6 +98,7 @@ pub(crate) fn over(machine: &Machine, job: &mut Work, end: JobEnd) -> Option<Str
     };
     match job.phase {
         JobPhase::Ended => {
+            // The appliance knows that better than we do.
             job.told = true;
             return None;
         }
@@ -112,6 +113,7 @@ pub(crate) fn over(machine: &Machine, job: &mut Work, end: JobEnd) -> Option<Str
         }
         _ => {}
     }
+    hooks::run_owed(machine, job, word(end));
     Some(message)
 }
 
@@ -379,13 +381,9 @@ impl Shift<'_> {
 
     /// Runs the hooks after the change, where they are owed; how they fared is remembered.
     pub(crate) fn hooks_after(&mut self, standing: &str) -> Result<(), Error> {
-        let Some(job) = self.memory.job.as_mut().filter(|job| job.hooks.owed) else {
-            return Ok(());
-        };
-        let seconds = Conduct::load(self.machine).unwrap_or_default().hooks.seconds;
-        let around = Around { packages: &job.packages, standing, seconds };
-        let failure = hooks::run(self.machine, When::After, &around).err();
-        job.hooks = Hooked { owed: false, failure: failure.map(|error| told(&error)) };
+        if let Some(job) = self.memory.job.as_mut().filter(|job| job.hooks.owed) {
+            hooks::run_owed(self.machine, job, standing);
+        }
         self.memory.save(self.machine)
     }
 

@@ -276,6 +276,32 @@ mod tests {
     }
 
     #[test]
+    fn the_packaged_file_names_everything_with_its_default() {
+        let packaged = include_str!("../package/conduct.toml");
+        assert_eq!(read_as(packaged).unwrap(), Conduct::default());
+        // With every line switched on that is no prose.
+        let is_setting = |line: &str| {
+            let name = line.split([' ', '=']).next().unwrap_or_default();
+            line.starts_with("[[")
+                || (line.contains(" = ") && !name.contains(|c: char| c.is_uppercase()))
+        };
+        let on: Vec<&str> = packaged
+            .lines()
+            .map(|line| line.strip_prefix('#').filter(|line| is_setting(line)).unwrap_or(line))
+            .collect();
+        let on = read_as(&on.join("\n")).unwrap();
+        assert_eq!((on.kind, on.hooks.seconds, on.health.settle_seconds), (Kind::Server, 600, 30));
+        let default = Conduct::default();
+        for people in [false, true] {
+            assert_eq!(on.notice_seconds(people), default.notice_seconds(people));
+        }
+        assert_eq!(on.deferrals(), default.deferrals());
+        assert_eq!(on.deferral_seconds(), default.deferral_seconds());
+        assert_eq!((on.health.command.len(), on.restart.quiet.len()), (1, 1));
+        assert_eq!((on.restart.never.len(), on.restart.only.len()), (1, 1));
+    }
+
+    #[test]
     fn a_workstation_gives_people_more_time() {
         let server = Conduct::default();
         let desk = read_as("kind = \"workstation\"").unwrap();

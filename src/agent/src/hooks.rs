@@ -3,7 +3,13 @@
 //! They run as root in the order of their names, and only where nobody but root can have written them. One
 //! that was stopped half way runs again: they have to bear that.
 
-use crate::{Error, Machine, files::only_roots};
+use crate::{
+    Error, Machine,
+    conduct::Conduct,
+    files::only_roots,
+    state::{Hooked, Work},
+    told,
+};
 use api::PlannedPackage;
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -52,6 +58,17 @@ pub(crate) fn run(machine: &Machine, when: When, around: &Around<'_>) -> Result<
             .run()?;
     }
     Ok(())
+}
+
+/// Runs the hooks after a change, where those before it were begun; how they fared is noted with the job.
+pub(crate) fn run_owed(machine: &Machine, job: &mut Work, standing: &str) {
+    if !job.hooks.owed {
+        return;
+    }
+    let seconds = Conduct::load(machine).unwrap_or_default().hooks.seconds;
+    let around = Around { packages: &job.packages, standing, seconds };
+    let failure = run(machine, When::After, &around).err().map(|error| told(&error));
+    job.hooks = Hooked { owed: false, failure };
 }
 
 /// The hooks of a folder, in order; an error where one of them is not root's alone. What cannot be executed

@@ -12,6 +12,9 @@ use crate::{
 };
 use api::{JobEnd, JobPhase, Resolution, WayBack};
 
+/// How soon to ask again for a person's decision: somebody may sit and wait for what comes of it.
+const DECISION_SECONDS: i64 = 60;
+
 impl Shift<'_> {
     /// Applying itself failed: nobody has used the machine since, so that it may be put back at once.
     pub(crate) fn put_back(&mut self, why: String) -> Result<Step, Error> {
@@ -42,7 +45,7 @@ impl Shift<'_> {
             Some(WayBack::Own) => {
                 let message = format!(
                     "failed; a person decides whether it is put back: {why}; {}, and a restore leaves \
-                     that as it is",
+                     that as it is, but takes back what was changed since in /etc, /usr and /opt",
                     written()
                 );
                 Step::To(JobPhase::AwaitingDecision, message)
@@ -75,7 +78,7 @@ impl Shift<'_> {
             (None, Some(WayBack::Own)) if stateless => {
                 Step::To(JobPhase::Restoring, format!("failed, and is being put back: {why}"))
             }
-            _ => Step::Stay(job.message.clone()),
+            _ => self.look_again_in(DECISION_SECONDS, job.message.clone()),
         })
     }
 

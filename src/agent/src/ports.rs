@@ -1,4 +1,5 @@
-//! The ports on which a machine's own programs listen.
+//! The ports on which a machine's own services listen. What people start in their sessions comes and goes with
+//! them, and says nothing about the machine.
 
 use crate::{Error, Machine};
 use std::{
@@ -16,20 +17,31 @@ const GIVEN_OUT: (u16, u16) = (32768, 60999);
 /// Ports as `tcp/443`, each with a program that listens there. Ports that the kernel gives out by itself are
 /// another after each start of a program, so that they say nothing.
 pub(crate) fn listening(machine: &Machine) -> Result<BTreeMap<String, String>, Error> {
-    let owners = owners(machine)?;
+    // In another root nobody has a session of their own.
+    let counts = |cgroup: &str| !machine.is_this() || !is_sessions(cgroup);
+    listening_among(machine, counts)
+}
+
+fn listening_among(
+    machine: &Machine,
+    counts: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, String>, Error> {
+    let owners = owners(machine, counts)?;
     let (first, last) = given_out();
     let mut found = BTreeMap::new();
     for (protocol, table, state) in TABLES {
         // Without IPv6 there is no table of it.
         let Ok(text) = fs::read_to_string(format!("/proc/self/net/{table}")) else { continue };
         for (port, inode) in text.lines().skip(1).filter_map(|line| socket(line, state)) {
-            let owner = owners.get(&inode);
-            // The kernel's own listeners belong to no program: to this machine all the same.
-            if (first..=last).contains(&port) || (owner.is_none() && !machine.is_this()) {
-                continue;
+            let owner = match owners.get(&inode) {
+                Some(Some(name)) => name.as_str(),
+                // The kernel's own listeners belong to no program: to this machine all the same.
+                None if machine.is_this() => "the kernel",
+                _ => continue,
+            };
+            if !(first..=last).contains(&port) {
+                found.entry(format!("{protocol}/{port}")).or_insert_with(|| owner.to_owned());
             }
-            let owner = owner.map_or("the kernel", String::as_str).to_owned();
-            found.entry(format!("{protocol}/{port}")).or_insert(owner);
         }
     }
     Ok(found)
@@ -54,8 +66,16 @@ fn socket(line: &str, state: &str) -> Option<(u16, u64)> {
     (*is == state).then_some((port, inode.parse().ok()?))
 }
 
-/// The sockets that programs of this machine hold, by number, each with a program's name.
-fn owners(machine: &Machine) -> Result<BTreeMap<u64, String>, Error> {
+/// Whether a process, by its line in `/proc/PID/cgroup`, belongs to somebody's session.
+fn is_sessions(cgroup: &str) -> bool {
+    cgroup.lines().any(|line| line.contains(":/user.slice/"))
+}
+
+/// The sockets that programs of this machine hold, by number, each with the program's name where it counts.
+fn owners(
+    machine: &Machine,
+    counts: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<u64, Option<String>>, Error> {
     let proc = Path::new("/proc");
     let mut owners = BTreeMap::new();
     for entry in fs::read_dir(proc).map_err(Error::file("list", proc))?.flatten() {
@@ -75,7 +95,13 @@ fn owners(machine: &Machine) -> Result<BTreeMap<u64, String>, Error> {
                 link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
             })
             .collect();
-        owners.extend(held.into_iter().map(|inode| (inode, name.trim().to_owned())));
+        let cgroup = fs::read_to_string(folder.join("cgroup")).unwrap_or_default();
+        let name = counts(&cgroup).then(|| name.trim().to_owned());
+        for inode in held {
+            // A service that hands a socket to a session has it still.
+            let owner = owners.entry(inode).or_insert(None);
+            *owner = owner.take().or_else(|| name.clone());
+        }
     }
     Ok(owners)
 }
@@ -104,15 +130,24 @@ mod tests {
     }
 
     #[test]
+    fn a_session_is_told_from_a_service() {
+        assert!(is_sessions("0::/user.slice/user-1000.slice/session-3.scope"));
+        assert!(!is_sessions("0::/system.slice/ssh.service"));
+        assert!(!is_sessions("0::/"));
+    }
+
+    #[test]
     fn a_listener_of_this_machine_is_found_and_missed() {
         let machine = Machine::below(Path::new("/")).unwrap();
         let free = (20000..30000).find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
         let listener = free.unwrap();
         let port = format!("tcp/{}", listener.local_addr().unwrap().port());
-        let before = listening(&machine).unwrap();
+        let before = listening_among(&machine, |_| true).unwrap();
         assert!(before.contains_key(&port));
+        // In a session it would be nobody's business.
+        assert!(!listening_among(&machine, |_| false).unwrap().contains_key(&port));
         drop(listener);
-        let now = listening(&machine).unwrap();
+        let now = listening_among(&machine, |_| true).unwrap();
         assert!(gone(&before, &now, &[]).iter().any(|(gone, _)| **gone == port));
         assert!(
             !gone(&before, &now, std::slice::from_ref(&port))

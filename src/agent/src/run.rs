@@ -297,7 +297,14 @@ impl<'a> Link<'a> {
             renewal,
         };
         let address = format!("{}{CHECK_IN_PATH}", self.identity.endpoints);
-        let orders: Orders = self.talk.ask(&address, &question)?;
+        let orders: Orders = match self.talk.ask(&address, &question) {
+            // What it does not believe of the job must not keep its orders away: a machine that was put
+            // back as a whole says what it said long ago.
+            Err(Error::Problem { status: 400..429, .. }) if question.report.is_some() => {
+                self.talk.ask(&address, &CheckIn { report: None, ..question.clone() })?
+            }
+            answer => answer?,
+        };
         if let Some(inventory) = inventory {
             memory.inventory = Some(inventory_digest(inventory));
         }

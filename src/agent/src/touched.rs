@@ -1,9 +1,11 @@
 //! The files of packages that are about to change, by digest: so that a machine which was put back can be shown
-//! to be what it was.
+//! to be what it was. What a package owns among a server's data (below `/var`, mostly) is not put back, and not
+//! compared.
 
 use crate::{
     Error, Machine,
     files::{put, read},
+    way_back,
 };
 use api::PlannedPackage;
 use ids::{Digest, Hasher};
@@ -63,13 +65,15 @@ pub(crate) fn equal(machine: &Machine, statement: Digest) -> Result<usize, Error
     Ok(touched.files.len())
 }
 
-/// The paths that a package owns, by dpkg's own lists.
+/// The paths that a package owns and that are put back, by dpkg's own lists.
 fn owned(machine: &Machine, planned: &PlannedPackage) -> Result<Vec<String>, Error> {
     let (name, architecture) = (&planned.package.package, &planned.package.architecture);
     for list in [format!("{name}:{architecture}.list"), format!("{name}.list")] {
         if let Some(bytes) = read(&machine.path(&format!("{INFO}/{list}")))? {
             let text = String::from_utf8_lossy(&bytes);
-            return Ok(text.lines().map(str::to_owned).collect());
+            let is_put_back =
+                |path: &&str| way_back::is_owned(Path::new(path.trim_start_matches('/')));
+            return Ok(text.lines().filter(is_put_back).map(str::to_owned).collect());
         }
     }
     Ok(Vec::new())
@@ -94,5 +98,45 @@ fn digest(path: &Path) -> Result<Option<Digest>, Error> {
             return Ok(Some(hasher.finish()));
         }
         hasher.update(&buffer[..read]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use trust::ApprovedPackage;
+
+    #[test]
+    fn files_are_compared_and_data_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let machine = Machine::below(folder.path()).unwrap();
+        let write = |path: &str, text: &str| {
+            let path = machine.path(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write(
+            &format!("{INFO}/shop.list"),
+            "/.\n/usr/bin/shop\n/etc/shop.conf\n/var/lib/shop/orders\n",
+        );
+        for path in ["/usr/bin/shop", "/etc/shop.conf", "/var/lib/shop/orders"] {
+            write(path, "old");
+        }
+        let (statement, sha256) = (Digest::of(b"one"), Digest::of(b"deb"));
+        let package = ApprovedPackage {
+            package: "shop".into(),
+            architecture: "amd64".into(),
+            version: "2".into(),
+            sha256,
+        };
+        let planned = PlannedPackage { package, replaces: Some("1".into()) };
+        keep(&machine, statement, &[planned]).unwrap();
+        write("/var/lib/shop/orders", "new");
+        assert_eq!(equal(&machine, statement).unwrap(), 2);
+        assert!(equal(&machine, Digest::of(b"another")).is_err());
+        write("/etc/shop.conf", "new");
+        let error = equal(&machine, statement).unwrap_err().to_string();
+        assert!(error.contains("/etc/shop.conf is not as it was"), "{error}");
     }
 }

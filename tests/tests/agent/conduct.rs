@@ -148,6 +148,23 @@ fn a_kill_while_health_is_looked_at_is_gone_on_from() {
     assert_eq!(lab.end(), "effective");
 }
 
+#[test]
+fn a_kill_among_the_hooks_is_gone_on_from() {
+    let lab = Lab::approved();
+    lab.hook("before.d/10-slow", "echo before >> /var/lib/trace; sleep 2");
+    lab.hook("after.d/10-slow", "echo after >> /var/lib/trace; sleep 2");
+    lab.run_and_kill_when(|job| job["hooks"]["owed"] == true, Duration::from_millis(500));
+    lab.is_untouched();
+    let confirms = |job: &serde_json::Value| job["phase"] == "confirming";
+    lab.run_and_kill_when(confirms, Duration::from_millis(500));
+    lab.run().ok();
+    assert_eq!(lab.end(), "effective");
+    let trace = lab.text("/var/lib/trace");
+    // Each may run twice where it was stopped; none is left out, nor runs out of turn.
+    assert!(trace.starts_with("before\nbefore\nafter\n"), "{trace}");
+    assert!(trace.lines().count() <= 4, "{trace}");
+}
+
 /// Something that listens in the machine until it is killed; gives its port.
 fn listener(lab: &Lab) -> (Child, u16) {
     let port = 20000 + u16::try_from(std::process::id() % 10000).unwrap();

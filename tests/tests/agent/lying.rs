@@ -1,7 +1,7 @@
 //! A lying appliance: two HTTPS doors, the endpoints' API, a repository; it says what the test wants.
 
 use crate::log::Log;
-use api::{CHECK_IN_PATH, CheckIn, ENROL_PATH, Enrol, Enrolled, Orders, Problem, RunOrders};
+use api::{CHECK_IN_PATH, CheckIn, ENROL_PATH, Enrol, Enrolled, Job, Orders, Problem, RunOrders};
 use ids::{Digest, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType,
@@ -44,6 +44,12 @@ pub(crate) struct Says {
     pub(crate) problem: Option<Problem>,
     /// Every check-in since the test last asked.
     pub(crate) heard: Vec<CheckIn>,
+    /// The job as it was reported last.
+    pub(crate) job: Option<Job>,
+    /// Reports that cannot have happened, by the fleet's own rules.
+    pub(crate) impossible: Vec<String>,
+    /// Whether it answers nothing to such a report but that it refuses it.
+    pub(crate) strict: bool,
 }
 
 impl Says {
@@ -244,6 +250,19 @@ fn answer(
             let generation = usize::try_from(said.root_generation).unwrap();
             let renewal = said.renewal.as_deref();
             let certificate = renewal.map(|request| authority.endpoint(request, false).0);
+            if let Some(report) = &said.report {
+                let job = &report.job;
+                if let Err(why) = job.follows(says.job.as_ref()) {
+                    let sentence = format!("{why}: {job:?} after {:?}", says.job);
+                    if says.strict {
+                        says.heard.push(said);
+                        let code = "impossible-report".into();
+                        return (409, write(&Problem { code, message: sentence }));
+                    }
+                    says.impossible.push(sentence);
+                }
+                says.job = Some(job.clone());
+            }
             says.heard.push(said);
             if let Some(problem) = &says.problem {
                 return (403, write(problem));
