@@ -6,9 +6,11 @@
 
 mod operation;
 mod people;
+mod report;
 mod window;
 
 pub(crate) use people::{PeopleReply, PeopleRequest};
+pub(crate) use report::{ReportReply, ReportRequest};
 pub(crate) use window::WindowRequest;
 
 use crate::{failure::Failure, person::doing, screen::Screen};
@@ -100,6 +102,7 @@ pub(crate) enum Request {
         person: PersonId,
     },
     Windows(WindowRequest),
+    Report(ReportRequest),
     People(PeopleRequest),
 }
 
@@ -119,6 +122,7 @@ impl Request {
             | Self::ShowLog { .. }
             | Self::AuditKey => false,
             Self::Windows(request) => request.writes(),
+            Self::Report(request) => request.writes(),
             Self::People(request) => request.writes(),
             Self::Import { .. }
             | Self::CreateRing { .. }
@@ -150,6 +154,7 @@ pub(crate) enum Reply {
     AuditKey(String),
     Backup(BackedUp),
     Windows(Vec<WindowStatus>),
+    Report(ReportReply),
     People(PeopleReply),
 }
 
@@ -206,6 +211,18 @@ pub(crate) fn ask_people(
 ) -> Result<PeopleReply, Failure> {
     match ask(data, Request::People(request), screen)? {
         Reply::People(reply) => Ok(reply),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Asks what a site goes by, or how it stands.
+pub(crate) fn ask_report(
+    data: &Path,
+    request: ReportRequest,
+    screen: &Screen,
+) -> Result<ReportReply, Failure> {
+    match ask(data, Request::Report(request), screen)? {
+        Reply::Report(reply) => Ok(reply),
         _ => Err(unexpected()),
     }
 }
@@ -362,6 +379,7 @@ fn perform(
             let order = BackupOrder { into, recipients };
             Reply::Backup(site.back_up(by(&person)?, &order, report)?)
         }
+        Request::Report(request) => Reply::Report(report::perform(site, request)?),
         Request::Windows(request) => Reply::Windows(window::perform(site, request)?),
         Request::People(request) => Reply::People(people::perform(site, request)?),
     })

@@ -12,7 +12,7 @@ use crate::{
     signed_file::{SignWords, must_be_new, read, write},
     site_root::days_from_now,
     ssh,
-    update::RingWords,
+    update::{RingWords, findings, lint_text},
 };
 use clap::{Args, Subcommand};
 use ids::{EndpointName, Timestamp, WindowName};
@@ -221,6 +221,13 @@ fn decide(
     screen: &Screen,
 ) -> Result<(), Failure> {
     let person = wish.approver.clone();
+    if wish.decision == Decision::Approve {
+        // Before the draft: what the linter says may be why there is none.
+        let findings = findings(data, wish.clone(), screen)?;
+        if !findings.is_empty() {
+            screen.say(lint_text(&findings));
+        }
+    }
     let draft = PeopleRequest::DraftStatement { wish: Box::new(wish) };
     let mut envelope = drafted(ask_people(data, draft, screen)?)?;
     if attested {

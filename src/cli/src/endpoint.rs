@@ -1,5 +1,6 @@
 //! `patchkeep endpoint`: agents that join and leave; what a stock Debian endpoint needs; what one has.
 
+mod describe;
 mod enrol;
 mod missing;
 
@@ -32,6 +33,10 @@ pub(crate) enum Endpoint {
     Confirm(enrol::ConfirmWords),
     /// Put an endpoint out: it is refused from now on.
     Retire(enrol::RetireWords),
+    /// Say what an endpoint is, who owns it, and what snapshots it.
+    Set(describe::SetWords),
+    /// Elect an endpoint in or out: whether it is patched and counted.
+    Elect(describe::ElectWords),
     /// What applies to an endpoint with an agent, as its own apt would list it; to each of a ring.
     Missing(missing::MissingWords),
     /// Print the inventory that an endpoint's agent sent last, for `collect --for`.
@@ -79,6 +84,8 @@ impl Endpoint {
             Self::List(words) => words.run(screen),
             Self::Confirm(words) => words.run(screen),
             Self::Retire(words) => words.run(screen),
+            Self::Set(words) => words.run(screen),
+            Self::Elect(words) => words.run(screen),
             Self::Missing(words) => words.run(screen),
             Self::InventoryOf(words) => words.run(screen),
             Self::Inventory(words) => words.run(screen),

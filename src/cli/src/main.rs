@@ -12,11 +12,14 @@ mod control;
 mod decide;
 mod demo;
 mod endpoint;
+mod exception;
 mod failure;
 mod import;
 mod init;
 mod keys;
 mod person;
+mod policy;
+mod report;
 mod ring;
 mod scanner;
 mod screen;
@@ -70,6 +73,18 @@ enum Verb {
     /// Maintenance windows: when a ring may be changed.
     #[command(subcommand)]
     Window(window::WindowVerb),
+    /// Patch policies: by when updates must be effective.
+    #[command(subcommand)]
+    Policy(policy::PolicyVerb),
+    /// The site's time zone and holidays: what service levels go by.
+    #[command(subcommand)]
+    Calendar(policy::CalendarVerb),
+    /// Exceptions: updates that are knowingly not applied for a while, by two people.
+    #[command(subcommand)]
+    Exception(exception::ExceptionVerb),
+    /// How the site stands: service levels, and what is open under a policy.
+    #[command(subcommand)]
+    Report(report::ReportVerb),
     /// The malware scanner (clamd) that imports ask: show it, name it, turn it off.
     #[command(subcommand)]
     Scanner(scanner::Scanner),
@@ -143,6 +158,10 @@ fn run(verb: Verb, screen: &Screen) -> Result<(), Failure> {
         Verb::Import(verb) => verb.run(screen),
         Verb::Ring(verb) => verb.run(screen),
         Verb::Window(verb) => verb.run(screen),
+        Verb::Policy(verb) => verb.run(screen),
+        Verb::Calendar(verb) => verb.run(screen),
+        Verb::Exception(verb) => verb.run(screen),
+        Verb::Report(verb) => verb.run(screen),
         Verb::Scanner(verb) => verb.run(screen),
         Verb::Serve(verb) => verb.run(screen),
         Verb::Endpoint(verb) => verb.run(screen),

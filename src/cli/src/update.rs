@@ -3,12 +3,19 @@
 use crate::{
     control::{PeopleReply, PeopleRequest, ask_people, unexpected},
     failure::Failure,
+    person::Person,
     screen::Screen,
+    site_root::days_from_now,
 };
 use clap::{Args, Subcommand};
+use fleet::{Finding, Severity};
 use ids::{Fault, RingName};
-use site::{RingUpdate, RingUpdates};
-use std::{fmt::Write as _, path::PathBuf};
+use site::{RingUpdate, RingUpdates, Wish};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+use trust::Decision;
 
 #[derive(Subcommand)]
 pub(crate) enum UpdateVerb {
@@ -21,6 +28,8 @@ pub(crate) enum UpdateVerb {
         #[command(flatten)]
         words: RingWords,
     },
+    /// What stands in the way, were all of it approved now: windows, ways back, endpoints not seen.
+    Lint(LintWords),
 }
 
 #[derive(Args)]
@@ -33,9 +42,66 @@ pub(crate) struct RingWords {
     pub(crate) ring: RingName,
 }
 
+#[derive(Args)]
+pub(crate) struct LintWords {
+    #[command(flatten)]
+    ring: RingWords,
+    /// How many days the approval would last.
+    #[arg(long, default_value_t = 14)]
+    days: u32,
+    #[command(flatten)]
+    person: Person,
+}
+
+impl LintWords {
+    fn run(self, screen: &Screen) -> Result<(), Failure> {
+        let wish = Wish {
+            ring: self.ring.ring,
+            approver: self.person.id()?,
+            decision: Decision::Approve,
+            not_after: days_from_now(self.days)?,
+            windows: Vec::new(),
+            named: Vec::new(),
+            any_time: false,
+            endpoints: Vec::new(),
+            packages: Vec::new(),
+            reason: None,
+        };
+        let findings = findings(&self.ring.data, wish, screen)?;
+        let said = match findings.as_slice() {
+            [] => "The linter has nothing to say.".to_owned(),
+            findings => lint_text(findings),
+        };
+        screen.result(&findings, said);
+        Ok(())
+    }
+}
+
+/// What the linter says of what would be approved.
+pub(crate) fn findings(data: &Path, wish: Wish, screen: &Screen) -> Result<Vec<Finding>, Failure> {
+    match ask_people(data, PeopleRequest::Lint { wish: Box::new(wish) }, screen)? {
+        PeopleReply::Findings(findings) => Ok(findings),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Findings as lines.
+pub(crate) fn lint_text(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| {
+        let word = match finding.severity {
+            Severity::Note => "note",
+            Severity::Warning => "WARNING",
+            Severity::Stop => "STOP",
+        };
+        format!("{word}: {}", finding.sentence)
+    };
+    findings.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 impl UpdateVerb {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         match self {
+            Self::Lint(words) => words.run(screen),
             Self::List(words) => {
                 let updates = updates(&words, screen)?;
                 screen.result(&updates, list(&updates));
@@ -66,9 +132,10 @@ fn updates(words: &RingWords, screen: &Screen) -> Result<RingUpdates, Failure> {
     }
 }
 
-fn list(updates: &RingUpdates) -> String {
-    let RingUpdates { ring, plan, endpoints, without_plan, updates, kept_back, statement } =
-        updates;
+fn list(updates_of: &RingUpdates) -> String {
+    let RingUpdates { ring, plan, endpoints, without_plan, updates, kept_back, statement, .. } =
+        updates_of;
+    let elected_out = &updates_of.elected_out;
     let mut text = format!(
         "Ring {ring}: {} endpoints would apply {} packages.\n",
         endpoints.len(),
@@ -99,6 +166,9 @@ fn list(updates: &RingUpdates) -> String {
     }
     for (name, packages) in kept_back {
         let _ = writeln!(text, "  {name} keeps back: {}", packages.join(" "));
+    }
+    for name in elected_out {
+        let _ = writeln!(text, "  {name} is elected out: it is in no approval");
     }
     for name in without_plan {
         let _ = writeln!(text, "  {name} has not said yet what it would apply");

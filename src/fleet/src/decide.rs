@@ -1,10 +1,14 @@
 //! What may be asked of a site, and what follows: `decide(&State, Command, now) -> facts`.
 
 use crate::{
-    AnchorKind, EndpointCommand, Epoch, Fact, ImportedSource, RefusalKind, Standing, State,
-    StatementCommand, Verdict, WindowCommand, WindowError, endpoint, epoch, statement, window,
+    AnchorKind, Calendar, EndpointCommand, Epoch, ExceptionCommand, Fact, ImportedSource,
+    PolicyCommand, RefusalKind, Standing, State, StatementCommand, Verdict, WindowCommand,
+    WindowError, calendar, endpoint, epoch, exception, policy, statement, window,
 };
-use ids::{Digest, Fault, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName};
+use ids::{
+    Digest, Fault, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp,
+    WindowName,
+};
 
 /// What may be asked. Everything that `decide` cannot know (digests, counts) comes with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +61,12 @@ pub enum Command {
     Endpoint(EndpointCommand),
     /// About what people decided.
     Statement(StatementCommand),
+    /// Say by which calendar the site goes.
+    SetCalendar(Calendar),
+    /// About exceptions.
+    Exception(ExceptionCommand),
+    /// About policies.
+    Policy(PolicyCommand),
     /// About maintenance windows.
     Window(WindowCommand),
     /// Name the malware scanner, or ask none.
@@ -195,6 +205,32 @@ pub enum Refused {
         packages(lack.packages), endpoints(lack.endpoints)
     )]
     DoesNotClose { ring: RingName, source_id: SourceId, sequence: u64, lack: Lack },
+    /// No such exception.
+    #[error("there is no such exception, or it has ended")]
+    NoException,
+    /// The exception cannot be.
+    #[error(
+        "an exception names a package and a version in plain words, and lasts at most 366 days from now"
+    )]
+    Exception,
+    /// Whoever asked for it does not approve it.
+    #[error("{person} asked for this exception: somebody else has to approve it")]
+    OwnException { person: PersonId },
+    /// No such zone.
+    #[error("there is no time zone {zone:?}: name one of the IANA database, such as Europe/London")]
+    NoZone { zone: String },
+    /// Too many holidays.
+    #[error("a calendar lists at most 1,000 holidays")]
+    TooManyHolidays,
+    /// No such policy.
+    #[error("the policy {policy} is not in force here")]
+    NoPolicy { policy: PolicyName },
+    /// The policy cannot be.
+    #[error(
+        "policy {policy} cannot be: it has 1 to 50 rules and plain texts of at most 500 bytes, and a site \
+         has at most 50 policies"
+    )]
+    Policy { policy: PolicyName },
     /// No such window.
     #[error("there is no window {name}")]
     NoWindow { name: WindowName },
@@ -213,6 +249,9 @@ pub enum Refused {
     /// The endpoint stands otherwise.
     #[error("the endpoint is {}", is.word())]
     Standing { is: Standing },
+    /// An endpoint that is put back without asking, and one that never is.
+    #[error("an endpoint that is never put back by itself cannot be called stateless")]
+    StatelessAndNeverBack,
     /// The statement is not the ring's next one.
     #[error(
         "statement {generation} does not follow {newest}, which is the ring's newest: draw it up again"
@@ -250,6 +289,12 @@ impl Refused {
             | Self::NoRing { .. }
             | Self::NoView { .. }
             | Self::NoEndpoint
+            | Self::NoException
+            | Self::Exception
+            | Self::NoZone { .. }
+            | Self::TooManyHolidays
+            | Self::NoPolicy { .. }
+            | Self::Policy { .. }
             | Self::NoWindow { .. }
             | Self::Window { .. }
             | Self::NoCompleteView { .. } => Fault::Input,
@@ -259,6 +304,8 @@ impl Refused {
             | Self::OtherLog
             | Self::NoToken
             | Self::FourEyes { .. }
+            | Self::StatelessAndNeverBack
+            | Self::OwnException { .. }
             | Self::Attested => Fault::Refused,
             Self::NoCustody { .. } | Self::NoImport { .. } => Fault::Broken,
         }
@@ -349,6 +396,9 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::RefuseSiteRoot { reason, message } => Fact::SiteRootRefused { reason, message },
         Command::Endpoint(command) => return endpoint::decide(state, command, now),
         Command::Statement(command) => statement::decide(state, command)?,
+        Command::SetCalendar(calendar) => return calendar::decide(state, calendar),
+        Command::Exception(command) => return exception::decide(state, command, now),
+        Command::Policy(command) => return policy::decide(state, command),
         Command::Window(command) => return window::decide(state, command, now),
         Command::SetScanner { socket } if socket == state.scanner => return Ok(Vec::new()),
         Command::SetScanner { socket } => Fact::ScannerSet { socket },

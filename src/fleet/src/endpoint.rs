@@ -2,7 +2,7 @@
 //!
 //! What an agent reports is a claim; it is recorded as that and decides nothing here.
 
-use crate::{Fact, Job, Refused, State};
+use crate::{Description, Election, Fact, Job, Refused, State, description};
 use ids::{Digest, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,12 @@ pub struct Endpoint {
     pub job: Option<Job>,
     /// Commitment to why it doubts the log.
     pub doubt: Option<Digest>,
+    /// What people say of it.
+    #[serde(default, skip_serializing_if = "Description::is_empty")]
+    pub description: Description,
+    /// Whether it is elected in; `None` where that was never recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub election: Option<Election>,
 }
 
 /// How an endpoint stands with the site.
@@ -101,6 +107,10 @@ pub enum EndpointCommand {
     TakeReport { endpoint: RecordId, job: Job, record: Digest },
     /// It saw that the log went back or forked.
     Doubt { endpoint: RecordId, record: Digest },
+    /// What people say of it.
+    Describe { endpoint: RecordId, description: Description },
+    /// Elect it in or out; `record` commits to why.
+    Elect { endpoint: RecordId, elected: bool, record: Option<Digest> },
     /// It holds less of the log than it held before.
     WentBack { endpoint: RecordId, held: u64, before: u64 },
 }
@@ -137,8 +147,11 @@ pub(crate) fn decide(
         }
         C::Confirm { endpoint, certificate, not_after } => {
             stands(state, &endpoint, Standing::Pending)?;
-            Fact::EndpointConfirmed { endpoint, certificate, not_after }
+            let elected = description::elected_at_confirmation(known(state, &endpoint)?, &endpoint);
+            let confirmed = Fact::EndpointConfirmed { endpoint, certificate, not_after };
+            return Ok([confirmed].into_iter().chain(elected).collect());
         }
+        C::Describe { .. } | C::Elect { .. } => return description::decide(state, command),
         C::Renew { endpoint, certificate, not_after } => {
             stands(state, &endpoint, Standing::Active)?;
             Fact::EndpointCertificateRenewed { endpoint, certificate, not_after }
@@ -249,6 +262,8 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
                 plan: None,
                 job: None,
                 doubt: None,
+                description: Description::default(),
+                election: None,
             };
             state.endpoints.insert(endpoint.clone(), new);
         }

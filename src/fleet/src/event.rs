@@ -6,7 +6,9 @@
 //! To add a fact: a variant here, its arm in `state.rs`, a line in the golden ledger. To change one:
 //! raise its number in [`Fact::version`] and write an upcaster in `codec.rs`.
 
-use ids::{Digest, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName};
+use ids::{
+    Digest, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName,
+};
 use jiff::civil;
 use serde::{Deserialize, Serialize};
 
@@ -243,6 +245,19 @@ pub enum Fact {
     EndpointAskedAgain { endpoint: RecordId, request: Digest },
     /// A person compared an endpoint's key and let it join; its first certificate is kept.
     EndpointConfirmed { endpoint: RecordId, certificate: Digest, not_after: Timestamp },
+    /// What people say of an endpoint from here on, all of it.
+    EndpointDescribed {
+        endpoint: RecordId,
+        #[serde(flatten)]
+        description: crate::Description,
+    },
+    /// An endpoint is patched and counted from here on, or it is not; `record` commits to why.
+    EndpointElected {
+        endpoint: RecordId,
+        elected: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        record: Option<Digest>,
+    },
     /// An endpoint got its next certificate.
     EndpointCertificateRenewed { endpoint: RecordId, certificate: Digest, not_after: Timestamp },
     /// An endpoint left, or was put out: its certificates are refused from here on.
@@ -302,6 +317,24 @@ pub enum Fact {
         minutes: u32,
         edition: String,
     },
+    /// By which time zone and holidays the site goes from here on.
+    CalendarSet(crate::Calendar),
+    /// A policy is in force from here on, as it is written here.
+    PolicySet { policy: crate::Policy },
+    /// A policy is out of force.
+    PolicyRemoved { policy: PolicyName },
+    /// Somebody asked that an update be left for a while; `record` commits to owner, reason and what is
+    /// done instead. It counts for nothing before somebody else approved it.
+    ExceptionRequested {
+        exception: RecordId,
+        #[serde(flatten)]
+        about: crate::Excepted,
+        record: Digest,
+        requested_by: PersonId,
+        not_after: Timestamp,
+    },
+    /// Somebody else approved it.
+    ExceptionApproved { exception: RecordId, approved_by: PersonId },
     /// A maintenance window is no more.
     WindowRemoved { window: WindowName },
     /// Unauthenticated refusals, counted: at most one per kind and reason in ten minutes.

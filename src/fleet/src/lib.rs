@@ -7,34 +7,55 @@
 //!
 //! Read in this order: [`Fact`] (what can be said), [`Command`] (what can be asked), [`State`].
 
+mod calendar;
 mod codec;
 mod custody;
 mod decide;
+mod description;
 mod endpoint;
 mod epoch;
 mod event;
+mod exception;
 mod job;
+mod lint;
 mod operation;
 mod pages;
+mod policy;
+mod service_level;
 mod state;
 mod statement;
 mod window;
 mod zone;
 
+pub use calendar::Calendar;
 pub use codec::{CodecError, ENTRY_BYTES_MAX, KINDS, decode, encode};
 pub use custody::{AvEngine, Custody, CustodyOutcome, MediaType, ScanResult, Verdict};
 pub use decide::{
     CarriedCommit, Command, Commit, HeldBack, Lack, Refused, decide, effective_now,
     site_root_accepted,
 };
+pub use description::{Description, Election, EndpointKind, NeverBack};
 pub use endpoint::{Endpoint, EndpointCommand, Standing, Token};
 pub use epoch::{Epoch, NotCarried};
 pub use event::{
     Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, SourceFacts,
 };
+pub use exception::{Excepted, Exception, ExceptionCommand};
 pub use job::{Job, JobEnd, JobPhase, WayBack};
+pub use lint::{
+    Code, EndpointFacts, Finding, NOT_SEEN_DAYS, PlanFacts, RingBefore, Severity, WayBackFacts,
+    estimate, gravest, lint,
+};
 pub use operation::Operation;
 pub use pages::Pages;
+pub use policy::{
+    Clock, Condition, Deadline, Exposure, Limit, Policy, PolicyCommand, PolicyRule, PolicyStatus,
+    Step, UpdateFacts, VendorSeverity, built_in,
+};
+pub use service_level::{
+    CONTENT_DAYS, ElectedFacts, FIRST_RUN_WORKING_DAYS, Level, LevelRow, LevelStatus, ServedFacts,
+    is_attempt, levels,
+};
 pub use state::{KeptView, OpenImport, State, Stayed, VIEWS_KEPT};
 pub use statement::{
     Declined, KeptWaiver, RingStatement, Said, StatementCommand, statement_accepted,

@@ -63,10 +63,34 @@ operations! {
     IssueToken: ADMINISTRATOR,
     /// Let an endpoint join.
     Confirm: ADMINISTRATOR,
+    /// Ask for an exception.
+    RequestException: OPERATOR,
+    /// Approve an exception that somebody else asked for.
+    ApproveException: APPROVER,
+    /// Say by which calendar the site goes.
+    SetCalendar: ADMINISTRATOR,
+    /// Put a policy in force.
+    SetPolicy: ADMINISTRATOR,
+    /// Put a policy out of force.
+    RemovePolicy: ADMINISTRATOR,
+    /// Say what an endpoint is, who owns it and what snapshots it.
+    Describe: ADMINISTRATOR,
+    /// Elect an endpoint in or out.
+    Elect: ADMINISTRATOR,
     /// Put an endpoint out.
     Retire: ADMINISTRATOR,
     /// Rings and where they point.
     Rings: None,
+    /// Exceptions.
+    Exceptions: None,
+    /// The calendar that the site goes by.
+    Calendar: None,
+    /// Policies.
+    Policies: None,
+    /// How the service levels stand.
+    ReportLevels: None,
+    /// What is open under a policy.
+    ReportPolicy: None,
     /// Maintenance windows.
     Windows: None,
     /// When a maintenance window opens, and for whom.
@@ -95,6 +119,8 @@ operations! {
     Endpoints: None,
     /// What a ring's endpoints would apply.
     Updates: None,
+    /// What the linter says of an approval.
+    Lint: None,
     /// Draw a statement up.
     DraftStatement: None,
     /// Draw a waiver up.

@@ -4,10 +4,13 @@
 //! JSON; its digest after n entries goes into the ledger, so a replay that diverges shows.
 
 use crate::{
-    AnchorKind, Declined, Endpoint, Event, Fact, ImportedSource, KeptWaiver, Pages, RingStatement,
-    Token, Window, endpoint, epoch, statement, window,
+    AnchorKind, Calendar, Declined, Endpoint, Event, Exception, Fact, ImportedSource, KeptWaiver,
+    Pages, Policy, RingStatement, Token, Window, description, endpoint, epoch, exception, policy,
+    statement, window,
 };
-use ids::{Digest, PersonId, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName};
+use ids::{
+    Digest, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,6 +81,15 @@ pub struct State {
     /// Updates that approvers do not want, by ring and package.
     #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
     pub declined: BTreeMap<(RingName, String), Declined>,
+    /// The calendar that service levels go by, where people have said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Calendar>,
+    /// Policies in force.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub policies: BTreeMap<PolicyName, Policy>,
+    /// Exceptions that have not ended, and those that ended since the last was asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exceptions: BTreeMap<RecordId, Exception>,
     /// Maintenance windows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub windows: BTreeMap<WindowName, Window>,
@@ -190,8 +202,11 @@ impl State {
             fact => {
                 // From what neither takes, nothing follows: the golden ledger holds every kind.
                 let _ = endpoint::evolve(self, fact, event.at)
+                    || description::evolve(self, fact, event.at)
                     || statement::evolve(self, fact, event.at)
-                    || window::evolve(self, fact);
+                    || window::evolve(self, fact)
+                    || policy::evolve(self, fact)
+                    || exception::evolve(self, fact, event.at);
             }
         }
     }

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fleet::{
-    Actor, Command, EndpointCommand, Event, Fact, Job, JobEnd, JobPhase, Refused, Said, Standing,
-    State, StatementCommand, decide,
+    Actor, Command, Description, EndpointCommand, EndpointKind, Event, Excepted, ExceptionCommand,
+    Fact, Job, JobEnd, JobPhase, NeverBack, Refused, Said, Standing, State, StatementCommand,
+    decide,
 };
 use ids::{Digest, PersonId, RecordId, RingName, Timestamp};
 use jiff::SignedDuration;
@@ -198,6 +199,97 @@ fn only_endpoints_that_have_joined_are_heard() {
     site.retire(1).unwrap();
     assert_eq!(site.endpoint(plan(1)), Err(Refused::Standing { is: Standing::Retired }));
     assert!(site.state.endpoints.get(&id(1)).unwrap().plan.is_none());
+}
+
+#[test]
+fn an_endpoint_is_elected_in_at_confirmation_and_described_by_people() {
+    let mut site = Site::new();
+    site.token("secret", "web1", 24).unwrap();
+    site.ask(1, "secret", "web1", "key").unwrap();
+    let endpoint = |site: &Site, n| site.state.endpoints.get(&id(n)).unwrap().clone();
+    assert!(!endpoint(&site, 1).is_elected(), "it has not joined");
+    assert_eq!(site.confirm(1, "certificate").unwrap().len(), 2);
+    assert!(endpoint(&site, 1).is_elected());
+    assert_eq!(endpoint(&site, 1).election.unwrap().since, site.now);
+    let elect = |site: &mut Site, n, elected| {
+        let record = Some(of("why"));
+        site.endpoint(EndpointCommand::Elect { endpoint: id(n), elected, record })
+    };
+    assert_eq!(elect(&mut site, 1, true), Ok(Vec::new()), "it is in already");
+    assert_eq!(elect(&mut site, 1, false).unwrap().len(), 1);
+    assert!(!endpoint(&site, 1).is_elected());
+    // Whoever was elected out before it joined stays out.
+    site.token("second", "web2", 24).unwrap();
+    site.ask(2, "second", "web2", "key two").unwrap();
+    elect(&mut site, 2, false).unwrap();
+    assert_eq!(site.confirm(2, "two").unwrap().len(), 1);
+    assert!(!endpoint(&site, 2).is_elected());
+    let kind = Some(EndpointKind::Server);
+    let never_back = Some(NeverBack::DomainController);
+    let says = |site: &mut Site, n, description| {
+        site.endpoint(EndpointCommand::Describe { endpoint: id(n), description })
+    };
+    let server = Description { kind, never_back, ..Description::default() };
+    assert_eq!(says(&mut site, 1, server).unwrap().len(), 1);
+    assert_eq!(says(&mut site, 1, server), Ok(Vec::new()));
+    let both = Description { stateless: true, ..server };
+    assert_eq!(says(&mut site, 1, both), Err(Refused::StatelessAndNeverBack));
+    assert_eq!(endpoint(&site, 1).description, server);
+    site.retire(1).unwrap();
+    assert_eq!(elect(&mut site, 1, true), Err(Refused::Standing { is: Standing::Retired }));
+    assert_eq!(elect(&mut site, 7, true), Err(Refused::NoEndpoint));
+}
+
+#[test]
+fn an_exception_takes_two_people_and_ends_by_itself() {
+    let mut site = Site::new();
+    let about = Excepted {
+        ring: ring(),
+        endpoint: None,
+        package: "openssl".into(),
+        version: "3.0.19-1".into(),
+    };
+    let oscar: PersonId = "oscar".parse().unwrap();
+    let request = |n, about: &Excepted, days: i64, now: Timestamp| {
+        Command::Exception(ExceptionCommand::Request {
+            exception: id(n),
+            about: about.clone(),
+            record: of("owner, reason, control"),
+            requested_by: "oscar".parse().unwrap(),
+            not_after: now + SignedDuration::from_hours(24 * days),
+        })
+    };
+    let approve = |n, person: &str| {
+        let approved_by = person.parse().unwrap();
+        Command::Exception(ExceptionCommand::Approve { exception: id(n), approved_by })
+    };
+    let now = site.now;
+    for days in [0, 367] {
+        assert_eq!(site.asks(request(1, &about, days, now)), Err(Refused::Exception));
+    }
+    let nowhere = Excepted { ring: "moon".parse().unwrap(), ..about.clone() };
+    assert!(matches!(site.asks(request(1, &nowhere, 30, now)), Err(Refused::NoRing { .. })));
+    let odd = Excepted { package: "open ssl".into(), ..about.clone() };
+    assert_eq!(site.asks(request(1, &odd, 30, now)), Err(Refused::Exception));
+    site.asks(request(1, &about, 30, now)).unwrap();
+    let known = |site: &Site| site.state.exceptions[&id(1)].clone();
+    assert!(!known(&site).counts(now), "nobody has approved it");
+    assert_eq!(site.asks(approve(1, "oscar")), Err(Refused::OwnException { person: oscar }));
+    assert_eq!(site.asks(approve(2, "kim")), Err(Refused::NoException));
+    site.asks(approve(1, "kim")).unwrap();
+    assert_eq!(site.asks(approve(1, "kim")), Ok(Vec::new()));
+    assert!(known(&site).counts(now));
+    let covers =
+        |package: &str, version: &str| known(&site).covers(&ring(), &id(9), package, version);
+    assert!(covers("openssl", "3.0.19-1"));
+    assert!(!covers("openssl", "3.0.20-1") && !covers("bash", "3.0.19-1"));
+    // Its end reopens what it was about; and it cannot be approved any more.
+    site.now += SignedDuration::from_hours(24 * 30);
+    assert!(!known(&site).counts(site.now));
+    assert_eq!(site.asks(approve(1, "ann")), Err(Refused::NoException));
+    let later = site.now;
+    site.asks(request(2, &about, 1, later)).unwrap();
+    assert_eq!(site.state.exceptions.len(), 1, "what has ended is forgotten");
 }
 
 #[test]

@@ -33,6 +33,12 @@ pub struct RingUpdates {
     pub plan: Digest,
     /// The endpoints whose plans are known.
     pub endpoints: Vec<EndpointName>,
+    /// Of these, the ones that the appliance's provider snapshots.
+    #[serde(default)]
+    pub provided: Vec<EndpointName>,
+    /// Endpoints that were elected out: they are in no approval.
+    #[serde(default)]
+    pub elected_out: Vec<EndpointName>,
     /// Endpoints that have not said yet what they would apply: they are in no approval.
     pub without_plan: Vec<EndpointName>,
     /// What they would apply, sorted.
@@ -94,6 +100,8 @@ pub struct Wish {
 struct Planned {
     digest: Digest,
     plans: BTreeMap<EndpointName, Plan>,
+    provided: Vec<EndpointName>,
+    elected_out: Vec<EndpointName>,
     without_plan: Vec<EndpointName>,
 }
 
@@ -126,7 +134,8 @@ impl Site {
     /// [`Error::Refused`] when there is no such ring; [`Error::Store`] when a plan was erased.
     pub fn ring_updates(&self, ring: &RingName) -> Result<RingUpdates, Error> {
         let state = self.state();
-        let Planned { digest: plan, plans, without_plan } = self.planned(ring)?;
+        let Planned { digest: plan, plans, without_plan, provided, elected_out } =
+            self.planned(ring)?;
         let mut who: BTreeMap<ApprovedPackage, Vec<EndpointName>> = BTreeMap::new();
         let mut kept_back = BTreeMap::new();
         for (name, plan) in &plans {
@@ -157,6 +166,8 @@ impl Site {
             ring: ring.clone(),
             plan,
             endpoints: plans.keys().cloned().collect(),
+            provided,
+            elected_out,
             without_plan,
             updates: who.into_iter().map(update).collect(),
             kept_back,
@@ -172,18 +183,32 @@ impl Site {
         }
         let active = |e: &&fleet::Endpoint| e.standing == Standing::Active && e.ring == *ring;
         let (mut plans, mut without_plan) = (BTreeMap::new(), BTreeSet::new());
+        let (mut provided, mut elected_out) = (BTreeSet::new(), BTreeSet::new());
         for endpoint in state.endpoints.values().filter(active) {
             let name = self.name_of(&endpoint.name)?;
+            if !endpoint.is_elected() {
+                elected_out.insert(name);
+                continue;
+            }
             let Some(plan) = &endpoint.plan else {
                 without_plan.insert(name);
                 continue;
             };
             let (_, value) = self.evidence().get(plan).map_err(Error::Store)?;
+            if endpoint.description.provider.is_some() {
+                provided.insert(name.clone());
+            }
             plans.insert(name, serde_json::from_value::<Plan>(value).map_err(Error::State)?);
         }
         let canonical = serde_json_canonicalizer::to_vec(&json!({ "ring": ring, "plans": plans }));
         let digest = Digest::of(&canonical.map_err(Error::State)?);
-        Ok(Planned { digest, plans, without_plan: without_plan.into_iter().collect() })
+        Ok(Planned {
+            digest,
+            plans,
+            provided: provided.into_iter().collect(),
+            elected_out: elected_out.into_iter().collect(),
+            without_plan: without_plan.into_iter().collect(),
+        })
     }
 
     /// Release dates and CVEs of the payloads that the ring points at.
@@ -431,6 +456,7 @@ fn fill(approval: &mut Approval, wish: &Wish, updates: &RingUpdates) -> Result<(
     }
     let named = |name: &EndpointName| wish.endpoints.is_empty() || wish.endpoints.contains(name);
     approval.endpoints = updates.endpoints.iter().filter(|name| named(name)).cloned().collect();
+    approval.provided = updates.provided.iter().filter(|name| named(name)).cloned().collect();
     let mut cves = BTreeSet::new();
     for update in &updates.updates {
         let wanted = if wish.packages.is_empty() {

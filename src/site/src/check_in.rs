@@ -233,7 +233,7 @@ impl Site {
     }
 
     /// Waivers that name an endpoint, as far as the site root obeys their signers today.
-    fn waivers_for(&self, name: &EndpointName) -> Result<Vec<Envelope>, Error> {
+    pub(crate) fn waivers_for(&self, name: &EndpointName) -> Result<Vec<Envelope>, Error> {
         let (state, now) = (self.state(), clock::now());
         if state.waivers.is_empty() {
             return Ok(Vec::new());

@@ -3,7 +3,10 @@
 use crate::{Error, Held, Site, ca, clock, keys};
 use api::{Enrol, Enrolled};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use fleet::{Actor, Command, EndpointCommand, Fact, Job, Refused, Standing};
+use fleet::{
+    Actor, Command, EndpointCommand, EndpointKind, Exposure, Fact, Job, NeverBack, Refused,
+    Standing,
+};
 use ids::{Digest, EndpointName, RecordId, RingName, Timestamp};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -57,6 +60,30 @@ pub struct EndpointStatus {
     pub has_plan: bool,
     /// How far it says that its job is.
     pub job: Option<Job>,
+    /// What it is, where people have said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<EndpointKind>,
+    /// Whether it holds nothing that a snapshot would take back with it.
+    #[serde(default)]
+    pub stateless: bool,
+    /// Why it is never put back by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub never_back: Option<NeverBack>,
+    /// How it can be reached, where people have said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
+    /// Who owns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Whether the appliance's provider snapshots it.
+    #[serde(default)]
+    pub provider: bool,
+    /// Whether it is patched and counted.
+    #[serde(default)]
+    pub elected: bool,
+    /// Since when it is so, where that is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elected_since: Option<Timestamp>,
 }
 
 impl Site {
@@ -263,7 +290,7 @@ impl Site {
         Ok(all)
     }
 
-    fn endpoint_status(&self, id: &RecordId) -> Result<EndpointStatus, Error> {
+    pub(crate) fn endpoint_status(&self, id: &RecordId) -> Result<EndpointStatus, Error> {
         let (state, known) = (self.state(), self.known(id)?);
         let seen = self.roster().seen(id);
         let doubt = known.doubt.map(|record| {
@@ -271,7 +298,16 @@ impl Site {
             told.and_then(|(_, value)| value["alarm"].as_str().map(str::to_owned))
                 .unwrap_or_else(|| "what it saw was erased".to_owned())
         });
+        let description = known.description;
         Ok(EndpointStatus {
+            kind: description.kind,
+            stateless: description.stateless,
+            never_back: description.never_back,
+            exposure: description.exposure,
+            owner: self.owner_behind(description.owner),
+            provider: description.provider.is_some(),
+            elected: known.is_elected(),
+            elected_since: known.election.map(|election| election.since),
             name: self.name_of(&known.name)?,
             id: id.clone(),
             standing: known.standing,

@@ -1,6 +1,6 @@
 //! Which rows of the views an event makes.
 //!
-//! Trees: `imports` by sequence, `importers` by entry, `refusals` by entry, `kinds` by type and entry, `certificates` by digest.
+//! Trees: `attempts` by endpoint and entry, `imports` by sequence, `importers` by entry, `refusals` by entry, `kinds` by type and entry, `certificates` by digest.
 //! Raise [`views::FORMAT`] with every change here.
 
 use fleet::{Actor, Event, Fact};
@@ -19,6 +19,9 @@ pub(crate) const CERTIFICATES: &str = "certificates";
 
 /// Who imported or carried, by entry.
 pub(crate) const IMPORTERS: &str = "importers";
+
+/// When endpoints' jobs were attempted: key is the endpoint's id and the index.
+pub(crate) const ATTEMPTS: &str = "attempts";
 
 /// The rows of the event with this index.
 pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
@@ -59,6 +62,12 @@ pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
             let value = json!({ "entry": index, "not_after": not_after });
             let key = certificate.as_bytes().to_vec();
             rows.push(Row { tree: CERTIFICATES, key, value: Some(value) });
+        }
+        Fact::JobReported { endpoint, job, .. } if fleet::is_attempt(job) => {
+            let mut key = endpoint.as_str().as_bytes().to_vec();
+            key.extend(index.to_be_bytes());
+            // By the appliance's clock: the endpoint's own is its word only.
+            rows.push(Row { tree: ATTEMPTS, key, value: Some(json!({ "at": event.at })) });
         }
         _ => {}
     }

@@ -1,7 +1,7 @@
 //! Maintenance windows: set, removed, looked at, and worked out for an approval.
 
 use crate::{Error, Site, Wish, clock};
-use fleet::{Actor, Command, Odd, Standing, Window, WindowCommand, WindowError};
+use fleet::{Actor, Command, Odd, Window, WindowCommand, WindowError};
 use ids::{EndpointName, RingName, Timestamp, WindowName};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -105,8 +105,8 @@ impl Site {
     /// The endpoints of a ring that may be changed, by name.
     pub(crate) fn members(&self, ring: &RingName) -> Result<Vec<EndpointName>, Error> {
         let state = self.state();
-        let active = state.endpoints.values().filter(|e| e.standing == Standing::Active);
-        let own = active.filter(|endpoint| endpoint.ring == *ring);
+        let elected = state.endpoints.values().filter(|endpoint| endpoint.is_elected());
+        let own = elected.filter(|endpoint| endpoint.ring == *ring);
         let mut names: Vec<_> =
             own.map(|endpoint| self.name_of(&endpoint.name)).collect::<Result<_, _>>()?;
         names.sort();

@@ -149,3 +149,47 @@ fn without_a_way_back_only_a_signed_waiver_helps() {
     assert_eq!(house.told("waiver-accepted").len(), 1);
     assert_eq!(house.told("statement-refused").len(), 1);
 }
+
+#[test]
+fn who_is_elected_out_is_in_no_approval_and_who_has_a_provider_is_listed() {
+    let house = House::new();
+    let machine = house.scanned("web1");
+    let other = house.scanned("web2");
+    let verb = |verb: &str, words: &[&str]| house.appliance.verb(&["endpoint", verb], words);
+    verb("elect", &["web2", "out", "--as", "ann"]).exits(3).says("needs a reason");
+    let out = ["web2", "out", "--as", "ann", "--reason", "it is being replaced"];
+    verb("elect", &out).ok().says("ELECTED OUT since");
+    assert_eq!(house.endpoint("web2")["elected"], false);
+    assert_eq!(house.endpoint("web1")["elected"], true);
+    house.appliance.verb(&["update", "list"], &[]).ok().says("web2 is elected out");
+    // What people say of an endpoint is behind commitments, but for what rules need.
+    let settings = house.path("provider.json");
+    std::fs::write(&settings, r#"{"kind": "btrfs", "host": "hyper-seven"}"#).unwrap();
+    let words = ["web1", "--kind", "server", "--owner", "finance", "--provider", &settings];
+    let said = verb("set", &words).ok();
+    said.says("server; owned by finance; snapshots by the appliance's provider");
+    let both = ["web1", "--stateless", "yes", "--never-back", "cluster-member"];
+    verb("set", &both).exits(4).says("cannot be called stateless");
+    verb("set", &["web1", "--stateless", "yes"]).ok().says("stateless");
+    verb("set", &["web1"]).exits(3).says("say what it is");
+    std::fs::write(&settings, "[1]").unwrap();
+    verb("set", &["web1", "--provider", &settings]).exits(3).says("one JSON object");
+    for sentence in house.told("endpoint-described") {
+        assert!(!sentence.contains("finance") && !sentence.contains("hyper-seven"), "{sentence}");
+    }
+    let log = house.appliance.verb(&["update", "lint"], &["--json"]).ok().json();
+    assert_eq!(log[0]["code"], "no-window", "{log:#}");
+    let approved = house.approve(&[]).ok();
+    approved.says("has no window").says("web1  (snapshot by the appliance's provider)");
+    assert!(!approved.has("web2"), "{approved}");
+    verb("set", &["web1", "--no-provider", "--owner", ""]).ok();
+    assert_eq!(house.endpoint("web1")["owner"], serde_json::Value::Null);
+    let approved = house.approve(&[]).ok();
+    assert!(!approved.has("snapshot by"), "{approved}");
+    other.run();
+    other.has(["1", "1"]);
+    machine.run().ok();
+    machine.has(["2", "2"]);
+    verb("elect", &["web2", "in", "--as", "ann"]).ok();
+    house.appliance.verb(&["update", "list"], &[]).ok().says("2 endpoints would apply 2");
+}

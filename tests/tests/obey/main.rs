@@ -10,6 +10,7 @@ mod endless;
 mod hostile;
 mod house;
 mod join;
+mod level;
 mod load;
 mod recover;
 mod roles;

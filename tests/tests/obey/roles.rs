@@ -46,7 +46,7 @@ impl Desk {
         self.house.appliance.verb(verb, rest).ok()
     }
 
-    /// Does it as a person would. Another operation does not compile before somebody does it here too.
+    /// Does it as a person would. Another operation fails until somebody does it here too.
     fn does(&mut self, operation: Operation) {
         use Operation as O;
         let kim = self.house.key("kim");
@@ -60,9 +60,6 @@ impl Desk {
             O::CreateRing => self.verb(&["ring", "create"], &["other", "--as", "oscar"]),
             O::PointRing => {
                 self.verb(&["ring", "point"], &["other", tests::SOURCE, "--as", "oscar"])
-            }
-            O::SetWindow | O::RemoveWindow | O::Windows | O::PreviewWindow => {
-                self.does_with_windows(operation)
             }
             O::AptConfig => {
                 self.verb(&["endpoint", "apt-config"], &[&["old1"][..], &address].concat())
@@ -117,24 +114,63 @@ impl Desk {
                 let into = path("waiver");
                 self.verb(&["waive"], &[&["web1", "--into", &into][..], &why].concat())
             }
+            other => self.does_with_endpoints(other),
         });
     }
 
-    /// What people do with windows.
-    fn does_with_windows(&self, operation: Operation) -> Said {
+    /// What people say of endpoints, and what the linter says to them.
+    fn does_with_endpoints(&self, operation: Operation) -> Said {
         match operation {
-            Operation::SetWindow => {
-                let rule =
-                    ["--rule", "FREQ=DAILY", "--start", "2026-11-01T22:00", "--minutes", "60"];
+            Operation::Describe => {
+                self.verb(&["endpoint", "set"], &["web1", "--kind", "server", "--as", "ann"])
+            }
+            Operation::Elect => {
+                let words = ["web1", "out", "--reason", "a test", "--as", "ann"];
+                self.verb(&["endpoint", "elect"], &words);
+                self.verb(&["endpoint", "elect"], &["web1", "in", "--as", "ann"])
+            }
+            Operation::Lint => self.verb(&["update", "lint"], &[]),
+            other => self.does_with_rules(other),
+        }
+    }
+
+    /// What people say that a site goes by, and what they are told of how it stands.
+    fn does_with_rules(&self, operation: Operation) -> Said {
+        use Operation as O;
+        let rule = ["--rule", "FREQ=DAILY", "--start", "2026-11-01T22:00", "--minutes", "60"];
+        match operation {
+            O::SetWindow => {
                 let words = ["--zone", "Europe/London", "--as", "oscar"];
                 self.verb(&["window", "set"], &[&["days"][..], &words, &rule].concat());
                 self.verb(&["window", "set"], &[&["nights"][..], &words, &rule].concat())
             }
-            Operation::RemoveWindow => {
-                self.verb(&["window", "remove"], &["nights", "--as", "oscar"])
+            O::RemoveWindow => self.verb(&["window", "remove"], &["nights", "--as", "oscar"]),
+            O::PreviewWindow => self.verb(&["window", "preview"], &["days"]),
+            O::Windows => self.verb(&["window", "list"], &[]),
+            O::SetCalendar => {
+                self.verb(&["calendar", "set"], &["--zone", "Europe/London", "--as", "ann"])
             }
-            Operation::PreviewWindow => self.verb(&["window", "preview"], &["days"]),
-            _ => self.verb(&["window", "list"], &[]),
+            O::SetPolicy => {
+                self.verb(&["policy", "set"], &["ncsc", "--as", "ann"]);
+                self.verb(&["policy", "set"], &["cyber-essentials", "--as", "ann"])
+            }
+            O::RemovePolicy => self.verb(&["policy", "remove"], &["ncsc", "--as", "ann"]),
+            O::Calendar => self.verb(&["calendar", "show"], &[]),
+            O::ReportLevels => self.verb(&["report", "levels"], &[]),
+            O::ReportPolicy => self.verb(&["report", "policy"], &["cyber-essentials"]),
+            O::Policies => self.verb(&["policy", "list"], &[]),
+            O::RequestException => {
+                let about = ["package-1", "--version", "2", "--owner", "finance", "--as", "oscar"];
+                let why = ["--reason", "a test", "--control", "it is unplugged"];
+                self.verb(&["exception", "request"], &[&about[..], &why].concat())
+            }
+            O::ApproveException => {
+                let all = self.verb(&["exception", "list"], &["--json"]).json();
+                let id = all[0]["id"].as_str().unwrap().to_owned();
+                self.verb(&["exception", "approve"], &[&id, "--as", "kim"])
+            }
+            O::Exceptions => self.verb(&["exception", "list"], &[]),
+            other => panic!("nobody does {other:?} here"),
         }
     }
 

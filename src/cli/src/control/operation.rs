@@ -24,6 +24,7 @@ impl Request {
             Self::ShowLog { .. } => Operation::ShowLog,
             Self::AuditKey => Operation::AuditKey,
             Self::Backup { .. } => Operation::Backup,
+            Self::Report(request) => request.operation(),
             Self::Windows(request) => request.operation(),
             Self::People(request) => request.operation(),
         }
@@ -40,6 +41,9 @@ impl PeopleRequest {
             Self::MissingIn { .. } => Operation::MissingIn,
             Self::Inventory { .. } => Operation::InventoryOf,
             Self::Confirm { .. } => Operation::Confirm,
+            Self::Describe { .. } => Operation::Describe,
+            Self::Elect { .. } => Operation::Elect,
+            Self::Lint { .. } => Operation::Lint,
             Self::Retire { .. } => Operation::Retire,
             Self::Updates { .. } => Operation::Updates,
             Self::DraftStatement { .. } => Operation::DraftStatement,

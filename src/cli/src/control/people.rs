@@ -1,10 +1,12 @@
 //! Requests about endpoints and about what people decide.
 
 use crate::{failure::Failure, person::doing};
-use fleet::RingStatement;
+use fleet::{Finding, RingStatement};
 use ids::{EndpointName, PersonId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
-use site::{EndpointMissing, EndpointStatus, IssuedToken, RingUpdate, RingUpdates, Site, Wish};
+use site::{
+    Describe, EndpointMissing, EndpointStatus, IssuedToken, RingUpdate, RingUpdates, Site, Wish,
+};
 use trust::Envelope;
 use vendor_apt::Inventory;
 
@@ -28,6 +30,20 @@ pub(crate) enum PeopleRequest {
         endpoint: EndpointName,
         reason: String,
         person: PersonId,
+    },
+    Describe {
+        endpoint: EndpointName,
+        said: Box<Describe>,
+        person: PersonId,
+    },
+    Elect {
+        endpoint: EndpointName,
+        elected: bool,
+        reason: Option<String>,
+        person: PersonId,
+    },
+    Lint {
+        wish: Box<Wish>,
     },
     Missing {
         endpoint: EndpointName,
@@ -75,6 +91,7 @@ impl PeopleRequest {
             self,
             Self::Endpoints
                 | Self::Updates { .. }
+                | Self::Lint { .. }
                 | Self::Missing { .. }
                 | Self::MissingIn { .. }
                 | Self::Inventory { .. }
@@ -92,6 +109,7 @@ pub(crate) enum PeopleReply {
     Missing(Vec<EndpointMissing>),
     Inventory(Box<Inventory>),
     Updates(Box<RingUpdates>),
+    Findings(Vec<Finding>),
     Draft(Envelope),
     Statement(Box<RingStatement>),
     Declined(Vec<RingUpdate>),
@@ -118,6 +136,16 @@ pub(crate) fn perform(site: &Site, request: PeopleRequest) -> Result<PeopleReply
             let retired = site.retire_endpoint(by(&person)?, &endpoint, reason)?;
             A::Endpoint(Box::new(retired))
         }
+        Q::Describe { endpoint, said, person } => {
+            let described = site.describe_endpoint(by(&person)?, &endpoint, *said)?;
+            A::Endpoint(Box::new(described))
+        }
+        Q::Elect { endpoint, elected, reason, person } => {
+            let actor = by(&person)?;
+            let elected = site.elect_endpoint(actor, &endpoint, elected, reason.as_deref())?;
+            A::Endpoint(Box::new(elected))
+        }
+        Q::Lint { wish } => A::Findings(site.lint(&wish)?),
         Q::Missing { endpoint } => A::Missing(vec![site.missing_at(&endpoint)?]),
         Q::MissingIn { ring } => A::Missing(site.missing_in(&ring)?),
         Q::Inventory { endpoint } => A::Inventory(Box::new(site.endpoint_inventory(&endpoint)?)),

@@ -125,7 +125,7 @@ impl RetireWords {
     }
 }
 
-fn one(
+pub(super) fn one(
     data: &std::path::Path,
     request: PeopleRequest,
     screen: &Screen,
@@ -138,6 +138,22 @@ fn one(
     Ok(())
 }
 
+/// What people say of it, where they do.
+fn described(endpoint: &EndpointStatus) -> String {
+    let mut said: Vec<String> = Vec::new();
+    if endpoint.standing == Standing::Active && !endpoint.elected {
+        let since = endpoint.elected_since.map(|at| format!(" since {at}")).unwrap_or_default();
+        said.push(format!("ELECTED OUT{since}"));
+    }
+    said.extend(endpoint.kind.map(|kind| kind.word().to_owned()));
+    said.extend(endpoint.stateless.then(|| "stateless".to_owned()));
+    said.extend(endpoint.never_back.map(|why| format!("{}: never put back by itself", why.word())));
+    said.extend(endpoint.exposure.map(|how| how.word().to_owned()));
+    said.extend(endpoint.owner.as_ref().map(|owner| format!("owned by {owner}")));
+    said.extend(endpoint.provider.then(|| "snapshots by the appliance's provider".to_owned()));
+    said.iter().map(|said| format!("; {said}")).collect()
+}
+
 fn line(endpoint: &EndpointStatus) -> String {
     let EndpointStatus { name, ring, standing, key, not_after, seen_at, vouches, .. } = endpoint;
     let mut text = format!("{name}  ring {ring}, {}", standing.word());
@@ -145,6 +161,7 @@ fn line(endpoint: &EndpointStatus) -> String {
     if *standing == Standing::Pending {
         let _ = write!(text, "; its key is {key}: compare it on its own screen");
     }
+    text.push_str(&described(endpoint));
     if endpoint.token_misused {
         text.push_str("; ALARM: its token was used with another key too");
     }

@@ -1,7 +1,7 @@
 //! The sentences of endpoints and of what people decided.
 
 use super::{count, day, time};
-use fleet::{Fact, JobEnd};
+use fleet::{Description, EndpointKind, Fact, JobEnd};
 use trust::Decision;
 
 /// The sentence of a fact about endpoints or decisions; of another kind there is none.
@@ -27,6 +27,15 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
             "{who} compared the key of endpoint {endpoint} and let it join; its certificate ends on {}",
             day(*not_after)
         ),
+        Fact::EndpointDescribed { endpoint, description } => {
+            format!("{who} said of endpoint {endpoint}: {}", described(description))
+        }
+        Fact::EndpointElected { endpoint, elected: true, .. } => {
+            format!("endpoint {endpoint} is elected in: it is patched and counted from here on")
+        }
+        Fact::EndpointElected { endpoint, elected: false, .. } => {
+            format!("{who} elected endpoint {endpoint} out: it is not patched and not counted")
+        }
         Fact::EndpointCertificateRenewed { endpoint, not_after, .. } => {
             format!(
                 "endpoint {endpoint} got its next certificate, which ends on {}",
@@ -61,6 +70,21 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
         ),
         other => return decided(other, who),
     })
+}
+
+fn described(description: &Description) -> String {
+    let Description { kind, stateless, never_back, exposure, owner, provider } = description;
+    let kind = kind.map_or("a machine of no said kind", EndpointKind::word);
+    let mut said = vec![kind.to_owned()];
+    said.extend(stateless.then(|| "stateless".to_owned()));
+    said.extend(never_back.map(|why| format!("never put back by itself ({})", why.word())));
+    said.extend(exposure.map(|how| format!("reached as {}", how.word())));
+    said.extend(owner.map(|_| "it has an owner".to_owned()));
+    said.push(match provider {
+        Some(_) => "the appliance's provider snapshots it".to_owned(),
+        None => "no provider snapshots it".to_owned(),
+    });
+    said.join(", ")
 }
 
 fn decided(fact: &Fact, who: &str) -> Option<String> {

@@ -1,6 +1,6 @@
-//! The sentences of what a site wants: its windows.
+//! The sentences of what a site wants: its windows, calendar, policies and exceptions.
 
-use super::count;
+use super::{count, day};
 use fleet::Fact;
 
 /// The sentence of a fact about what a site wants; of another kind there is none.
@@ -11,6 +11,28 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
             start.strftime("%-d %B %Y at %H:%M"),
             count(u64::from(*minutes), "minute")
         ),
+        Fact::ExceptionRequested { exception, about, not_after, .. } => format!(
+            "{who} asked for exception {exception}: {} {} is not applied in ring {} until {}",
+            about.package,
+            about.version,
+            about.ring,
+            day(*not_after)
+        ),
+        Fact::ExceptionApproved { exception, .. } => {
+            format!("{who} approved exception {exception}, which somebody else had asked for")
+        }
+        Fact::CalendarSet(calendar) => format!(
+            "{who} set the site's calendar: the clocks of {}, {} listed",
+            calendar.zone,
+            count(calendar.holidays.len() as u64, "holiday")
+        ),
+        Fact::PolicySet { policy } => format!(
+            "{who} put the policy {} in force: {}, {}",
+            policy.name,
+            policy.title,
+            count(policy.rules.len() as u64, "rule")
+        ),
+        Fact::PolicyRemoved { policy } => format!("{who} put the policy {policy} out of force"),
         Fact::WindowRemoved { window } => format!("{who} removed window {window}"),
         _ => return None,
     })

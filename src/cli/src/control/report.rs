@@ -1,0 +1,98 @@
+//! Requests about what a site goes by, and how it stands: calendar, policies, exceptions, reports.
+
+use crate::{failure::Failure, person::doing};
+use fleet::{Calendar, Operation, Policy, PolicyCommand};
+use ids::{PersonId, PolicyName, RecordId};
+use serde::{Deserialize, Serialize};
+use site::{ExceptionStatus, ExceptionWish, LevelReport, PolicyReport, Site};
+
+/// What can be asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "about", rename_all = "kebab-case")]
+pub(crate) enum ReportRequest {
+    Calendar,
+    SetCalendar { calendar: Calendar, person: PersonId },
+    Policies { all: bool },
+    SetPolicy { policy: Box<Policy>, person: PersonId },
+    RemovePolicy { policy: PolicyName, person: PersonId },
+    Exceptions,
+    RequestException { wish: Box<ExceptionWish>, person: PersonId },
+    ApproveException { exception: RecordId, person: PersonId },
+    Levels,
+    Policy { policy: PolicyName },
+}
+
+/// What comes back.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "about", content = "is", rename_all = "kebab-case")]
+pub(crate) enum ReportReply {
+    Calendar(Calendar),
+    Policies(Vec<Policy>),
+    Exceptions(Vec<ExceptionStatus>),
+    Levels(Box<LevelReport>),
+    Policy(Box<PolicyReport>),
+}
+
+impl ReportRequest {
+    /// Whether it is nothing for an appliance that only reads.
+    pub(super) const fn writes(&self) -> bool {
+        matches!(
+            self,
+            Self::SetCalendar { .. }
+                | Self::SetPolicy { .. }
+                | Self::RemovePolicy { .. }
+                | Self::RequestException { .. }
+                | Self::ApproveException { .. }
+        )
+    }
+
+    /// What is asked, as the table of roles has it.
+    pub(super) const fn operation(&self) -> Operation {
+        match self {
+            Self::Calendar => Operation::Calendar,
+            Self::SetCalendar { .. } => Operation::SetCalendar,
+            Self::Policies { .. } => Operation::Policies,
+            Self::SetPolicy { .. } => Operation::SetPolicy,
+            Self::RemovePolicy { .. } => Operation::RemovePolicy,
+            Self::Exceptions => Operation::Exceptions,
+            Self::RequestException { .. } => Operation::RequestException,
+            Self::ApproveException { .. } => Operation::ApproveException,
+            Self::Levels => Operation::ReportLevels,
+            Self::Policy { .. } => Operation::ReportPolicy,
+        }
+    }
+}
+
+/// Calls the use case.
+pub(super) fn perform(site: &Site, request: ReportRequest) -> Result<ReportReply, Failure> {
+    use ReportReply as A;
+    use ReportRequest as Q;
+    let operation = request.operation();
+    let by = |person: &PersonId| doing(person, operation);
+    Ok(match request {
+        Q::Calendar => A::Calendar(site.calendar()),
+        Q::SetCalendar { calendar, person } => {
+            A::Calendar(site.set_calendar(by(&person)?, calendar)?)
+        }
+        Q::Policies { all } => A::Policies(site.policies(all)?),
+        Q::SetPolicy { policy, person } => {
+            let set = PolicyCommand::Set { policy: *policy };
+            A::Policies(site.change_policy(by(&person)?, set)?)
+        }
+        Q::RemovePolicy { policy, person } => {
+            let remove = PolicyCommand::Remove { policy };
+            A::Policies(site.change_policy(by(&person)?, remove)?)
+        }
+        Q::Exceptions => A::Exceptions(site.exceptions()?),
+        Q::RequestException { wish, person } => {
+            let actor = by(&person)?;
+            A::Exceptions(vec![site.request_exception(actor, person, *wish)?])
+        }
+        Q::ApproveException { exception, person } => {
+            let actor = by(&person)?;
+            A::Exceptions(vec![site.approve_exception(actor, person, exception)?])
+        }
+        Q::Levels => A::Levels(Box::new(site.level_report()?)),
+        Q::Policy { policy } => A::Policy(Box::new(site.policy_report(&policy)?)),
+    })
+}

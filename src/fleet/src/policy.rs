@@ -1,0 +1,504 @@
+//! Patch policies, as data: by when an update must be effective, and which clock says so.
+//!
+//! A policy is a list of rules. Every rule whose condition holds gives a deadline, and the earliest counts.
+//! What is not known of an update or an endpoint is taken as the worse: an unknown fact fulfils each
+//! condition. What built-in policies say is from the sources that each names, and no more; a tag `[R]` is
+//! read at the source, `[R2]` at a second hand, `[M]` recalled and to be checked before it is quoted.
+//!
+//! CISA BOD 26-04 is not among them: that it computes 3, 14 or 60 days or the next upgrade from exposure,
+//! KEV, automatable and impact is known, but not which combination gives which. A site that has the
+//! directive can write it down as a policy of its own: the four facts are there.
+
+use crate::{Fact, Refused, State};
+use ids::{PolicyName, Timestamp};
+use jiff::{SignedDuration, ToSpan as _, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+
+/// Most policies in force, and most rules of one.
+const POLICIES_MAX: usize = 50;
+/// Longest text in a policy in bytes.
+const TEXT_BYTES_MAX: usize = 500;
+const DAY_HOURS: i64 = 24;
+
+/// A policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Its name.
+    pub name: PolicyName,
+    /// What people call it.
+    pub title: String,
+    /// Where it is from, and how well that was read.
+    pub basis: String,
+    /// Its rules.
+    pub rules: Vec<PolicyRule>,
+}
+
+/// One rule of a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyRule {
+    /// What reports call it.
+    pub name: String,
+    /// When it applies.
+    #[serde(default)]
+    pub when: Condition,
+    /// From when it counts.
+    pub clock: Clock,
+    /// How long there is.
+    pub limit: Limit,
+    /// What must have happened by then.
+    #[serde(default)]
+    pub step: Step,
+}
+
+/// When a rule applies; what is left out is not asked. All parts hold together; of the three about
+/// severity one is enough.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// The vendor says one of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub severity: Vec<VendorSeverity>,
+    /// The CVSS base score is this or more, in tenths: 70 is 7.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cvss_tenths: Option<u16>,
+    /// The endpoint is one of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exposure: Vec<Exposure>,
+    /// Whether it is known to be exploited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kev: Option<bool>,
+    /// Whether exploiting it can be automated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automatable: Option<bool>,
+    /// Whether its technical impact is total.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_impact: Option<bool>,
+}
+
+/// What a vendor calls an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the words are the vendors'")]
+pub enum VendorSeverity {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+/// How an endpoint can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exposure {
+    /// It serves the internet.
+    Internet,
+    /// It uses the internet.
+    Connected,
+    /// It is on a network inside.
+    Internal,
+    /// Its network has no way out.
+    AirGapped,
+}
+
+impl Exposure {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Internet => "internet-facing",
+            Self::Connected => "connected",
+            Self::Internal => "internal",
+            Self::AirGapped => "air-gapped",
+        }
+    }
+}
+
+/// From when a rule counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clock {
+    /// The vendor released the update.
+    VendorRelease,
+    /// An alert about it was issued.
+    AlertIssued,
+    /// The alert was acknowledged.
+    AlertAcknowledged,
+}
+
+/// How long there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Limit {
+    /// So many hours.
+    Hours(u16),
+    /// So many days of 24 hours.
+    Days(u16),
+    /// So many calendar months, in UTC.
+    Months(u8),
+    /// Until the next upgrade: no date.
+    NextUpgrade,
+}
+
+/// What must have happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// The update is effective.
+    #[default]
+    Effective,
+    /// The alert is acknowledged.
+    Acknowledged,
+    /// Whoever issued the alert has been told how it stands.
+    Told,
+}
+
+/// What is known of an update and of the endpoint that lacks it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpdateFacts {
+    /// When its vendor released it.
+    pub released_at: Option<Timestamp>,
+    /// What the vendor calls it; `None` is unknown, which Cyber Essentials counts as high.
+    pub severity: Option<VendorSeverity>,
+    /// CVSS base score in tenths.
+    pub cvss_tenths: Option<u16>,
+    /// Whether it is known to be exploited.
+    pub kev: Option<bool>,
+    /// Whether exploiting it can be automated.
+    pub automatable: Option<bool>,
+    /// Whether its technical impact is total.
+    pub total_impact: Option<bool>,
+    /// How the endpoint can be reached.
+    pub exposure: Option<Exposure>,
+    /// When an alert about it was issued.
+    pub alert_issued_at: Option<Timestamp>,
+    /// When that was acknowledged.
+    pub alert_acknowledged_at: Option<Timestamp>,
+}
+
+/// By when something must have happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deadline {
+    /// The rule that says so.
+    pub rule: String,
+    /// Which clock started it.
+    pub clock: Clock,
+    /// When that was.
+    pub started_at: Timestamp,
+    /// By when; `None` with the next upgrade.
+    pub due_at: Option<Timestamp>,
+}
+
+/// How an update stands on an endpoint under a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyStatus {
+    /// Effective in time.
+    Done,
+    /// Effective, but late.
+    Late,
+    /// Not effective, and there is time.
+    Due,
+    /// Not effective, and its time is over.
+    Overdue,
+    /// Not effective, and an exception that counts stands for it.
+    Excepted,
+    /// No rule asks for it.
+    NotAsked,
+    /// Its clock cannot be told: no release date is known.
+    Unknown,
+}
+
+impl Condition {
+    /// Whether it holds; what is not known is taken as the worse.
+    #[must_use]
+    pub fn holds(&self, facts: &UpdateFacts) -> bool {
+        let rated = match (facts.severity, facts.cvss_tenths) {
+            (None, None) => true,
+            (severity, score) => {
+                severity.is_some_and(|severity| self.severity.contains(&severity))
+                    || self.cvss_tenths.is_some_and(|least| score.is_some_and(|s| s >= least))
+                    // A score says nothing of what the vendor would have said.
+                    || (severity.is_none() && !self.severity.is_empty())
+            }
+        };
+        let asks = !self.severity.is_empty() || self.cvss_tenths.is_some();
+        let fits = |asked: Option<bool>, known: Option<bool>| {
+            asked.is_none() || known.is_none() || asked == known
+        };
+        (!asks || rated)
+            && (self.exposure.is_empty()
+                || facts.exposure.is_none_or(|exposure| self.exposure.contains(&exposure)))
+            && fits(self.kev, facts.kev)
+            && fits(self.automatable, facts.automatable)
+            && fits(self.total_impact, facts.total_impact)
+    }
+}
+
+impl Limit {
+    fn after(self, start: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Hours(hours) => start.checked_add(SignedDuration::from_hours(hours.into())).ok(),
+            Self::Days(days) => {
+                start.checked_add(SignedDuration::from_hours(i64::from(days) * DAY_HOURS)).ok()
+            }
+            Self::Months(months) => {
+                let local = start.to_zoned(TimeZone::UTC);
+                local.checked_add(i64::from(months).months()).ok().map(|at| at.timestamp())
+            }
+            Self::NextUpgrade => None,
+        }
+    }
+}
+
+impl Policy {
+    /// By when this step must have happened: the earliest of what the rules say.
+    #[must_use]
+    pub fn deadline(&self, facts: &UpdateFacts, step: Step) -> Option<Deadline> {
+        let asks = self.rules.iter().filter(|rule| rule.step == step && rule.when.holds(facts));
+        let deadlines = asks.filter_map(|rule| {
+            let started_at = match rule.clock {
+                Clock::VendorRelease => facts.released_at,
+                Clock::AlertIssued => facts.alert_issued_at,
+                Clock::AlertAcknowledged => facts.alert_acknowledged_at,
+            }?;
+            let due_at = rule.limit.after(started_at);
+            Some(Deadline { rule: rule.name.clone(), clock: rule.clock, started_at, due_at })
+        });
+        deadlines.min_by_key(|deadline| deadline.due_at.unwrap_or(Timestamp::MAX))
+    }
+
+    /// How an update stands: effective since then, if it is, and whether an exception counts.
+    #[must_use]
+    pub fn status(
+        &self,
+        facts: &UpdateFacts,
+        effective_at: Option<Timestamp>,
+        excepted: bool,
+        now: Timestamp,
+    ) -> PolicyStatus {
+        let Some(deadline) = self.deadline(facts, Step::Effective) else {
+            let asked = self.rules.iter().any(|rule| {
+                rule.step == Step::Effective
+                    && rule.clock == Clock::VendorRelease
+                    && rule.when.holds(facts)
+            });
+            return if asked { PolicyStatus::Unknown } else { PolicyStatus::NotAsked };
+        };
+        let in_time = |at: Timestamp| deadline.due_at.is_none_or(|due| at <= due);
+        match effective_at {
+            Some(at) if in_time(at) => PolicyStatus::Done,
+            Some(_) => PolicyStatus::Late,
+            None if excepted => PolicyStatus::Excepted,
+            None if in_time(now) => PolicyStatus::Due,
+            None => PolicyStatus::Overdue,
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        let texts =
+            [&self.title, &self.basis].into_iter().chain(self.rules.iter().map(|r| &r.name));
+        let plain = |text: &String| {
+            (1..=TEXT_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
+        };
+        (1..=POLICIES_MAX).contains(&self.rules.len()) && texts.into_iter().all(plain)
+    }
+}
+
+impl PolicyStatus {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Late => "late",
+            Self::Due => "due",
+            Self::Overdue => "OVERDUE",
+            Self::Excepted => "excepted",
+            Self::NotAsked => "not asked",
+            Self::Unknown => "release date unknown",
+        }
+    }
+}
+
+/// The built-in policies.
+///
+/// # Errors
+/// Only if the table is not what it should be, which a test rules out.
+pub fn built_in() -> Result<Vec<Policy>, serde_json::Error> {
+    serde_json::from_str(include_str!("policy.json"))
+}
+
+/// What may be asked about policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "fields repeat the words of their fact")]
+pub enum PolicyCommand {
+    /// Put a policy in force, or change it.
+    Set { policy: Policy },
+    /// Put one out of force.
+    Remove { policy: PolicyName },
+}
+
+/// What follows from a command about policies.
+pub(crate) fn decide(state: &State, command: PolicyCommand) -> Result<Vec<Fact>, Refused> {
+    match command {
+        PolicyCommand::Set { policy } => {
+            let known = state.policies.get(&policy.name);
+            let full = known.is_none() && state.policies.len() >= POLICIES_MAX;
+            if full || !policy.is_sound() {
+                return Err(Refused::Policy { policy: policy.name });
+            }
+            let same = known == Some(&policy);
+            Ok((!same).then_some(Fact::PolicySet { policy }).into_iter().collect())
+        }
+        PolicyCommand::Remove { policy } if state.policies.contains_key(&policy) => {
+            Ok(vec![Fact::PolicyRemoved { policy }])
+        }
+        PolicyCommand::Remove { policy } => Err(Refused::NoPolicy { policy }),
+    }
+}
+
+/// Takes in a fact about what a site goes by; says whether it was one.
+pub(crate) fn evolve(state: &mut State, fact: &Fact) -> bool {
+    match fact {
+        Fact::CalendarSet(calendar) => state.calendar = Some(calendar.clone()),
+        Fact::PolicySet { policy } => {
+            state.policies.insert(policy.name.clone(), policy.clone());
+        }
+        Fact::PolicyRemoved { policy } => {
+            state.policies.remove(policy);
+        }
+        _ => return false,
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn policy(name: &str) -> Policy {
+        let found = built_in().unwrap().into_iter().find(|policy| policy.name.as_str() == name);
+        found.unwrap_or_else(|| panic!("no {name}"))
+    }
+
+    fn released() -> UpdateFacts {
+        UpdateFacts { released_at: Some(at("2026-10-20T10:00:00Z")), ..UpdateFacts::default() }
+    }
+
+    fn due(policy: &Policy, facts: &UpdateFacts) -> Option<String> {
+        let deadline = policy.deadline(facts, Step::Effective)?;
+        Some(deadline.due_at.unwrap().to_string())
+    }
+
+    #[test]
+    fn the_table_is_sound_and_each_policy_says_where_it_is_from() {
+        let all = built_in().unwrap();
+        let names: Vec<&str> = all.iter().map(|policy| policy.name.as_str()).collect();
+        assert_eq!(names, ["cyber-essentials", "ncsc", "nhs-alerts", "pci-dss"]);
+        for policy in &all {
+            assert!(policy.is_sound(), "{policy:?}");
+            assert!(policy.basis.contains('['), "{} has no tag", policy.name);
+        }
+    }
+
+    #[test]
+    fn cyber_essentials_counts_fourteen_days_over_a_change_of_clocks() {
+        let ce = policy("cyber-essentials");
+        let with = |severity, cvss_tenths| UpdateFacts { severity, cvss_tenths, ..released() };
+        let fortnight = Some("2026-11-03T10:00:00Z".to_owned());
+        use VendorSeverity::{Critical, High, Low, Medium};
+        for (severity, score) in [
+            (Some(Critical), None),
+            (Some(High), None),
+            (Some(Low), Some(70)),
+            (None, None),
+            (None, Some(31)),
+        ] {
+            assert_eq!(due(&ce, &with(severity, score)), fortnight, "{severity:?} {score:?}");
+        }
+        for (severity, score) in [(Some(Medium), None), (Some(Low), Some(69))] {
+            assert_eq!(due(&ce, &with(severity, score)), None, "{severity:?} {score:?}");
+        }
+        let (facts, now) = (released(), at("2026-12-01T00:00:00Z"));
+        let status = |effective: Option<&str>| ce.status(&facts, effective.map(at), false, now);
+        assert_eq!(status(Some("2026-11-03T10:00:00Z")), PolicyStatus::Done);
+        assert_eq!(status(Some("2026-11-03T10:00:01Z")), PolicyStatus::Late);
+        assert_eq!(status(None), PolicyStatus::Overdue);
+        assert_eq!(ce.status(&facts, None, true, now), PolicyStatus::Excepted);
+        assert_eq!(ce.status(&facts, None, false, facts.released_at.unwrap()), PolicyStatus::Due);
+        assert_eq!(ce.status(&UpdateFacts::default(), None, false, now), PolicyStatus::Unknown);
+        let low = with(Some(Low), None);
+        assert_eq!(ce.status(&low, None, false, now), PolicyStatus::NotAsked);
+    }
+
+    #[test]
+    fn the_ncsc_counts_by_exposure_and_takes_the_unknown_as_the_worse() {
+        let ncsc = policy("ncsc");
+        let day = |exposure: Option<Exposure>| {
+            let due = due(&ncsc, &UpdateFacts { exposure, ..released() }).unwrap();
+            at(&due).duration_since(released().released_at.unwrap()).as_hours() / 24
+        };
+        assert_eq!(day(Some(Exposure::Internet)), 5);
+        assert_eq!(day(Some(Exposure::Connected)), 7);
+        assert_eq!(day(Some(Exposure::Internal)), 14);
+        assert_eq!(day(Some(Exposure::AirGapped)), 14);
+        assert_eq!(day(None), 5);
+    }
+
+    #[test]
+    fn alerts_have_clocks_of_their_own() {
+        let nhs = policy("nhs-alerts");
+        let facts = UpdateFacts {
+            alert_issued_at: Some(at("2026-11-01T00:00:00Z")),
+            alert_acknowledged_at: Some(at("2026-11-02T00:00:00Z")),
+            ..released()
+        };
+        let by = |step| nhs.deadline(&facts, step).unwrap().due_at.unwrap().to_string();
+        assert_eq!(by(Step::Acknowledged), "2026-11-03T00:00:00Z");
+        assert_eq!(by(Step::Told), "2026-11-05T00:00:00Z");
+        assert_eq!(by(Step::Effective), "2026-11-15T00:00:00Z");
+        // Without an alert nothing is asked.
+        assert_eq!(nhs.deadline(&released(), Step::Effective), None);
+        assert_eq!(
+            nhs.status(&released(), None, false, at("2027-01-01T00:00:00Z")),
+            PolicyStatus::NotAsked
+        );
+    }
+
+    #[test]
+    fn a_calendar_month_ends_with_the_month() {
+        let pci = policy("pci-dss");
+        let facts = |severity| UpdateFacts {
+            released_at: Some(at("2026-01-31T12:00:00Z")),
+            severity,
+            ..UpdateFacts::default()
+        };
+        let critical = facts(Some(VendorSeverity::Critical));
+        assert_eq!(due(&pci, &critical).unwrap(), "2026-02-28T12:00:00Z");
+        assert_eq!(due(&pci, &facts(Some(VendorSeverity::High))), None);
+    }
+
+    #[test]
+    fn a_site_writes_its_own_from_the_four_facts() {
+        let own: Policy = serde_json::from_str(
+            r#"{"name": "own", "title": "Own", "basis": "the board, 2026-11-01", "rules": [
+                {"name": "worst", "when": {"exposure": ["internet"], "kev": true, "automatable": true,
+                 "total_impact": true}, "clock": "vendor-release", "limit": {"days": 3}},
+                {"name": "rest", "clock": "vendor-release", "limit": "next-upgrade"}]}"#,
+        )
+        .unwrap();
+        assert!(own.is_sound());
+        let worst = own.deadline(&released(), Step::Effective).unwrap();
+        assert_eq!((&*worst.rule, worst.due_at), ("worst", Some(at("2026-10-23T10:00:00Z"))));
+        let rest = UpdateFacts { kev: Some(false), ..released() };
+        let rest = own.deadline(&rest, Step::Effective).unwrap();
+        assert_eq!((&*rest.rule, rest.due_at), ("rest", None));
+    }
+}

@@ -1,0 +1,242 @@
+//! Service levels as of now, the calendar that they go by, and what is open under a patch policy.
+
+use crate::{EndpointMissing, Error, Site, clock, rows};
+use fleet::{
+    Actor, Calendar, Command, Deadline, ElectedFacts, Exception, Level, LevelRow, LevelStatus,
+    Policy, PolicyCommand, PolicyStatus, ServedFacts, Step, UpdateFacts,
+};
+use ids::{Digest, EndpointName, PolicyName, RecordId, RingName, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Most reports of jobs of one endpoint that are looked at.
+const ATTEMPTS_MAX: usize = 10_000;
+
+/// How the service levels stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelReport {
+    /// As of when.
+    pub at: Timestamp,
+    /// As of which entry of the log.
+    pub entries: u64,
+    /// The calendar by which it was judged.
+    pub calendar: Calendar,
+    /// Rows that are met, due, missed and not recorded.
+    pub counts: BTreeMap<LevelStatus, u64>,
+    /// Endpoints that were elected out: no level counts them.
+    pub elected_out: Vec<EndpointName>,
+    /// The rows, by level and subject.
+    pub rows: Vec<LevelRow>,
+}
+
+/// What is open under a patch policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyReport {
+    /// As of when.
+    pub at: Timestamp,
+    /// As of which entry of the log.
+    pub entries: u64,
+    /// The policy, as it is in force.
+    pub policy: Policy,
+    /// Rows by how they stand.
+    pub counts: BTreeMap<PolicyStatus, u64>,
+    /// Endpoints of which it cannot be told what they lack, with why.
+    pub untold: Vec<(EndpointName, String)>,
+    /// Endpoints that were elected out.
+    pub elected_out: Vec<EndpointName>,
+    /// What is open.
+    pub rows: Vec<PolicyRow>,
+}
+
+/// An update that an endpoint lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyRow {
+    /// The endpoint.
+    pub endpoint: EndpointName,
+    /// Its ring.
+    pub ring: RingName,
+    /// The binary package.
+    pub package: String,
+    /// The version that it has.
+    pub installed: String,
+    /// The version that mends it.
+    pub fixed: String,
+    /// CVE ids; `None` is unknown.
+    pub cves: Option<Vec<String>>,
+    /// When its vendor released it.
+    pub released_at: Option<Timestamp>,
+    /// By when it is to be effective, and which rule says so.
+    pub deadline: Option<Deadline>,
+    /// How it stands.
+    pub status: PolicyStatus,
+}
+
+impl Site {
+    /// The calendar that service levels go by.
+    #[must_use]
+    pub fn calendar(&self) -> Calendar {
+        self.state().calendar.clone().unwrap_or_default()
+    }
+
+    /// Says by which calendar the site goes.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no such zone.
+    pub fn set_calendar(&self, actor: Actor, calendar: Calendar) -> Result<Calendar, Error> {
+        self.heart().ask(actor, Command::SetCalendar(calendar))?;
+        Ok(self.calendar())
+    }
+
+    /// How the service levels stand now.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when a catalogue or a name cannot be read; [`Error::Views`].
+    pub fn level_report(&self) -> Result<LevelReport, Error> {
+        let (state, at, calendar) = (self.state(), clock::now(), self.calendar());
+        let mut elected = Vec::new();
+        for (id, known) in state.endpoints.iter().filter(|(_, known)| known.is_elected()) {
+            elected.push(ElectedFacts {
+                subject: self.name_of(&known.name)?.to_string(),
+                elected_since: known.election.map(|election| election.since),
+                attempts: self.attempts(id)?,
+            });
+        }
+        let rows = fleet::levels(&calendar, &self.served()?, &elected, at);
+        let mut counts = BTreeMap::new();
+        for row in &rows {
+            *counts.entry(row.status).or_default() += 1;
+        }
+        let elected_out = self.elected_out()?;
+        Ok(LevelReport { at, entries: state.entries, calendar, counts, elected_out, rows })
+    }
+
+    /// When what each ring serves of a source was collected from its vendor.
+    fn served(&self) -> Result<Vec<ServedFacts>, Error> {
+        let state = self.state();
+        let mut collected: BTreeMap<Digest, Timestamp> = BTreeMap::new();
+        let mut served = Vec::new();
+        for ((ring, source), (sequence, _)) in &state.pointers {
+            let view = state.views.get(&(source.clone(), *sequence));
+            let digest = view.map(|view| view.source.catalogue);
+            if let Some(digest) = digest.filter(|digest| !collected.contains_key(digest)) {
+                collected.insert(digest, self.catalogue(source, &digest)?.collected_at);
+            }
+            let collected_at = digest.and_then(|digest| collected.get(&digest).copied());
+            served.push(ServedFacts { subject: format!("{ring}: {source}"), collected_at });
+        }
+        Ok(served)
+    }
+
+    /// When an endpoint's jobs were attempted.
+    fn attempts(&self, endpoint: &RecordId) -> Result<Vec<Timestamp>, Error> {
+        let key = endpoint.as_str().as_bytes();
+        let rows = self.heart().views().rows(rows::ATTEMPTS, key, ATTEMPTS_MAX);
+        let rows = rows.map_err(Error::Views)?;
+        let at = |row: &serde_json::Value| row["at"].as_str().and_then(|at| at.parse().ok());
+        Ok(rows.iter().filter_map(|(_, row)| at(row)).collect())
+    }
+
+    fn elected_out(&self) -> Result<Vec<EndpointName>, Error> {
+        let state = self.state();
+        let active = |known: &&fleet::Endpoint| known.standing == fleet::Standing::Active;
+        let out = state.endpoints.values().filter(active).filter(|known| !known.is_elected());
+        let mut names: Vec<_> = out.map(|e| self.name_of(&e.name)).collect::<Result<_, _>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// The policies in force, or, with `all`, the built-in ones too.
+    ///
+    /// # Errors
+    /// [`Error::State`] when the table of them cannot be read, which would be our own mistake.
+    pub fn policies(&self, all: bool) -> Result<Vec<Policy>, Error> {
+        let state = self.state();
+        let mut policies: BTreeMap<PolicyName, Policy> = BTreeMap::new();
+        if all {
+            for policy in fleet::built_in().map_err(Error::State)? {
+                policies.insert(policy.name.clone(), policy);
+            }
+        }
+        policies.extend(state.policies.iter().map(|(name, policy)| (name.clone(), policy.clone())));
+        Ok(policies.into_values().collect())
+    }
+
+    /// Puts a policy in force, or out of it. It is written into the log whole: what a later version calls
+    /// by its name does not change it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    pub fn change_policy(&self, actor: Actor, change: PolicyCommand) -> Result<Vec<Policy>, Error> {
+        self.heart().ask(actor, Command::Policy(change))?;
+        self.policies(false)
+    }
+
+    /// What is open under a policy that is in force.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it is not in force; [`Error::Store`].
+    pub fn policy_report(&self, name: &PolicyName) -> Result<PolicyReport, Error> {
+        let (state, at) = (self.state(), clock::now());
+        let policy = state
+            .policies
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Error::Refused(fleet::Refused::NoPolicy { policy: name.clone() }))?;
+        let elected_out = self.elected_out()?;
+        let (mut rows, mut untold) = (Vec::new(), Vec::new());
+        for ring in state.rings.keys() {
+            for EndpointMissing { endpoint, ring, updates, why } in self.missing_in(ring)? {
+                if elected_out.contains(&endpoint) {
+                    continue;
+                }
+                let Some(updates) = updates else {
+                    untold.push((endpoint, why.unwrap_or_default()));
+                    continue;
+                };
+                let id = self.endpoint_named(&endpoint)?;
+                let exposure = self.known(&id)?.description.exposure;
+                for update in updates {
+                    let released_at = update.released_at;
+                    let covers = |known: &&Exception| {
+                        known.covers(&ring, &id, &update.package, &update.candidate)
+                    };
+                    let excepted = state
+                        .exceptions
+                        .values()
+                        .filter(|known| known.counts(at))
+                        .any(|known| covers(&known));
+                    let facts = UpdateFacts { released_at, exposure, ..UpdateFacts::default() };
+                    rows.push(PolicyRow {
+                        endpoint: endpoint.clone(),
+                        ring: ring.clone(),
+                        package: update.package,
+                        installed: update.installed,
+                        fixed: update.candidate,
+                        cves: update.cves,
+                        released_at,
+                        deadline: policy.deadline(&facts, Step::Effective),
+                        status: policy.status(&facts, None, excepted, at),
+                    });
+                }
+            }
+        }
+        let mut counts = BTreeMap::new();
+        for row in &rows {
+            *counts.entry(row.status).or_default() += 1;
+        }
+        Ok(PolicyReport { at, entries: state.entries, policy, counts, untold, elected_out, rows })
+    }
+}
+
+impl LevelReport {
+    /// Whether something was missed.
+    #[must_use]
+    pub fn alarms(&self) -> bool {
+        self.counts.contains_key(&LevelStatus::Missed)
+    }
+
+    /// The rows of one level.
+    pub fn of(&self, level: Level) -> impl Iterator<Item = &LevelRow> {
+        self.rows.iter().filter(move |row| row.level == level)
+    }
+}
