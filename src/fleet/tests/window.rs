@@ -312,3 +312,49 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 }
+
+/// Parts of rules, sensible or not.
+fn part() -> impl Strategy<Value = String> {
+    let number = || prop_oneof![-400_i32..400, Just(0), Just(65_535), Just(i32::MAX)];
+    let list = move || {
+        prop::collection::vec(number(), 1..4)
+            .prop_map(|all| all.iter().map(i32::to_string).collect::<Vec<_>>().join(","))
+    };
+    let names = vec![
+        "BYMONTH",
+        "BYMONTHDAY",
+        "BYYEARDAY",
+        "BYWEEKNO",
+        "BYSETPOS",
+        "INTERVAL",
+        "COUNT",
+        "BYHOUR",
+    ];
+    let weekday = (number(), prop::sample::select(WEEK.map(|(_, name)| name).to_vec()));
+    prop_oneof![
+        4 => (prop::sample::select(names), list()).prop_map(|(name, list)| format!("{name}={list}")),
+        2 => weekday.prop_map(|(n, day)| format!("BYDAY={n}{day}")),
+        1 => prop::sample::select(WEEK.map(|(_, name)| name).to_vec()).prop_map(|d| format!("BYDAY={d}")),
+        1 => Just("WKST=SU".to_owned()),
+        1 => Just("UNTIL=20301231T000000Z".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn no_rule_stops_the_appliance(
+        frequency in prop::sample::select(vec!["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]),
+        parts in prop::collection::vec(part(), 0..5),
+        year in 2000_i16..=2100,
+    ) {
+        let rule = format!("FREQ={frequency};{}", parts.join(";"));
+        let start = format!("{year}-01-31T22:00");
+        // Whatever it is, there is an answer; and what is taken, opens.
+        if let Ok(taken) = window(rule.trim_end_matches(';'), &start, "Europe/London", 60)
+            .checked(at("2026-11-24T16:00:00Z"))
+        {
+            prop_assert!(taken.clone().checked(at("2026-11-24T16:00:00Z")).is_ok_and(|t| t == taken));
+        }
+    }
+}

@@ -27,8 +27,6 @@ const KEPT: SignedDuration = SignedDuration::from_hours(72);
 
 /// How often the way back is tried on a clone.
 const DRILL_EVERY: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// Most names that are tried for one snapshot.
-const NAMES_MAX: u32 = 9;
 
 /// What is known of providers beside the state.
 #[derive(Default)]
@@ -328,27 +326,18 @@ fn due(known: &Endpoint, job: &Job, now: Timestamp) -> Option<Due> {
     }
 }
 
-/// Makes the snapshot. One of the same name that no record tells of was left by a try that was cut short: it is
-/// left where it is, since nothing shows that it is ours alone.
+/// Makes the snapshot; one of this name that is there already was made by a try that was cut short before its
+/// record was kept, and nothing has been changed since.
 fn create(provider: &mut dyn Provider, binding: &Binding, for_what: &str) -> Result<Made, String> {
-    let mut taken = None;
-    for number in 1..=NAMES_MAX {
-        let name = match number {
-            1 => format!("patchkeep-{for_what}"),
-            number => format!("patchkeep-{for_what}-{number}"),
-        };
-        let name = name.parse().map_err(|e: snapshot::Error| told(&e))?;
-        let order = Order { name, level: level(binding), if_not: IfNot::CrashConsistent };
-        match provider.create(&order) {
-            Ok(made) => return Ok(made),
-            Err(error @ snapshot::Error::Exists { .. }) => {
-                tracing::warn!(name = %order.name, "a snapshot that nobody recorded is left at its provider");
-                taken = Some(told(&error));
-            }
-            Err(error) => return Err(told(&error)),
+    let name = format!("patchkeep-{for_what}").parse().map_err(|e: snapshot::Error| told(&e))?;
+    let order = Order { name, level: level(binding), if_not: IfNot::CrashConsistent };
+    match provider.create(&order) {
+        Err(exists @ snapshot::Error::Exists { .. }) => {
+            let adopted = provider.adopt(&order.name).map_err(|e| told(&e))?;
+            adopted.ok_or_else(|| told(&exists))
         }
+        made => made.map_err(|e| told(&e)),
     }
-    Err(taken.unwrap_or_default())
 }
 
 fn opened(binding: &Binding) -> Result<Box<dyn Provider + Send>, String> {
@@ -367,7 +356,7 @@ fn level(binding: &Binding) -> Level {
 fn tries_clones(binding: &Binding) -> bool {
     match binding {
         Binding::Qmp(qmp) => qmp.try_clone.is_some(),
-        Binding::Libvirt(_) => false,
+        Binding::Libvirt(libvirt) => libvirt.try_clone.is_some(),
         Binding::Command(_) => true,
     }
 }

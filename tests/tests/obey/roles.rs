@@ -5,7 +5,6 @@ use api::{Job, JobPhase, WayBack};
 use fleet::{Actor, Event, Fact, Operation, Role};
 use ids::Timestamp;
 use merkle::VerifierKey;
-use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 use std::thread;
@@ -52,24 +51,54 @@ impl Desk {
 
     /// The endpoint says that its job failed while it was at work.
     fn fails(&mut self) {
-        let report = self.verb(&["run", "report"], &["broad", "--json"]).ok();
-        let report: Value = serde_json::from_str(&report.out).unwrap();
+        let report = self.verb(&["run", "report"], &["broad", "--json"]).json();
         let approval = report["statement"].as_str().unwrap().parse().unwrap();
         self.house.serve(&self.doors, &[]);
         let drone = self.drone.take().unwrap();
-        self.swarm.all(vec![drone], |mut drone| async move {
+        drop(self.swarm.all(vec![drone], |mut drone| async move {
             let (phase, way_back) = (JobPhase::AwaitingDecision, Some(WayBack::Own));
             let job = Job { approval, phase, at: Timestamp::now(), way_back, end: None };
             drone.check_in(&swarm::report(job)).await.map(|_| drone)
-        });
+        }));
         self.house.stop();
+    }
+
+    /// Runs, from the plan to the decision about a machine that failed.
+    fn does_with_runs(&mut self, operation: Operation) -> Said {
+        use Operation as O;
+        let run = |verb: &str, rest: &[&str]| {
+            self.verb(&["run", verb], &[rest, &["--as", "oscar"]].concat())
+        };
+        match operation {
+            O::PlanRun => run("plan", &["--approver", "kim"]),
+            O::SubmitStatement => {
+                let kim = self.house.key("kim");
+                let words = ["broad", "--as", "kim", "--key", &kim, "--yes"];
+                self.verb(&["run", "approve"], &words)
+            }
+            O::StartRun => run("start", &["broad"]),
+            O::PauseRun => run("pause", &["broad"]),
+            O::ResumeRun => run("resume", &["broad"]),
+            O::CancelRun => run("cancel", &["broad"]),
+            O::ResolveJob => {
+                self.fails();
+                self.verb(&["run", "keep"], &["web1", "--as", "oscar"])
+            }
+            O::Runs => self.verb(&["run", "list"], &[]),
+            O::RunReport => self.verb(&["run", "report"], &["broad"]),
+            O::RunDraft => {
+                let into = self.house.path("planned");
+                self.verb(&["run", "draft"], &["broad", "--into", &into])
+            }
+            other => self.does_with_endpoints(other),
+        }
     }
 
     fn verb(&self, verb: &[&str], rest: &[&str]) -> Said {
         self.house.appliance.verb(verb, rest).ok()
     }
 
-    /// Does it as a person would. Another operation does not compile before somebody does it here too.
+    /// Does it as a person would. Another operation fails until somebody does it here too.
     fn does(&mut self, operation: Operation) {
         use Operation as O;
         let kim = self.house.key("kim");
@@ -84,47 +113,12 @@ impl Desk {
             O::PointRing => {
                 self.verb(&["ring", "point"], &["other", tests::SOURCE, "--as", "oscar"])
             }
-            O::Describe => {
-                self.verb(&["endpoint", "set"], &["web1", "--kind", "server", "--as", "ann"])
-            }
-            O::Elect => {
-                let words = ["web1", "out", "--reason", "a test", "--as", "ann"];
-                self.verb(&["endpoint", "elect"], &words);
-                self.verb(&["endpoint", "elect"], &["web1", "in", "--as", "ann"])
-            }
-            O::Lint => self.verb(&["update", "lint"], &[]),
-            O::RequestException | O::ApproveException | O::Exceptions => {
-                self.does_with_exceptions(operation)
-            }
-            O::SetCalendar
-            | O::Calendar
-            | O::SetPolicy
-            | O::RemovePolicy
-            | O::Policies
-            | O::ReportLevels
-            | O::ReportPolicy => self.does_with_reports(operation),
-            O::SetWindow | O::RemoveWindow | O::Windows | O::PreviewWindow => {
-                self.does_with_windows(operation)
-            }
             O::AptConfig => {
                 self.verb(&["endpoint", "apt-config"], &[&["old1"][..], &address].concat())
             }
             O::PlaceRing => {
                 self.verb(&["ring", "place"], &["other", "--after", "broad", "--as", "oscar"])
             }
-            O::PlanRun => self.verb(&["run", "plan"], &["--approver", "kim", "--as", "oscar"]),
-            O::SubmitStatement => self.verb(&["run", "approve"], &[&["broad"][..], &sign].concat()),
-            O::StartRun => self.verb(&["run", "start"], &["broad", "--as", "oscar"]),
-            O::PauseRun => self.verb(&["run", "pause"], &["broad", "--as", "oscar"]),
-            O::ResumeRun => self.verb(&["run", "resume"], &["broad", "--as", "oscar"]),
-            O::ResolveJob => {
-                self.fails();
-                self.verb(&["run", "keep"], &["web1", "--as", "oscar"])
-            }
-            O::CancelRun => self.verb(&["run", "cancel"], &["broad", "--as", "oscar"]),
-            O::Runs => self.verb(&["run", "list"], &[]),
-            O::RunReport => self.verb(&["run", "report"], &["broad"]),
-            O::RunDraft => self.verb(&["run", "draft"], &["broad", "--into", &path("planned")]),
             O::Decline => self.verb(&["decline"], &[&["package-1"][..], &why].concat()),
             O::SubmitWaiver => self.verb(&["waive"], &[&["web1"][..], &sign, &why[..2]].concat()),
             O::ExportAudit => {
@@ -174,13 +168,39 @@ impl Desk {
                 let into = path("waiver");
                 self.verb(&["waive"], &[&["web1", "--into", &into][..], &why].concat())
             }
+            other => self.does_with_runs(other),
         });
     }
 
-    /// What people say that a site goes by, and what they are told of how it stands.
-    fn does_with_reports(&self, operation: Operation) -> Said {
-        use Operation as O;
+    /// What people say of endpoints, and what the linter says to them.
+    fn does_with_endpoints(&self, operation: Operation) -> Said {
         match operation {
+            Operation::Describe => {
+                self.verb(&["endpoint", "set"], &["web1", "--kind", "server", "--as", "ann"])
+            }
+            Operation::Elect => {
+                let words = ["web1", "out", "--reason", "a test", "--as", "ann"];
+                self.verb(&["endpoint", "elect"], &words);
+                self.verb(&["endpoint", "elect"], &["web1", "in", "--as", "ann"])
+            }
+            Operation::Lint => self.verb(&["update", "lint"], &[]),
+            other => self.does_with_rules(other),
+        }
+    }
+
+    /// What people say that a site goes by, and what they are told of how it stands.
+    fn does_with_rules(&self, operation: Operation) -> Said {
+        use Operation as O;
+        let rule = ["--rule", "FREQ=DAILY", "--start", "2026-11-01T22:00", "--minutes", "60"];
+        match operation {
+            O::SetWindow => {
+                let words = ["--zone", "Europe/London", "--as", "oscar"];
+                self.verb(&["window", "set"], &[&["days"][..], &words, &rule].concat());
+                self.verb(&["window", "set"], &[&["nights"][..], &words, &rule].concat())
+            }
+            O::RemoveWindow => self.verb(&["window", "remove"], &["nights", "--as", "oscar"]),
+            O::PreviewWindow => self.verb(&["window", "preview"], &["days"]),
+            O::Windows => self.verb(&["window", "list"], &[]),
             O::SetCalendar => {
                 self.verb(&["calendar", "set"], &["--zone", "Europe/London", "--as", "ann"])
             }
@@ -192,42 +212,19 @@ impl Desk {
             O::Calendar => self.verb(&["calendar", "show"], &[]),
             O::ReportLevels => self.verb(&["report", "levels"], &[]),
             O::ReportPolicy => self.verb(&["report", "policy"], &["cyber-essentials"]),
-            _ => self.verb(&["policy", "list"], &[]),
-        }
-    }
-
-    /// What people do with exceptions.
-    fn does_with_exceptions(&self, operation: Operation) -> Said {
-        match operation {
-            Operation::RequestException => {
+            O::Policies => self.verb(&["policy", "list"], &[]),
+            O::RequestException => {
                 let about = ["package-1", "--version", "2", "--owner", "finance", "--as", "oscar"];
                 let why = ["--reason", "a test", "--control", "it is unplugged"];
                 self.verb(&["exception", "request"], &[&about[..], &why].concat())
             }
-            Operation::ApproveException => {
+            O::ApproveException => {
                 let all = self.verb(&["exception", "list"], &["--json"]).json();
                 let id = all[0]["id"].as_str().unwrap().to_owned();
                 self.verb(&["exception", "approve"], &[&id, "--as", "kim"])
             }
-            _ => self.verb(&["exception", "list"], &[]),
-        }
-    }
-
-    /// What people do with windows.
-    fn does_with_windows(&self, operation: Operation) -> Said {
-        match operation {
-            Operation::SetWindow => {
-                let rule =
-                    ["--rule", "FREQ=DAILY", "--start", "2026-11-01T22:00", "--minutes", "60"];
-                let words = ["--zone", "Europe/London", "--as", "oscar"];
-                self.verb(&["window", "set"], &[&["days"][..], &words, &rule].concat());
-                self.verb(&["window", "set"], &[&["nights"][..], &words, &rule].concat())
-            }
-            Operation::RemoveWindow => {
-                self.verb(&["window", "remove"], &["nights", "--as", "oscar"])
-            }
-            Operation::PreviewWindow => self.verb(&["window", "preview"], &["days"]),
-            _ => self.verb(&["window", "list"], &[]),
+            O::Exceptions => self.verb(&["exception", "list"], &[]),
+            other => panic!("nobody does {other:?} here"),
         }
     }
 
