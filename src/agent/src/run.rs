@@ -297,14 +297,7 @@ impl<'a> Link<'a> {
             renewal,
         };
         let address = format!("{}{CHECK_IN_PATH}", self.identity.endpoints);
-        let orders: Orders = match self.talk.ask(&address, &question) {
-            // What it does not believe of the job must not keep its orders away: a machine that was put
-            // back as a whole says what it said long ago.
-            Err(Error::Problem { status: 400..429, .. }) if question.report.is_some() => {
-                self.talk.ask(&address, &CheckIn { report: None, ..question.clone() })?
-            }
-            answer => answer?,
-        };
+        let orders = self.orders(&address, &question)?;
         if let Some(inventory) = inventory {
             memory.inventory = Some(inventory_digest(inventory));
         }
@@ -328,6 +321,17 @@ impl<'a> Link<'a> {
             drop(self.talk.ask::<Orders>(&address, &question));
         }
         heard
+    }
+
+    /// The answer to a question; to the same without its report, where that is not believed. What was put
+    /// back as a whole says what it said long ago: that must not keep the orders away.
+    fn orders(&self, address: &str, question: &CheckIn) -> Result<Orders, Error> {
+        match self.talk.ask(address, question) {
+            Err(Error::Problem { status: 400..429, .. }) if question.report.is_some() => {
+                self.talk.ask(address, &CheckIn { report: None, ..question.clone() })
+            }
+            answer => answer,
+        }
     }
 
     /// Roots first, then the log, then the ring's statement.

@@ -340,8 +340,7 @@ fn perform(
             Reply::Done(true)
         }
         Request::PointRing { ring, source, sequence, person } => {
-            let actor = by(&person)?;
-            Reply::Done(site.point_ring(actor, ring, source, sequence)?)
+            Reply::Done(site.point_ring(by(&person)?, ring, source, sequence)?)
         }
         Request::RingNeed { ring, source, sequence } => {
             Reply::Need(Box::new(site.ring_need(&ring, source.as_ref(), sequence)?))

@@ -13,6 +13,7 @@ use crate::{
     screen::Screen,
     signed_file::{must_be_new, write},
     ssh,
+    update::lint_text,
 };
 use clap::{Args, Subcommand};
 use fleet::{Brake, JobEnd, Resolution};
@@ -194,6 +195,9 @@ impl PlanWords {
             return Err(unexpected());
         };
         let approval = Approval::unverified(&planned.draft)?;
+        if !planned.findings.is_empty() {
+            screen.say(lint_text(&planned.findings));
+        }
         let (run, approver) = (&planned.run, &approval.approver);
         let said = format!(
             "{}\nRun {run} is planned. {approver} approves it: patchkeep run approve {run} --key KEY; then \

@@ -424,12 +424,10 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
             Fact::BundleQuarantined { custody, reason, message, bundle }
         }
         Command::CommitCarried(carried) => return commit_carried(state, carried),
-        Command::CreateRing { ring, follows } => {
-            if state.rings.contains_key(&ring) {
-                return Err(Refused::RingExists { ring });
-            }
-            Fact::RingCreated { ring, follows }
+        Command::CreateRing { ring, .. } if state.rings.contains_key(&ring) => {
+            return Err(Refused::RingExists { ring });
         }
+        Command::CreateRing { ring, follows } => Fact::RingCreated { ring, follows },
         Command::IssueCertificate { endpoint, certificate, not_after } => {
             Fact::EndpointCertificateIssued { endpoint, certificate, not_after }
         }

@@ -5,7 +5,7 @@
 //! elected in at once, unless it was elected out before.
 
 use crate::{Endpoint, EndpointCommand, Exposure, Fact, Refused, Standing, State};
-use ids::{Digest, Timestamp};
+use ids::{Digest, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What people say of an endpoint. Names and settings are behind commitments.
@@ -132,12 +132,20 @@ pub(crate) fn decide(state: &State, command: EndpointCommand) -> Result<Vec<Fact
 }
 
 /// Whoever is confirmed is elected in, unless people have said otherwise before.
-pub(crate) fn elected_at_confirmation(known: &Endpoint, endpoint: &ids::RecordId) -> Option<Fact> {
-    known.election.is_none().then(|| Fact::EndpointElected {
+pub(crate) fn confirmed(
+    state: &State,
+    endpoint: RecordId,
+    certificate: Digest,
+    not_after: Timestamp,
+) -> Vec<Fact> {
+    let unsaid = state.endpoints.get(&endpoint).is_some_and(|known| known.election.is_none());
+    let elected = unsaid.then(|| Fact::EndpointElected {
         endpoint: endpoint.clone(),
         elected: true,
         record: None,
-    })
+    });
+    let confirmed = Fact::EndpointConfirmed { endpoint, certificate, not_after };
+    [Some(confirmed), elected].into_iter().flatten().collect()
 }
 
 /// Takes in a fact about what people say of an endpoint; says whether it was one.

@@ -175,9 +175,7 @@ pub(crate) fn decide(
         }
         C::Confirm { endpoint, certificate, not_after } => {
             stands(state, &endpoint, Standing::Pending)?;
-            let elected = description::elected_at_confirmation(known(state, &endpoint)?, &endpoint);
-            let confirmed = Fact::EndpointConfirmed { endpoint, certificate, not_after };
-            return Ok([confirmed].into_iter().chain(elected).collect());
+            return Ok(description::confirmed(state, endpoint, certificate, not_after));
         }
         C::Describe { .. } | C::Elect { .. } => return description::decide(state, command),
         C::Renew { endpoint, certificate, not_after } => {
@@ -358,6 +356,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
         }
         Fact::JobReported { endpoint, job, .. } => {
             provided::set(state, endpoint, job.clone());
+            provided::wait(state, endpoint, job);
             change(state, endpoint, |known| (known.reopened, known.silent) = (false, None));
         }
         Fact::ReportRefused { .. } => {}

@@ -51,10 +51,10 @@ operations! {
     PauseRun: OPERATOR,
     /// Let a paused run go on.
     ResumeRun: OPERATOR,
-    /// End a run.
-    CancelRun: OPERATOR,
     /// Decide about an endpoint whose job failed.
     ResolveJob: OPERATOR,
+    /// End a run.
+    CancelRun: OPERATOR,
     /// Read bundles in.
     Import: OPERATOR,
     /// Leave a version out.

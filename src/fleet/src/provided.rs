@@ -19,6 +19,9 @@ pub struct KeptSnapshot {
     /// Whether the machine is being put back to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restoring: bool,
+    /// Whether the machine has worked on since: its job went back to wait for another window.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
 }
 
 /// What may be asked about snapshots. `approval` is the job's.
@@ -88,7 +91,8 @@ pub(crate) fn decide(state: &State, command: SnapshotCommand) -> Result<Vec<Fact
         }
         C::Delete { endpoint, approval } => {
             let known = state.endpoints.get(&endpoint).ok_or(Refused::NoEndpoint)?;
-            kept(known, &approval).ok_or(Refused::NoSnapshot)?;
+            let held = known.snapshot.as_ref().filter(|held| held.approval == approval);
+            held.ok_or(Refused::NoSnapshot)?;
             vec![Fact::SnapshotDeleted { endpoint, approval }]
         }
         C::Drill { endpoint, passed, record } => {
@@ -104,7 +108,19 @@ pub(crate) fn decide(state: &State, command: SnapshotCommand) -> Result<Vec<Fact
 
 /// The snapshot that was proven for an approval's job.
 pub(crate) fn kept<'a>(known: &'a Endpoint, approval: &Digest) -> Option<&'a KeptSnapshot> {
-    known.snapshot.as_ref().filter(|snapshot| snapshot.approval == *approval)
+    let own = |snapshot: &&KeptSnapshot| snapshot.approval == *approval && !snapshot.stale;
+    known.snapshot.as_ref().filter(own)
+}
+
+/// A job that waits again leaves its snapshot behind: the next window gets another one.
+pub(crate) fn wait(state: &mut State, endpoint: &RecordId, job: &Job) {
+    if job.phase == JobPhase::WaitingForWindow {
+        change(state, endpoint, |known| {
+            if let Some(snapshot) = &mut known.snapshot {
+                snapshot.stale = true;
+            }
+        });
+    }
 }
 
 /// A job that claims a snapshot of the provider has one that was proven here.
@@ -143,7 +159,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
     match fact {
         Fact::SnapshotProven { endpoint, approval, record } => {
             let (approval, record) = (*approval, *record);
-            let snapshot = KeptSnapshot { approval, at, record, restoring: false };
+            let snapshot = KeptSnapshot { approval, at, record, restoring: false, stale: false };
             change(state, endpoint, |known| known.snapshot = Some(snapshot));
         }
         Fact::SnapshotFailed { endpoint, approval, .. } => {

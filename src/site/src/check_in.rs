@@ -3,7 +3,7 @@
 use crate::{Error, Held, Seen, Site, ca, clock, keys};
 use api::{CheckIn, Orders, Plan, Report};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use fleet::{Actor, Command, Endpoint, EndpointCommand, Refused, Standing};
+use fleet::{Actor, Command, Endpoint, EndpointCommand, JobPhase, Refused, Standing};
 use ids::{Digest, EndpointName, RecordId, RingName};
 use ledger::Log;
 use merkle::Checkpoint;
@@ -81,7 +81,8 @@ impl Site {
     fn hear(&self, caller: &Caller, said: &CheckIn, log: &Log) -> Result<(), Error> {
         let held = said.held.as_deref().and_then(|note| self.own_checkpoint(note, log));
         let agent = short(&said.agent, 100);
-        let seen = Seen { at: clock::now(), agent, held: held.clone() };
+        let words = said.report.as_ref().map(|r| short(&r.message, SENTENCE_CHARS_MAX));
+        let seen = Seen { at: clock::now(), agent, held: held.clone(), said: words };
         let before = self.roster().note(&caller.id, seen);
         // What it held of an epoch that is over was of another log.
         let before = before.and_then(|seen| self.own_checkpoint(&seen.held?.note, log));
@@ -184,7 +185,8 @@ impl Site {
                 // A machine that was put back remembers less than the site; it is told in its orders.
                 let known = caller.known.job.as_ref();
                 let over = known.filter(|job| job.approval == report.job.approval);
-                if over.is_some_and(|job| job.end.is_some()) && report.job.end.is_none() {
+                let remembers_less = report.job.phase < JobPhase::Applying;
+                if over.is_some_and(|job| job.end.is_some()) && remembers_less {
                     return Ok(());
                 }
                 let said = json!({ "message": message, "job": report.job, "refused": why });

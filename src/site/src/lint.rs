@@ -1,7 +1,7 @@
 //! What the linter says of an approval before it is drawn up: plain values from what is known now.
 
 use crate::{Error, Site, Wish, clock};
-use fleet::{EndpointFacts, Finding, PlanFacts, WayBack, WayBackFacts};
+use fleet::{EndpointFacts, Finding, Hold, PlanFacts, RingBefore, WayBack, WayBackFacts};
 use ids::{EndpointName, Timestamp};
 use jiff::SignedDuration;
 use trust::Interval;
@@ -56,9 +56,23 @@ impl Site {
             spans,
             has_windows,
             next_window: self.next_window(wish, now),
-            before: None,
+            before: self.ring_before(wish, now),
             endpoints,
         }))
+    }
+
+    /// The ring that goes first, and how far it is with what this one points at.
+    fn ring_before(&self, wish: &Wish, now: Timestamp) -> Option<RingBefore> {
+        let state = self.state();
+        let ring = state.places.get(&wish.ring)?.after.clone();
+        let holds = state.soaked(&wish.ring, &state.views_in(&wish.ring), now);
+        let (soaked_at, failed) = match holds {
+            Ok(()) => (Some(now), 0),
+            Err(Hold::Soaking { until, .. }) => (Some(until), 0),
+            Err(Hold::FailedBefore { failures, .. }) => (None, failures),
+            Err(_) => (None, 0),
+        };
+        Some(RingBefore { ring, soaked_at, failed })
     }
 
     /// When a window of the ring opens next.

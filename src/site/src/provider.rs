@@ -305,7 +305,7 @@ fn drill(binding: &Binding) -> Result<Option<Value>, String> {
 /// What a job's phase and what people decided make due.
 fn due(known: &Endpoint, job: &Job, now: Timestamp) -> Option<Due> {
     let kept = known.snapshot.as_ref();
-    let own = kept.filter(|kept| kept.approval == job.approval);
+    let own = kept.filter(|kept| kept.approval == job.approval && !kept.stale);
     if kept.is_some_and(|kept| kept.restoring) {
         return Some(Due::Restore);
     }

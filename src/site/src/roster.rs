@@ -29,6 +29,9 @@ pub struct Seen {
     /// The checkpoint that it held: it vouches for the log up to there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
+    /// What it said last of its job; a sentence that changes while the job stands where it stood is no event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
 }
 
 /// A checkpoint that an endpoint holds, whose signature is this log's own.
@@ -126,8 +129,11 @@ impl Roster {
     }
 
     /// Notes a check-in; gives the one before.
-    pub(crate) fn note(&self, endpoint: &RecordId, seen: Seen) -> Option<Seen> {
-        held(&self.seen).insert(endpoint.clone(), seen)
+    pub(crate) fn note(&self, endpoint: &RecordId, mut seen: Seen) -> Option<Seen> {
+        let mut all = held(&self.seen);
+        let before = all.get(endpoint);
+        seen.said = seen.said.or_else(|| before.and_then(|before| before.said.clone()));
+        all.insert(endpoint.clone(), seen)
     }
 
     /// Counts an event that an endpoint causes; false when it has had its share of the hour.

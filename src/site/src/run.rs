@@ -3,8 +3,8 @@
 use crate::{Error, Site, Wish, clock, keys, rows};
 use api::RunOrders;
 use fleet::{
-    Actor, Brake, Command, Endpoint, Fact, JobPhase, NewRun, Resolution, RingPlace, RunCommand,
-    RunEnd, RunStanding, Standing, State, Tally, WayBack,
+    Actor, Brake, Command, Endpoint, Fact, Finding, JobPhase, NewRun, Resolution, RingPlace,
+    RunCommand, RunEnd, RunStanding, Standing, State, Tally, WayBack,
 };
 use ids::{Digest, EndpointName, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,8 @@ pub struct PlannedRun {
     pub run: RecordId,
     /// The approval that its approver is to sign.
     pub draft: Envelope,
+    /// What is to be known about it.
+    pub findings: Vec<Finding>,
 }
 
 /// A run at a glance.
@@ -99,10 +101,11 @@ impl Site {
         if wish.decision != Decision::Approve {
             return Err(Error::Input("a run is of what is approved".to_owned()));
         }
+        let findings = self.lint(&wish)?;
         let draft = self.draft_statement(wish)?;
         let approval = Approval::unverified(&draft).map_err(Error::Denied)?;
         let run = keys::record_id(clock::now())?;
-        let record = self.commit(json!({ "draft": draft }))?;
+        let record = self.commit(json!({ "draft": draft, "findings": findings }))?;
         let plan = RunCommand::Plan {
             run: run.clone(),
             ring: approval.ring.clone(),
@@ -114,7 +117,7 @@ impl Site {
             record,
         };
         self.heart().ask(actor, Command::Run(plan))?;
-        Ok(PlannedRun { run, draft })
+        Ok(PlannedRun { run, draft, findings })
     }
 
     /// The draft of a planned run, for its approver.
@@ -262,7 +265,11 @@ impl Site {
         statement: &Digest,
     ) -> Result<RunEndpoint, Error> {
         let job = known.job.as_ref().filter(|job| job.approval == *statement);
-        let said = job.and_then(|_| self.last_words(id));
+        let seen = self.roster().seen(id);
+        // Its own sentence may be newer than its last event; of one that ended it is the event's.
+        let own = seen.as_ref().and_then(|seen| seen.said.clone());
+        let own = own.filter(|_| job.is_some_and(|job| job.end.is_none()));
+        let said = own.or_else(|| job.and_then(|_| self.last_words(id)));
         Ok(RunEndpoint {
             name: self.name_of(&known.name)?,
             stands: job.map_or("nothing heard yet", fleet::Job::word).to_owned(),
@@ -273,7 +280,7 @@ impl Site {
             resolution: known.resolution.filter(|(a, _)| a == statement).map(|(_, r)| r),
             reopened: known.reopened,
             said,
-            seen_at: self.roster().seen(id).map(|seen| seen.at),
+            seen_at: seen.map(|seen| seen.at),
         })
     }
 
@@ -317,7 +324,7 @@ impl Site {
             go: held.is_none(),
             why: held.map(|hold| hold.to_string()).unwrap_or_default(),
             provided: known.description.provider.is_some(),
-            proven: known.snapshot.as_ref().is_some_and(|s| s.approval == *approval),
+            proven: known.snapshot.as_ref().is_some_and(|s| s.approval == *approval && !s.stale),
             stateless: known.description.stateless,
             resolution: known.resolution.filter(|(a, _)| a == approval).map(|(_, r)| r),
             over: own.and_then(|job| job.end),

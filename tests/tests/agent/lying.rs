@@ -68,6 +68,21 @@ impl Says {
         }
     }
 
+    /// What a strict appliance says to a report that cannot have happened. One that can, and one that a lax
+    /// one lets pass, is kept.
+    fn disbelieves(&mut self, said: &CheckIn) -> Option<String> {
+        let job = &said.report.as_ref()?.job;
+        if let Err(why) = job.follows(self.job.as_ref()) {
+            let sentence = format!("{why}: {job:?} after {:?}", self.job);
+            if self.strict {
+                return Some(sentence);
+            }
+            self.impossible.push(sentence);
+        }
+        self.job = Some(job.clone());
+        None
+    }
+
     fn run_orders(&self) -> Option<RunOrders> {
         let payload =
             self.run_of.as_ref().or(self.approval.as_ref())?.unverified_payload(APPROVAL).ok()?;
@@ -250,18 +265,9 @@ fn answer(
             let generation = usize::try_from(said.root_generation).unwrap();
             let renewal = said.renewal.as_deref();
             let certificate = renewal.map(|request| authority.endpoint(request, false).0);
-            if let Some(report) = &said.report {
-                let job = &report.job;
-                if let Err(why) = job.follows(says.job.as_ref()) {
-                    let sentence = format!("{why}: {job:?} after {:?}", says.job);
-                    if says.strict {
-                        says.heard.push(said);
-                        let code = "impossible-report".into();
-                        return (409, write(&Problem { code, message: sentence }));
-                    }
-                    says.impossible.push(sentence);
-                }
-                says.job = Some(job.clone());
+            if let Some(message) = says.disbelieves(&said) {
+                says.heard.push(said);
+                return (409, write(&Problem { code: "impossible-report".into(), message }));
             }
             says.heard.push(said);
             if let Some(problem) = &says.problem {

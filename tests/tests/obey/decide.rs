@@ -180,8 +180,8 @@ fn who_is_elected_out_is_in_no_approval_and_who_has_a_provider_is_listed() {
     let log = house.appliance.verb(&["update", "lint"], &["--json"]).ok().json();
     assert_eq!(log[0]["code"], "no-window", "{log:#}");
     let approved = house.approve(&[]).ok();
-    let approved =
-        approved.says("has no window").says("web1  (snapshot by the appliance's provider)");
+    let approved = approved.says("has no window");
+    let approved = approved.says("web1  (snapshot by the appliance's provider)");
     assert!(!approved.has("web2"), "{approved}");
     verb("set", &["web1", "--no-provider", "--owner", ""]).ok();
     assert_eq!(house.endpoint("web1")["owner"], serde_json::Value::Null);
