@@ -25,6 +25,10 @@ impl Debian {
         let mut unpack = Command::new("tar");
         unpack.args(["--extract", "--numeric-owner", "--file"]).arg(archive());
         run_within(Duration::from_secs(120), unpack.arg("--directory").arg(&root)).ok();
+        // Nothing runs in it that would have to settle after a change.
+        fs::create_dir(root.join("etc/patchkeep")).unwrap();
+        let conduct = root.join("etc/patchkeep/conduct.toml");
+        fs::write(conduct, "[health]\nsettle_seconds = 0\n").unwrap();
         Self { folder }
     }
 

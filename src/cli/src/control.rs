@@ -184,6 +184,13 @@ pub(crate) struct ExportFigures {
     pub(crate) absent: u64,
 }
 
+impl From<Exported> for ExportFigures {
+    fn from(exported: Exported) -> Self {
+        let Exported { manifest, files, bytes, entries, key, absent } = exported;
+        Self { manifest, files, bytes, entries, key, absent }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Answer {
@@ -363,9 +370,7 @@ fn perform(
         Request::Status => Reply::Status(Box::new(site.status()?)),
         Request::Receipt => Reply::Receipt(site.receipt()?),
         Request::ExportAudit { scope, into, person } => {
-            let done = site.export_audit(by(&person)?, scope, &into)?;
-            let Exported { manifest, files, bytes, entries, key, absent } = done;
-            Reply::ExportAudit(ExportFigures { manifest, files, bytes, entries, key, absent })
+            Reply::ExportAudit(site.export_audit(by(&person)?, scope, &into)?.into())
         }
         Request::ShowLog { types, since, limit, person } => {
             let filter = Filter { types, since, limit };

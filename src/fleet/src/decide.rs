@@ -443,6 +443,15 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::Window(command) => return window::decide(state, command, now),
         Command::SetScanner { socket } if socket == state.scanner => return Ok(Vec::new()),
         Command::SetScanner { socket } => Fact::ScannerSet { socket },
+        Command::OpenEpoch { epoch, roots } => return epoch::open(state, *epoch, &roots),
+        other => return Ok(recorded(state, other).into_iter().collect()),
+    };
+    Ok(vec![facts])
+}
+
+/// What is only written down.
+fn recorded(state: &State, command: Command) -> Option<Fact> {
+    Some(match command {
         Command::CountRefusals { source, reason, count, since, until } => {
             Fact::RefusalsCounted { source, reason, count, since, until }
         }
@@ -453,12 +462,11 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::RecordBackup { manifest, entries, files, bytes, recipients } => {
             Fact::BackupMade { manifest, entries, files, bytes, recipients }
         }
-        Command::OpenEpoch { epoch, roots } => return epoch::open(state, *epoch, &roots),
         Command::ReportFull { needed_bytes, available_bytes } => {
             Fact::StorageFull { needed_bytes, available_bytes }
         }
-    };
-    Ok(vec![facts])
+        _ => return None,
+    })
 }
 
 fn create_site(

@@ -190,6 +190,14 @@ pub(crate) fn decide(
             let retired = Fact::EndpointRetired { endpoint, reason };
             return Ok([retired].into_iter().chain(follows).collect());
         }
+        said => return hear(state, said),
+    }])
+}
+
+/// What follows from what an endpoint that has joined says.
+fn hear(state: &State, said: EndpointCommand) -> Result<Vec<Fact>, Refused> {
+    use EndpointCommand as C;
+    Ok(vec![match said {
         C::TakeInventory { endpoint, inventory, packages } => {
             stands(state, &endpoint, Standing::Active)?;
             Fact::InventoryReceived { endpoint, inventory, packages }
@@ -224,6 +232,7 @@ pub(crate) fn decide(
             let expected = known(state, &endpoint)?.put_back;
             Fact::EndpointWentBack { endpoint, held, before, expected }
         }
+        _ => return Ok(Vec::new()),
     }])
 }
 
@@ -348,6 +357,14 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
             certify(state, endpoint, (*certificate, *not_after), at);
         }
         Fact::EndpointRetired { endpoint, .. } => retire(state, endpoint),
+        said => return take_in(state, said),
+    }
+    true
+}
+
+/// Takes in what an endpoint said; says whether it was that.
+fn take_in(state: &mut State, fact: &Fact) -> bool {
+    match fact {
         Fact::InventoryReceived { endpoint, inventory, .. } => {
             change(state, endpoint, |known| known.inventory = Some(*inventory));
         }

@@ -589,20 +589,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
             known.standing = RunStanding::Started;
             known.tally.forgiven = known.tally.failures;
         }),
-        Fact::RunEnded { run, ring, statement, end, tally } => {
-            let over = state.runs.remove(run);
-            match end {
-                RunEnd::Complete => {
-                    let views = over.map(|run| run.views).unwrap_or_default();
-                    let (run, tally) = (run.clone(), tally.clone());
-                    let last = LastRun { run, ended_at: at, views, tally };
-                    state.last_runs.insert(ring.clone(), last);
-                }
-                RunEnd::Expired => end_unbegun(state, run, *statement, JobEnd::Expired, at),
-                RunEnd::Cancelled => end_unbegun(state, run, *statement, JobEnd::Cancelled, at),
-                RunEnd::Overtaken => {}
-            }
-        }
+        Fact::RunEnded { .. } => end(state, fact, at),
         Fact::JobResolved { endpoint, approval, resolution } => {
             if let Some(known) = state.endpoints.get_mut(endpoint) {
                 known.resolution = Some((*approval, *resolution));
@@ -611,6 +598,24 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
         _ => return false,
     }
     true
+}
+
+/// Takes a run that has ended out of the state.
+fn end(state: &mut State, fact: &Fact, at: Timestamp) {
+    let Fact::RunEnded { run, ring, statement, end, tally } = fact else { return };
+
+    let over = state.runs.remove(run);
+    match end {
+        RunEnd::Complete => {
+            let views = over.map(|run| run.views).unwrap_or_default();
+            let (run, tally) = (run.clone(), tally.clone());
+            let last = LastRun { run, ended_at: at, views, tally };
+            state.last_runs.insert(ring.clone(), last);
+        }
+        RunEnd::Expired => end_unbegun(state, run, *statement, JobEnd::Expired, at),
+        RunEnd::Cancelled => end_unbegun(state, run, *statement, JobEnd::Cancelled, at),
+        RunEnd::Overtaken => {}
+    }
 }
 
 fn change(state: &mut State, run: &RecordId, with: impl FnOnce(&mut Run)) {

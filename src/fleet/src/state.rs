@@ -208,18 +208,21 @@ impl State {
             Fact::SiteRootAccepted { root, .. } => self.site_roots.push(*root),
             Fact::ScannerSet { socket } => self.scanner.clone_from(socket),
             Fact::EpochOpened(opened) => epoch::evolve(self, opened),
-            fact => {
-                // From what none takes, nothing follows: the golden ledger holds every kind.
-                let _ = endpoint::evolve(self, fact, event.at)
-                    || description::evolve(self, fact, event.at)
-                    || statement::evolve(self, fact, event.at)
-                    || run::evolve(self, fact, event.at)
-                    || provided::evolve(self, fact, event.at)
-                    || window::evolve(self, fact)
-                    || policy::evolve(self, fact)
-                    || exception::evolve(self, fact, event.at);
-            }
+            _ => self.evolve_others(event),
         }
+    }
+
+    /// From what no room takes, nothing follows: the golden ledger holds every kind.
+    fn evolve_others(&mut self, event: &Event) {
+        let (fact, at) = (&event.fact, event.at);
+        let _ = endpoint::evolve(self, fact, at)
+            || statement::evolve(self, fact, at)
+            || description::evolve(self, fact, at)
+            || run::evolve(self, fact, at)
+            || provided::evolve(self, fact, at)
+            || window::evolve(self, fact)
+            || policy::evolve(self, fact)
+            || exception::evolve(self, fact, at);
     }
 
     /// Whether a bundle that the publisher's signatures call newer may be the next: its number is

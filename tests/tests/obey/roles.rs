@@ -70,6 +70,9 @@ impl Desk {
             self.verb(&["run", verb], &[rest, &["--as", "oscar"]].concat())
         };
         match operation {
+            O::PlaceRing => {
+                self.verb(&["ring", "place"], &["other", "--after", "broad", "--as", "oscar"])
+            }
             O::PlanRun => run("plan", &["--approver", "kim"]),
             O::SubmitStatement => {
                 let kim = self.house.key("kim");
@@ -115,9 +118,6 @@ impl Desk {
             }
             O::AptConfig => {
                 self.verb(&["endpoint", "apt-config"], &[&["old1"][..], &address].concat())
-            }
-            O::PlaceRing => {
-                self.verb(&["ring", "place"], &["other", "--after", "broad", "--as", "oscar"])
             }
             O::Decline => self.verb(&["decline"], &[&["package-1"][..], &why].concat()),
             O::SubmitWaiver => self.verb(&["waive"], &[&["web1"][..], &sign, &why[..2]].concat()),

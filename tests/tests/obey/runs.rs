@@ -38,7 +38,7 @@ impl Yard {
         let swarm = Swarm::new(&house.appliance, &house.here().people, &house.here().endpoints);
         let offered = house.offered;
         let joined = swarm.joined((0..count).map(|n| format!("web{n}")));
-        let drones = swarm.all(joined, |mut drone| async move {
+        let mut drones = swarm.all(joined, |mut drone| async move {
             let said = api::CheckIn {
                 inventory: Some(swarm::inventory(&drone.name)),
                 plan: Some(swarm::plan(offered)),
@@ -46,6 +46,7 @@ impl Yard {
             };
             drone.check_in(&said).await.map(|_| drone)
         });
+        drones.sort_by(|a, b| a.name.cmp(&b.name));
         let log = drones[0].log().unwrap().clone();
         Self { house, swarm, drones, log }
     }

@@ -105,6 +105,10 @@ impl Story<'_> {
             }
             open.site.confirm_endpoint(ann, &name, &key)?;
             succeeded("enrolling the agent", story.agent(&enrol)?)?;
+            // Nothing runs in this root that would have to settle after a change.
+            let conduct = story.path("endpoint-agent").join("etc/patchkeep/conduct.toml");
+            std::fs::write(&conduct, "[health]\nsettle_seconds = 0\n")
+                .map_err(|e| Failure::file("write", &conduct, &e))?;
             succeeded("the agent's first check-in", story.agent(&["run", "--once"])?)?;
             let planned = story.updates(&open.site)?.updates.len();
             Ok(format!(
