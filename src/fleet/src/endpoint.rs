@@ -2,7 +2,7 @@
 //!
 //! What an agent reports is a claim; it is recorded as that and decides nothing here.
 
-use crate::{Fact, Job, KeptSnapshot, Refused, Resolution, State, provided, run};
+use crate::{Fact, Job, JobEnd, KeptSnapshot, Refused, Resolution, State, provided, run};
 use ids::{Digest, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +49,9 @@ pub struct Endpoint {
     pub plan: Option<Digest>,
     /// How far it says that its job is.
     pub job: Option<Job>,
+    /// Set where that job was ended here as one that had not begun: the word that it had may be on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_out: Option<TakenOut>,
     /// Commitment to why it doubts the log.
     pub doubt: Option<Digest>,
     /// Whether nothing on it is worth keeping: a failed job is then put back without asking.
@@ -72,6 +75,22 @@ pub struct Endpoint {
     /// Whether packages that its last effective job had brought are older or gone again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reopened: bool,
+}
+
+/// A job that was ended unheard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOut {
+    /// What the endpoint itself had said last, of that job or of one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Job>,
+}
+
+impl Endpoint {
+    /// Ends a job that has not begun, as far as is known here.
+    pub(crate) fn take_out(&mut self, job: Job) {
+        let said = self.job.replace(job);
+        self.taken_out.get_or_insert(TakenOut { said });
+    }
 }
 
 /// How an endpoint stands with the site.
@@ -195,7 +214,7 @@ pub(crate) fn decide(
         C::Reopen { endpoint, approval, packages, record } => {
             let job = known(state, &endpoint)?.job.as_ref();
             let effective =
-                |job: &&Job| job.approval == approval && job.end == Some(crate::JobEnd::Effective);
+                |job: &&Job| job.approval == approval && job.end == Some(JobEnd::Effective);
             if job.filter(effective).is_none() {
                 return Ok(Vec::new());
             }
@@ -251,7 +270,16 @@ fn take_report(
     if known.job.as_ref() == Some(&job) {
         return Ok(Vec::new());
     }
-    let possible = job.follows(known.job.as_ref());
+    // The word that what was ended here had begun comes late, and counts.
+    let unheard = known.taken_out.as_ref().filter(|_| job.has_begun());
+    let before = unheard.map_or(known.job.as_ref(), |taken_out| taken_out.said.as_ref());
+    let newest = state.statements.get(&known.ring).map(|newest| newest.statement);
+    let on_newest = before.is_some_and(|before| newest == Some(before.approval));
+    let possible = if on_newest && newest != Some(job.approval) {
+        Err("the job of a later approval has followed it")
+    } else {
+        job.follows(before)
+    };
     possible
         .and_then(|()| provided::claims(known, &job))
         .map_err(|why| Refused::Impossible { why })?;
@@ -306,6 +334,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
                 inventory: None,
                 plan: None,
                 job: None,
+                taken_out: None,
                 doubt: None,
                 stateless: false,
                 provider: None,
@@ -340,7 +369,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
         }
         Fact::JobReported { endpoint, job, .. } => {
             provided::set(state, endpoint, job.clone());
-            change(state, endpoint, |known| known.reopened = false);
+            change(state, endpoint, |known| (known.reopened, known.taken_out) = (false, None));
         }
         Fact::ReportRefused { .. } => {}
         Fact::FixReopened { endpoint, .. } => {

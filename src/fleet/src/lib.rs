@@ -29,7 +29,7 @@ pub use decide::{
     CarriedCommit, Command, Commit, HeldBack, Lack, Refused, decide, effective_now,
     site_root_accepted,
 };
-pub use endpoint::{Endpoint, EndpointCommand, Standing, Token};
+pub use endpoint::{Endpoint, EndpointCommand, Standing, TakenOut, Token};
 pub use epoch::{Epoch, NotCarried};
 pub use event::{
     Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, SourceFacts,
