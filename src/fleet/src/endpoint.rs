@@ -3,8 +3,8 @@
 //! What an agent reports is a claim; it is recorded as that and decides nothing here.
 
 use crate::{
-    Description, Election, Fact, Job, KeptSnapshot, Refused, Resolution, State, description,
-    provided, run,
+    Description, Election, Fact, Job, JobEnd, KeptSnapshot, Refused, Resolution, State,
+    description, provided, run,
 };
 use ids::{Digest, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,9 @@ pub struct Endpoint {
     pub plan: Option<Digest>,
     /// How far it says that its job is.
     pub job: Option<Job>,
+    /// Set where that job was ended here as one that had not begun: the word that it had may be on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_out: Option<TakenOut>,
     /// Commitment to why it doubts the log.
     pub doubt: Option<Digest>,
     /// The run that it last joined.
@@ -81,6 +84,22 @@ pub struct Endpoint {
     /// Whether it is elected in; `None` where that was never recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub election: Option<Election>,
+}
+
+/// A job that was ended unheard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOut {
+    /// What the endpoint itself had said last, of that job or of one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Job>,
+}
+
+impl Endpoint {
+    /// Ends a job that has not begun, as far as is known here.
+    pub(crate) fn take_out(&mut self, job: Job) {
+        let said = self.job.replace(job);
+        self.taken_out.get_or_insert(TakenOut { said });
+    }
 }
 
 /// How an endpoint stands with the site.
@@ -217,7 +236,7 @@ fn hear(state: &State, said: EndpointCommand) -> Result<Vec<Fact>, Refused> {
         C::Reopen { endpoint, approval, packages, record } => {
             let job = known(state, &endpoint)?.job.as_ref();
             let effective =
-                |job: &&Job| job.approval == approval && job.end == Some(crate::JobEnd::Effective);
+                |job: &&Job| job.approval == approval && job.end == Some(JobEnd::Effective);
             if job.filter(effective).is_none() {
                 return Ok(Vec::new());
             }
@@ -274,7 +293,16 @@ fn take_report(
     if known.job.as_ref() == Some(&job) {
         return Ok(Vec::new());
     }
-    let possible = job.follows(known.job.as_ref());
+    // The word that what was ended here had begun comes late, and counts.
+    let unheard = known.taken_out.as_ref().filter(|_| job.has_begun());
+    let before = unheard.map_or(known.job.as_ref(), |taken_out| taken_out.said.as_ref());
+    let newest = state.statements.get(&known.ring).map(|newest| newest.statement);
+    let on_newest = before.is_some_and(|before| newest == Some(before.approval));
+    let possible = if on_newest && newest != Some(job.approval) {
+        Err("the job of a later approval has followed it")
+    } else {
+        job.follows(before)
+    };
     possible
         .and_then(|()| provided::claims(known, &job))
         .map_err(|why| Refused::Impossible { why })?;
@@ -329,6 +357,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
                 inventory: None,
                 plan: None,
                 job: None,
+                taken_out: None,
                 doubt: None,
                 run: None,
                 resolution: None,
@@ -374,7 +403,9 @@ fn take_in(state: &mut State, fact: &Fact) -> bool {
         Fact::JobReported { endpoint, job, .. } => {
             provided::set(state, endpoint, job.clone());
             provided::wait(state, endpoint, job);
-            change(state, endpoint, |known| (known.reopened, known.silent) = (false, None));
+            change(state, endpoint, |known| {
+                (known.reopened, known.silent, known.taken_out) = (false, None, None);
+            });
         }
         Fact::ReportRefused { .. } => {}
         Fact::FixReopened { endpoint, .. } => {

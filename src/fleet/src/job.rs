@@ -124,6 +124,15 @@ impl Job {
         }
     }
 
+    /// Whether packages are being changed, or were.
+    pub(crate) const fn has_begun(&self) -> bool {
+        match self.end {
+            Some(JobEnd::Refused | JobEnd::Expired | JobEnd::Cancelled) => false,
+            Some(_) => true,
+            None => self.phase as u8 >= JobPhase::Applying as u8,
+        }
+    }
+
     /// Nothing is changed without a way back or a waiver.
     fn has_way_back(&self) -> Result<(), &'static str> {
         use JobEnd as E;
@@ -202,6 +211,9 @@ fn may_end(end: JobEnd, from: JobPhase) -> Result<(), &'static str> {
         }
         JobEnd::Refused | JobEnd::Expired | JobEnd::Cancelled if from >= P::Applying => {
             Err("a job that has changed packages cannot end as if it had not")
+        }
+        JobEnd::Failed if from == P::Restoring => {
+            Err("a job that is being put back ends with what came of that")
         }
         _ => Ok(()),
     }

@@ -37,7 +37,7 @@ pub use decide::{
     site_root_accepted,
 };
 pub use description::{Description, Election, EndpointKind, NeverBack};
-pub use endpoint::{Endpoint, EndpointCommand, Standing, Token};
+pub use endpoint::{Endpoint, EndpointCommand, Standing, TakenOut, Token};
 pub use epoch::{Epoch, NotCarried};
 pub use event::{
     Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, SourceFacts,

@@ -57,6 +57,10 @@ pub(crate) fn decide(state: &State, command: SnapshotCommand) -> Result<Vec<Fact
         }
         C::Fail { endpoint, approval, record } => {
             let (known, job) = job(state, &endpoint, &approval, JobPhase::Snapshotting)?;
+            if kept(known, &approval).is_some() {
+                // It may have gone on from it already.
+                return Err(Refused::NoSnapshotDue);
+            }
             let after = Job { phase: JobPhase::Ended, end: Some(JobEnd::Refused), ..job.clone() };
             let follows = run::after_job(state, known, &after);
             let failed = Fact::SnapshotFailed { endpoint, approval, record };
@@ -123,8 +127,17 @@ pub(crate) fn wait(state: &mut State, endpoint: &RecordId, job: &Job) {
     }
 }
 
-/// A job that claims a snapshot of the provider has one that was proven here.
+/// A job that claims a snapshot of the provider has one that was proven here, and does not say that it goes
+/// back to it: that is the appliance's to say, and until it has, what the endpoint says is of before.
 pub(crate) fn claims(known: &Endpoint, job: &Job) -> Result<(), &'static str> {
+    let goes_back = job.phase == JobPhase::Restoring
+        || matches!(job.end, Some(JobEnd::Restored | JobEnd::RestoreFailed));
+    if job.way_back == Some(WayBack::Provided) && goes_back {
+        return Err("only the appliance goes back to what its provider made");
+    }
+    if kept(known, &job.approval).is_some_and(|snapshot| snapshot.restoring) {
+        return Err("it is being put back by its provider");
+    }
     if job.way_back == Some(WayBack::Provided) && kept(known, &job.approval).is_none() {
         return Err("it goes on from a snapshot that the appliance has not proven");
     }

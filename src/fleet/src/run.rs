@@ -136,7 +136,8 @@ impl Tally {
     }
 
     fn hears(&mut self, before: Option<&Job>, job: &Job) {
-        let begun = |job: &Job| job.end.is_none() && job.phase >= JobPhase::Applying;
+        // The word that it began may be lost; one that found nothing to do has no way back.
+        let begun = |job: &Job| job.has_begun() && job.way_back.is_some();
         self.begun += u64::from(begun(job) && !before.is_some_and(begun));
         self.failures += u64::from(has_failed(job) && !before.is_some_and(has_failed));
         if let Some(end) = job.end.filter(|_| before.is_none_or(|before| before.end.is_none())) {
@@ -454,6 +455,11 @@ fn started(
         views: state.views_in(&known.ring),
         unsoaked,
     });
+    let joined = members.iter().filter_map(|id| state.endpoints.get(id));
+    let tally = heard_before(joined, &known.statement, members.len() as u64);
+    if tally.open() == 0 {
+        facts.push(ended(&run, &Run { tally, ..known.clone() }, RunEnd::Complete));
+    }
     facts
 }
 
@@ -570,6 +576,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
             }
         }
         Fact::RunStarted { run, ring, statement, not_after, endpoints, brake, views, unsoaked } => {
+            let joined = state.endpoints.values().filter(|known| known.run.as_ref() == Some(run));
             let started = Run {
                 ring: ring.clone(),
                 statement: *statement,
@@ -578,7 +585,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
                 brake: *brake,
                 views: views.clone(),
                 unsoaked: *unsoaked,
-                tally: Tally { members: *endpoints, ..Tally::default() },
+                tally: heard_before(joined, statement, *endpoints),
             };
             state.runs.insert(run.clone(), started);
         }
@@ -618,6 +625,21 @@ fn end(state: &mut State, fact: &Fact, at: Timestamp) {
     }
 }
 
+/// How the endpoints of a run that starts fare: one may have ended its part before, having seen that it
+/// could not begin.
+fn heard_before<'a>(
+    members: impl IntoIterator<Item = &'a Endpoint>,
+    statement: &Digest,
+    count: u64,
+) -> Tally {
+    let mut tally = Tally { members: count, ..Tally::default() };
+    let jobs = members.into_iter().filter_map(|known| known.job.as_ref());
+    for job in jobs.filter(|job| job.approval == *statement) {
+        tally.hears(None, job);
+    }
+    tally
+}
+
 fn change(state: &mut State, run: &RecordId, with: impl FnOnce(&mut Run)) {
     if let Some(known) = state.runs.get_mut(run) {
         with(known);
@@ -646,8 +668,11 @@ pub(crate) fn hear(state: &mut State, endpoint: &RecordId, job: &Job) {
 /// Ends the jobs of a run that have not begun to change packages: they never will.
 fn end_unbegun(state: &mut State, run: &RecordId, approval: Digest, end: JobEnd, at: Timestamp) {
     let waits = |known: &Endpoint| {
-        let own = known.job.as_ref().filter(|job| job.approval == approval);
-        known.run.as_ref() == Some(run) && own.is_none_or(|job| job.phase < JobPhase::Applying)
+        // A job of an earlier approval that has begun comes to its own end.
+        let may_wait = |job: &Job| {
+            job.phase < JobPhase::Applying || (job.approval != approval && job.end.is_some())
+        };
+        known.run.as_ref() == Some(run) && known.job.as_ref().is_none_or(may_wait)
     };
     let waiting: Vec<RecordId> = state
         .endpoints
@@ -658,7 +683,7 @@ fn end_unbegun(state: &mut State, run: &RecordId, approval: Digest, end: JobEnd,
     for id in waiting {
         if let Some(known) = state.endpoints.get_mut(&id) {
             let (phase, end) = (JobPhase::Ended, Some(end));
-            known.job = Some(Job { approval, phase, at, way_back: None, end });
+            known.take_out(Job { approval, phase, at, way_back: None, end });
         }
     }
 }

@@ -201,6 +201,7 @@ const IN_TESTS: &[&str] = &[
     "reqwest",
     "rustls",
     "signed_note",
+    "stateright",
     "tempfile",
     "tlog_tiles",
     "tokio",
