@@ -45,7 +45,7 @@ impl Site {
         let statement = state.statements.get(&ring).filter(|statement| !statement.attested);
         let approval = statement.map(|s| self.kept_envelope(&s.envelope)).transpose()?;
         let known = self.known(&caller.id)?;
-        let run = statement.and_then(|newest| self.run_orders(&known, &newest.statement));
+        let run = self.run_orders(&known, statement.map(|newest| newest.statement));
         let certificate = match &said.renewal {
             Some(request) => Some(self.next_certificate(&caller, request)?),
             None => None,

@@ -312,8 +312,12 @@ impl Site {
         Ok(members)
     }
 
-    /// What the run of a ring's newest statement asks of an endpoint.
-    pub(crate) fn run_orders(&self, known: &Endpoint, approval: &Digest) -> Option<RunOrders> {
+    /// What its run asks of an endpoint: about the job that it has begun, whatever was decided for the ring
+    /// since, or else about the ring's newest statement.
+    pub(crate) fn run_orders(&self, known: &Endpoint, newest: Option<Digest>) -> Option<RunOrders> {
+        let begun = |job: &&fleet::Job| job.end.is_none() && job.phase >= JobPhase::Applying;
+        let under_way = known.job.as_ref().filter(begun).map(|job| job.approval);
+        let approval = &under_way.or(newest)?;
         let (state, now) = (self.state(), clock::now());
         let run = known.run.clone()?;
         let held = state.may_begin(known, approval, now).err();
