@@ -87,6 +87,10 @@ pub(crate) fn job(machine: &Machine, statement: &Statement, plan: &Plan) -> Resu
     })
 }
 
+const fn unbegun(end: JobEnd) -> bool {
+    matches!(end, JobEnd::Cancelled | JobEnd::Expired | JobEnd::Refused)
+}
+
 /// What is said of a job that the appliance has ended; nothing where that cannot be, or is so already.
 pub(crate) fn over(machine: &Machine, job: &mut Work, end: JobEnd) -> Option<String> {
     let mut message = match end {
@@ -102,7 +106,8 @@ pub(crate) fn over(machine: &Machine, job: &mut Work, end: JobEnd) -> Option<Str
             job.told = true;
             return None;
         }
-        phase if end == JobEnd::Cancelled && phase >= JobPhase::Applying => return None,
+        // What was taken out as not begun, and had begun, comes to its own end.
+        phase if unbegun(end) && phase >= JobPhase::Applying => return None,
         // What is being put back here comes to its own end first.
         JobPhase::Restoring => return None,
         // Whatever became of it, dpkg is not left half way.

@@ -402,7 +402,6 @@ fn take_in(state: &mut State, fact: &Fact) -> bool {
         }
         Fact::JobReported { endpoint, job, .. } => {
             provided::set(state, endpoint, job.clone());
-            provided::wait(state, endpoint, job);
             change(state, endpoint, |known| {
                 (known.reopened, known.silent, known.taken_out) = (false, None, None);
             });

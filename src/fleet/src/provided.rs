@@ -19,9 +19,9 @@ pub struct KeptSnapshot {
     /// Whether the machine is being put back to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restoring: bool,
-    /// Whether the machine has worked on since: its job went back to wait for another window.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stale: bool,
+    /// Since when, by its own clock, the job had waited for it. One that has waited for another window since
+    /// waits for another snapshot: the machine has worked on.
+    pub since: Timestamp,
 }
 
 /// What may be asked about snapshots. `approval` is the job's.
@@ -49,8 +49,8 @@ pub(crate) fn decide(state: &State, command: SnapshotCommand) -> Result<Vec<Fact
     use SnapshotCommand as C;
     Ok(match command {
         C::Prove { endpoint, approval, record } => {
-            let (known, _) = job(state, &endpoint, &approval, JobPhase::Snapshotting)?;
-            if kept(known, &approval).is_some() {
+            let (known, job) = job(state, &endpoint, &approval, JobPhase::Snapshotting)?;
+            if known.has_snapshot(job) {
                 return Ok(Vec::new());
             }
             vec![Fact::SnapshotProven { endpoint, approval, record }]
@@ -112,18 +112,14 @@ pub(crate) fn decide(state: &State, command: SnapshotCommand) -> Result<Vec<Fact
 
 /// The snapshot that was proven for an approval's job.
 pub(crate) fn kept<'a>(known: &'a Endpoint, approval: &Digest) -> Option<&'a KeptSnapshot> {
-    let own = |snapshot: &&KeptSnapshot| snapshot.approval == *approval && !snapshot.stale;
-    known.snapshot.as_ref().filter(own)
+    known.snapshot.as_ref().filter(|snapshot| snapshot.approval == *approval)
 }
 
-/// A job that waits again leaves its snapshot behind: the next window gets another one.
-pub(crate) fn wait(state: &mut State, endpoint: &RecordId, job: &Job) {
-    if job.phase == JobPhase::WaitingForWindow {
-        change(state, endpoint, |known| {
-            if let Some(snapshot) = &mut known.snapshot {
-                snapshot.stale = true;
-            }
-        });
+impl Endpoint {
+    /// Whether the snapshot that its job waits for is made and proven.
+    #[must_use]
+    pub fn has_snapshot(&self, job: &Job) -> bool {
+        kept(self, &job.approval).is_some_and(|kept| kept.since == job.at)
     }
 }
 
@@ -172,8 +168,11 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
     match fact {
         Fact::SnapshotProven { endpoint, approval, record } => {
             let (approval, record) = (*approval, *record);
-            let snapshot = KeptSnapshot { approval, at, record, restoring: false, stale: false };
-            change(state, endpoint, |known| known.snapshot = Some(snapshot));
+            change(state, endpoint, |known| {
+                let since = known.job.as_ref().map_or(at, |job| job.at);
+                let snapshot = KeptSnapshot { approval, at, record, restoring: false, since };
+                known.snapshot = Some(snapshot);
+            });
         }
         Fact::SnapshotFailed { endpoint, approval, .. } => {
             end(state, endpoint, approval, JobEnd::Refused, at);

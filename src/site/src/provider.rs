@@ -305,12 +305,12 @@ fn drill(binding: &Binding) -> Result<Option<Value>, String> {
 /// What a job's phase and what people decided make due.
 fn due(known: &Endpoint, job: &Job, now: Timestamp) -> Option<Due> {
     let kept = known.snapshot.as_ref();
-    let own = kept.filter(|kept| kept.approval == job.approval && !kept.stale);
+    let own = kept.filter(|kept| kept.approval == job.approval);
     if kept.is_some_and(|kept| kept.restoring) {
         return Some(Due::Restore);
     }
     match (job.phase, own) {
-        (JobPhase::Snapshotting, None) => Some(Due::Snapshot),
+        (JobPhase::Snapshotting, _) => (!known.has_snapshot(job)).then_some(Due::Snapshot),
         (JobPhase::Ended, Some(kept)) => {
             let good =
                 matches!(job.end, Some(JobEnd::Effective | JobEnd::Restored | JobEnd::Failed));

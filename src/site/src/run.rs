@@ -328,7 +328,7 @@ impl Site {
             go: held.is_none(),
             why: held.map(|hold| hold.to_string()).unwrap_or_default(),
             provided: known.description.provider.is_some(),
-            proven: known.snapshot.as_ref().is_some_and(|s| s.approval == *approval && !s.stale),
+            proven: own.is_some_and(|job| known.has_snapshot(job)),
             stateless: known.description.stateless,
             resolution: known.resolution.filter(|(a, _)| a == approval).map(|(_, r)| r),
             over: own.and_then(|job| job.end),

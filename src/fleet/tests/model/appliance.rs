@@ -168,7 +168,10 @@ impl Appliance {
             about,
             go: state.may_begin(known, &approval, at(late)).is_ok(),
             provided: known.description.provider.is_some(),
-            proven: known.snapshot.as_ref().is_some_and(|s| s.approval == approval),
+            proven: known
+                .job
+                .as_ref()
+                .is_some_and(|j| j.approval == approval && known.has_snapshot(j)),
             stateless: known.description.stateless,
             resolution: known.resolution.filter(|(a, _)| *a == approval).map(|(_, r)| r),
             over: known.job.as_ref().filter(|j| j.approval == approval).and_then(|job| job.end),
