@@ -1,7 +1,7 @@
 //! A real Debian machine: a root from the release suite, so that it lacks the security updates.
 
 use crate::machine::alone;
-use crate::{Node, Said, cache, mirror, require_root, run_within, scratch};
+use crate::{Node, Said, cache, mirror, require_root, run, run_within, scratch};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -42,6 +42,22 @@ impl Debian {
     #[must_use]
     pub fn path(&self, inside: &str) -> PathBuf {
         self.root().join(inside.trim_start_matches('/'))
+    }
+
+    /// Moves it onto a btrfs subvolume of its own, until the guard is dropped.
+    #[track_caller]
+    #[must_use]
+    pub fn onto_btrfs(&self) -> Mounted {
+        let (root, old) = (self.root(), self.root().with_extension("old"));
+        let image = root.with_extension("img");
+        fs::File::create(&image).unwrap().set_len(2 << 30).unwrap();
+        run(Command::new("mkfs.btrfs").arg("--quiet").arg(&image)).ok();
+        fs::rename(&root, &old).unwrap();
+        fs::create_dir(&root).unwrap();
+        run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&root)).ok();
+        let mounted = Mounted(root.clone());
+        run(Command::new("cp").arg("--archive").arg(old.join(".")).arg(&root)).ok();
+        mounted
     }
 
     /// What dpkg knows to be installed.
@@ -91,6 +107,16 @@ impl Debian {
         let status = fs::read(self.status_file()).unwrap();
         let installed = vendor_apt::parse_status(&status).unwrap();
         installed.into_iter().find(|own| own.name == package).map(|own| own.version)
+    }
+}
+
+/// A file system that is mounted until this is dropped.
+#[derive(Debug)]
+pub struct Mounted(pub PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
 

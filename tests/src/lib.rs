@@ -26,7 +26,7 @@ mod workshop;
 
 pub use appliance::{Appliance, Served};
 pub use command::{Said, run, run_within};
-pub use debian::Debian;
+pub use debian::{Debian, Mounted};
 pub use here::{Client, Here};
 pub use machine::{Mirror, cache, mirror, patchkeep, program, require_root, scratch, soak};
 pub use network::{Network, Node};

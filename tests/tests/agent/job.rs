@@ -1,11 +1,12 @@
 //! The job: applied once, gone on with after kills, put back when it fails.
 
-use crate::lab::{Lab, Mounted, OFFERED, wanted};
+use crate::lab::{Lab, OFFERED, wanted};
 use crate::people::{draft, withdrawal};
 use api::{JobEnd, JobPhase};
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
+use tests::Mounted;
 use tests::Package;
 
 /// Packages of which one takes its time, so that a kill falls into it.
@@ -111,7 +112,7 @@ fn an_upgrade_that_fails_is_put_back_and_data_stays() {
 #[test]
 fn a_btrfs_subvolume_goes_back_to_a_snapshot() {
     let lab = Lab::enrolled();
-    let _mounted = lab.onto_btrfs();
+    let _mounted = lab.machine.onto_btrfs();
     let script = "exit 1";
     let failing = with_script(script);
     let packages = lab.vendor.offer(&failing);

@@ -81,21 +81,6 @@ impl Lab {
         lab
     }
 
-    /// Moves the machine onto a btrfs subvolume of its own, until the guard is dropped.
-    pub(crate) fn onto_btrfs(&self) -> Mounted {
-        let (root, old) = (self.machine.root(), self.machine.root().with_extension("old"));
-        let image = root.with_extension("img");
-        fs::File::create(&image).unwrap().set_len(2 << 30).unwrap();
-        tests::run(Command::new("mkfs.btrfs").arg("--quiet").arg(&image)).ok();
-        fs::rename(&root, &old).unwrap();
-        fs::create_dir(&root).unwrap();
-        tests::run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&root)).ok();
-        let mounted = Mounted(root.clone());
-        let all = old.join(".");
-        tests::run(Command::new("cp").arg("--archive").arg(all).arg(&root)).ok();
-        mounted
-    }
-
     /// A site whose machine `web1` is enrolled, with nothing offered.
     pub(crate) fn enrolled() -> Self {
         let lab = Self::new();
@@ -296,15 +281,6 @@ impl Drop for Lab {
     fn drop(&mut self) {
         let impossible = std::mem::take(&mut self.lying.says().impossible);
         assert!(std::thread::panicking() || impossible.is_empty(), "{}", impossible.join("\n"));
-    }
-}
-
-/// A file system that is mounted until this is dropped.
-pub(crate) struct Mounted(pub(crate) PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
 

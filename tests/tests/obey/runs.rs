@@ -8,6 +8,7 @@ use merkle::VerifierKey;
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use tests::{Drone, Said, Swarm, swarm};
+use vendor_apt::Inventory;
 
 /// A site whose endpoints have said what they would apply.
 pub(crate) struct Yard {
@@ -98,6 +99,27 @@ impl Yard {
         let mut told = std::mem::take(&mut *told.lock().unwrap());
         told.sort_by(|a, b| a.0.cmp(&b.0));
         told.into_iter().map(|(_, orders)| orders).collect()
+    }
+
+    /// The first endpoint says that it has the packages in this version.
+    fn has(&mut self, version: &str) {
+        let stanza = |(name, version): (&str, &str)| {
+            format!(
+                "Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n\n"
+            )
+        };
+        let status = [("dpkg", "1.21.22"), ("package-0", version), ("package-1", version)];
+        let status = status.map(stanza).concat();
+        let first = self.drones.remove(0);
+        let taken =
+            Inventory::take(first.name.clone(), Timestamp::now(), status.as_bytes(), &[], vec![]);
+        let said = api::CheckIn { inventory: Some(taken.unwrap()), ..swarm::quiet() };
+        let said = Arc::new(said);
+        let spoken = self.swarm.all(vec![first], |mut drone| {
+            let said = Arc::clone(&said);
+            async move { drone.check_in(&said).await.map(|_| drone) }
+        });
+        self.drones.splice(0..0, spoken);
     }
 
     /// Whether all of these may begin.
@@ -268,4 +290,55 @@ fn a_person_decides_about_what_failed_and_the_endpoint_hears_it() {
     yard.say(0..1, RESTORED);
     assert_eq!(yard.report()["stands"], "complete");
     assert_eq!(yard.report()["tally"]["failures"], 1);
+}
+
+#[test]
+fn an_appliance_that_loses_its_power_in_any_state_of_a_run_goes_on_with_it() {
+    let mut yard = Yard::new(1);
+    yard.plan(&["--brake-failures", "0", "--brake-per-cent", "0"]);
+    yard.house.power_cut();
+    yard.approve().ok();
+    yard.house.power_cut();
+    yard.operator("start", &["broad"]).ok();
+    yard.house.power_cut();
+    let steps = [
+        (WAITING, "waiting for window"),
+        ((JobPhase::Snapshotting, None, None), "snapshotting"),
+        ((JobPhase::WayBackProven, Some(WayBack::Own), None), "way back proven"),
+        (APPLYING, "applying"),
+        ((JobPhase::AwaitingRestart, Some(WayBack::Own), None), "awaiting restart"),
+        ((JobPhase::Confirming, Some(WayBack::Own), None), "confirming"),
+        (UNDECIDED, "awaiting decision"),
+    ];
+    for (step, word) in steps {
+        yard.say(0..1, step);
+        yard.house.power_cut();
+        assert_eq!(yard.report()["endpoints"][0]["stands"], word);
+        assert_eq!(yard.report()["stands"], "under way");
+    }
+    yard.operator("restore", &["web0"]).ok();
+    yard.house.power_cut();
+    let told = yard.say(0..1, UNDECIDED).remove(0).run.unwrap();
+    assert_eq!(told.resolution, Some(api::Resolution::Restore));
+    yard.say(0..1, (JobPhase::Restoring, Some(WayBack::Own), None));
+    yard.house.power_cut();
+    yard.say(0..1, RESTORED);
+    yard.house.power_cut();
+    assert_eq!(yard.report()["stands"], "complete");
+    assert_eq!(yard.report()["tally"]["ends"], serde_json::json!([["restored", 1]]));
+}
+
+#[test]
+fn a_fix_that_is_gone_again_is_open_again() {
+    let mut yard = Yard::new(1);
+    yard.plan(&[]);
+    yard.approve().ok();
+    yard.operator("start", &["broad"]).ok();
+    yard.say(0..1, APPLYING);
+    yard.say(0..1, EFFECTIVE);
+    yard.has("2");
+    assert!(yard.report()["endpoints"][0].get("reopened").is_none());
+    yard.has("1");
+    assert_eq!(yard.report()["endpoints"][0]["reopened"], true);
+    yard.verb(&["audit", "show"], &["--as", "eva"]).ok().says("2 packages that approval");
 }
