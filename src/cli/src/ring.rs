@@ -70,6 +70,24 @@ pub(crate) enum Ring {
         #[command(flatten)]
         person: Person,
     },
+    /// Name a version of a package that no endpoint of a ring may leave out: a step between.
+    Floor {
+        /// The appliance's data folder.
+        #[arg(long)]
+        data: PathBuf,
+        /// The ring.
+        ring: RingName,
+        /// The package.
+        package: String,
+        /// The version; none ends it.
+        #[arg(required_unless_present = "none")]
+        version: Option<String>,
+        /// Any version may be left out again.
+        #[arg(long, conflicts_with = "version")]
+        none: bool,
+        #[command(flatten)]
+        person: Person,
+    },
     /// What its endpoints need and the site does not hold: the page to hand to the connected side.
     Need(need::NeedWords),
 }
@@ -87,6 +105,19 @@ impl Ring {
                 };
                 let place = after.map(|after| RingPlace { after, soak_hours });
                 let request = RunRequest::PlaceRing { ring, place, person: person.id()? };
+                ask_runs(&data, request, screen)?;
+                screen.result(&true, said);
+            }
+            Self::Floor { data, ring, package, version, person, .. } => {
+                let said = match &version {
+                    Some(version) => {
+                        format!(
+                            "No endpoint of ring {ring} goes past {package} {version} without it."
+                        )
+                    }
+                    None => format!("Ring {ring} may leave out any version of {package}."),
+                };
+                let request = RunRequest::SetFloor { ring, package, version, person: person.id()? };
                 ask_runs(&data, request, screen)?;
                 screen.result(&true, said);
             }

@@ -148,6 +148,7 @@ pub const KINDS: &[&str] = &[
     "waiver-accepted",
     "update-declined",
     "ring-placed",
+    "floor-set",
     "run-planned",
     "run-joined",
     "run-started",

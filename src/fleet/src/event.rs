@@ -312,6 +312,9 @@ pub enum Fact {
     },
     /// Where a ring stands in the order of rings; `None` outside of it.
     RingPlaced { ring: RingName, place: Option<crate::RingPlace> },
+    /// No endpoint of a ring goes past this version of a package before it has it: a step between that its
+    /// vendor asks for. `None` ends that.
+    FloorSet { ring: RingName, package: String, version: Option<String> },
     /// A run was drawn up, with the approval to be signed for it; `statement` is the SHA-256 of its payload,
     /// `record` commits to the draft and to what the linter says of it.
     RunPlanned {

@@ -58,6 +58,9 @@ pub struct EndpointFacts {
     pub removes: Vec<String>,
     /// Packages that its solver keeps back.
     pub kept_back: Vec<String>,
+    /// Packages that it would take past a version which its ring may not leave out: it is left out itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub below_floor: Vec<String>,
     /// When it was last seen.
     pub seen_at: Option<Timestamp>,
     /// What could put it back.
@@ -118,6 +121,8 @@ pub enum Code {
     WaivedWayBack,
     /// Something would have to be removed.
     RemovalNeeded,
+    /// A version in between may not be left out.
+    BelowFloor,
     /// Something is kept back.
     KeptBack,
     /// An endpoint was not seen for long.
@@ -156,10 +161,23 @@ pub fn lint(plan: &PlanFacts) -> Vec<Finding> {
     for endpoint in &plan.endpoints {
         findings.extend(too_short(endpoint, longest));
         findings.extend(way_back(endpoint));
+        findings.extend(below_floor(endpoint));
         findings.extend(left_out(endpoint));
         findings.extend(not_seen(endpoint, plan.now));
     }
     findings
+}
+
+fn below_floor(endpoint: &EndpointFacts) -> Option<Finding> {
+    if endpoint.below_floor.is_empty() {
+        return None;
+    }
+    let sentence = format!(
+        "{} would leave out a version of {} that it may not: it is in no approval before it has it",
+        endpoint.name,
+        endpoint.below_floor.join(", ")
+    );
+    Some(of(endpoint, Code::BelowFloor, Severity::Stop, sentence))
 }
 
 /// The gravest of all findings.
@@ -337,6 +355,7 @@ mod tests {
             packages: 30,
             removes: Vec::new(),
             kept_back: Vec::new(),
+            below_floor: Vec::new(),
             seen_at: Some(at("2026-11-24T15:50:00Z")),
             way_back: WayBackFacts::Own,
         }

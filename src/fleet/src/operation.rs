@@ -39,6 +39,8 @@ operations! {
     PointRing: OPERATOR,
     /// Put a ring behind another.
     PlaceRing: OPERATOR,
+    /// Name a version that may not be left out.
+    SetFloor: OPERATOR,
     /// Plan a run.
     PlanRun: OPERATOR,
     /// Hand out a certificate for stock apt.

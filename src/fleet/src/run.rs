@@ -272,12 +272,6 @@ impl State {
         }
     }
 
-    /// The run that is under way in a ring, or is planned there.
-    #[must_use]
-    pub fn run_in(&self, ring: &RingName) -> Option<(&RecordId, &Run)> {
-        self.runs.iter().find(|(_, run)| run.ring == *ring)
-    }
-
     /// What a ring points at.
     #[must_use]
     pub fn views_in(&self, ring: &RingName) -> Vec<(SourceId, u64)> {
@@ -292,6 +286,8 @@ impl State {
 pub enum RunCommand {
     /// Put a ring behind another; `None` takes it out of the order.
     PlaceRing { ring: RingName, place: Option<RingPlace> },
+    /// Name a version of a package that no endpoint of a ring may leave out; `None` ends that.
+    SetFloor { ring: RingName, package: String, version: Option<String> },
     /// Keep what was drawn up.
     Plan {
         run: RecordId,
@@ -343,9 +339,9 @@ pub(crate) fn decide(
             }
             Fact::RingPlaced { ring, place }
         }
+        C::SetFloor { ring, package, version } => return set_floor(state, ring, package, version),
         C::Plan { run, ring, statement, not_after, endpoints, packages, brake, record } => {
-            let planned = state.run_in(&ring).filter(|(_, r)| r.standing == RunStanding::Planned);
-            let ends = planned.map(|(id, run)| ended(id, run, RunEnd::Overtaken));
+            let mut facts = planned_before(state, &ring);
             let run = Fact::RunPlanned {
                 run,
                 ring,
@@ -356,7 +352,8 @@ pub(crate) fn decide(
                 brake,
                 record,
             };
-            return Ok(ends.into_iter().chain([run]).collect());
+            facts.push(run);
+            return Ok(facts);
         }
         C::Start { run, members, unsoaked } => {
             let known = known(state, &run)?;
@@ -391,6 +388,24 @@ pub(crate) fn decide(
         }
         C::Resolve { endpoint, resolution } => return resolve(state, endpoint, resolution),
     }])
+}
+
+fn set_floor(
+    state: &State,
+    ring: RingName,
+    package: String,
+    version: Option<String>,
+) -> Result<Vec<Fact>, Refused> {
+    has_place(state, &ring, None)?;
+    let same = state.floors.get(&(ring.clone(), package.clone())) == version.as_ref();
+    Ok((!same).then_some(Fact::FloorSet { ring, package, version }).into_iter().collect())
+}
+
+/// Whatever was planned in a ring and never approved makes room for a newer plan.
+fn planned_before(state: &State, ring: &RingName) -> Vec<Fact> {
+    let planned = |run: &Run| run.ring == *ring && run.standing == RunStanding::Planned;
+    let before = state.runs.iter().filter(|(_, run)| planned(run));
+    before.map(|(id, run)| ended(id, run, RunEnd::Overtaken)).collect()
 }
 
 fn known<'a>(state: &'a State, run: &RecordId) -> Result<&'a Run, Refused> {
@@ -554,6 +569,13 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
         }
         Fact::RingPlaced { ring, place: None } => {
             state.places.remove(ring);
+        }
+        Fact::FloorSet { ring, package, version } => {
+            let key = (ring.clone(), package.clone());
+            match version {
+                Some(version) => drop(state.floors.insert(key, version.clone())),
+                None => drop(state.floors.remove(&key)),
+            }
         }
         Fact::RunPlanned { run, ring, statement, not_after, brake, .. } => {
             let planned = Run {

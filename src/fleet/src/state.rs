@@ -87,6 +87,9 @@ pub struct State {
     /// The order of rings.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub places: BTreeMap<RingName, RingPlace>,
+    /// Versions that no endpoint of a ring may leave out, by ring and package.
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub floors: BTreeMap<(RingName, String), String>,
     /// The last complete run of each ring.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub last_runs: BTreeMap<RingName, LastRun>,

@@ -17,6 +17,7 @@ use std::{
 use trust::{
     APPROVAL, Approval, ApprovedPackage, Decision, Denial, Envelope, Interval, WAIVER, Waiver,
 };
+use vendor_apt::compare_versions;
 
 /// Most imports that are looked at for four eyes.
 pub(crate) const IMPORTS_MAX: usize = 100_000;
@@ -39,6 +40,10 @@ pub struct RingUpdates {
     /// Endpoints that were elected out: they are in no approval.
     #[serde(default)]
     pub elected_out: Vec<EndpointName>,
+    /// Endpoints that would leave out a version which their ring may not, with the packages: they are in no
+    /// approval before they have it.
+    #[serde(default)]
+    pub below_floor: BTreeMap<EndpointName, Vec<String>>,
     /// Endpoints that have not said yet what they would apply: they are in no approval.
     pub without_plan: Vec<EndpointName>,
     /// What they would apply, sorted.
@@ -137,8 +142,12 @@ impl Site {
         let Planned { digest: plan, plans, without_plan, provided, elected_out } =
             self.planned(ring)?;
         let mut who: BTreeMap<ApprovedPackage, Vec<EndpointName>> = BTreeMap::new();
-        let mut kept_back = BTreeMap::new();
+        let (mut kept_back, mut below_floor) = (BTreeMap::new(), BTreeMap::new());
         for (name, plan) in &plans {
+            let below = below(&state, ring, plan);
+            if !below.is_empty() {
+                below_floor.insert(name.clone(), below);
+            }
             for planned in &plan.packages {
                 who.entry(planned.package.clone()).or_default().push(name.clone());
             }
@@ -168,6 +177,7 @@ impl Site {
             endpoints: plans.keys().cloned().collect(),
             provided,
             elected_out,
+            below_floor,
             without_plan,
             updates: who.into_iter().map(update).collect(),
             kept_back,
@@ -440,6 +450,22 @@ impl Site {
     }
 }
 
+/// Packages that a plan would take past a floor of the ring without having it.
+fn below(state: &fleet::State, ring: &RingName, plan: &Plan) -> Vec<String> {
+    if state.floors.is_empty() {
+        return Vec::new();
+    }
+    let jumps = |planned: &&api::PlannedPackage| {
+        let (package, installed) = (&planned.package, planned.replaces.as_ref());
+        let floor = state.floors.get(&(ring.clone(), package.package.clone()));
+        let (Some(floor), Some(installed)) = (floor, installed) else { return false };
+        // What cannot be read is not known to have passed it.
+        let passed = compare_versions(installed, floor).is_ok_and(|order| order.is_ge());
+        !passed && !compare_versions(&package.version, floor).is_ok_and(|order| order.is_le())
+    };
+    plan.packages.iter().filter(jumps).map(|planned| planned.package.package.clone()).collect()
+}
+
 /// Whom, what and when an approval names.
 fn fill(approval: &mut Approval, wish: &Wish, updates: &RingUpdates) -> Result<(), Error> {
     let ring = &wish.ring;
@@ -455,7 +481,20 @@ fn fill(approval: &mut Approval, wish: &Wish, updates: &RingUpdates) -> Result<(
             return Err(Error::Input(message));
         }
     }
-    let named = |name: &EndpointName| wish.endpoints.is_empty() || wish.endpoints.contains(name);
+    if let Some((name, packages)) =
+        wish.endpoints.iter().find_map(|name| updates.below_floor.get_key_value(name))
+    {
+        let packages = packages.join(", ");
+        let message = format!(
+            "{name} would leave out a version of {packages} that ring {ring} may not: point the ring at a view \
+             that offers it first"
+        );
+        return Err(Error::Input(message));
+    }
+    let named = |name: &EndpointName| {
+        (wish.endpoints.is_empty() || wish.endpoints.contains(name))
+            && !updates.below_floor.contains_key(name)
+    };
     approval.endpoints = updates.endpoints.iter().filter(|name| named(name)).cloned().collect();
     approval.provided = updates.provided.iter().filter(|name| named(name)).cloned().collect();
     let mut cves = BTreeSet::new();

@@ -36,6 +36,7 @@ impl Site {
             Ok(EndpointFacts {
                 packages: packages.count() as u64,
                 removes: Vec::new(),
+                below_floor: updates.below_floor.get(name).cloned().unwrap_or_default(),
                 kept_back: updates.kept_back.get(name).cloned().unwrap_or_default(),
                 seen_at: self.roster().seen(&id).map(|seen| seen.at),
                 way_back: match () {

@@ -10,7 +10,7 @@ use ids::{Digest, EndpointName, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use trust::{Approval, Decision, Envelope};
+use trust::{Approval, Decision, Envelope, is_plain_word};
 use views::Row;
 
 /// Most runs of the past that are looked at.
@@ -203,6 +203,28 @@ impl Site {
         place: Option<RingPlace>,
     ) -> Result<(), Error> {
         self.heart().ask(actor, Command::Run(RunCommand::PlaceRing { ring, place })).map(drop)
+    }
+
+    /// Names a version of a package that no endpoint of a ring may leave out, or ends that.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for what is no version; [`Error::Refused`] when there is no such ring.
+    pub fn set_floor(
+        &self,
+        actor: Actor,
+        ring: RingName,
+        package: String,
+        version: Option<String>,
+    ) -> Result<(), Error> {
+        if let Some(version) = &version {
+            let read = vendor_apt::compare_versions(version, version);
+            read.map_err(|e| Error::Input(format!("{version:?} is no version: {e}")))?;
+        }
+        if !is_plain_word(&package) {
+            return Err(Error::Input("a package's name is plain text".to_owned()));
+        }
+        let set = RunCommand::SetFloor { ring, package, version };
+        self.heart().ask(actor, Command::Run(set)).map(drop)
     }
 
     /// Ends what is over by its dates. The appliance looks every half minute.

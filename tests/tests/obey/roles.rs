@@ -70,6 +70,10 @@ impl Desk {
             self.verb(&["run", verb], &[rest, &["--as", "oscar"]].concat())
         };
         match operation {
+            O::SetFloor => {
+                let words = ["broad", "other-package", "2", "--as", "oscar"];
+                self.verb(&["ring", "floor"], &words)
+            }
             O::PlaceRing => {
                 self.verb(&["ring", "place"], &["other", "--after", "broad", "--as", "oscar"])
             }

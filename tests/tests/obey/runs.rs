@@ -16,6 +16,8 @@ pub(crate) struct Yard {
     swarm: Swarm,
     drones: Vec<Drone>,
     log: VerifierKey,
+    /// The step that was said last, and since when: an agent says when it got there.
+    last: Option<(Step, Timestamp)>,
 }
 
 /// A job's report, as far as tests differ.
@@ -49,7 +51,7 @@ impl Yard {
         });
         drones.sort_by(|a, b| a.name.cmp(&b.name));
         let log = drones[0].log().unwrap().clone();
-        Self { house, swarm, drones, log }
+        Self { house, swarm, drones, log, last: None }
     }
 
     pub(crate) fn verb(&self, verb: &[&str], rest: &[&str]) -> Said {
@@ -81,13 +83,18 @@ impl Yard {
     /// These endpoints check in, each with this report; what they are told, in their order.
     pub(crate) fn say(&mut self, who: std::ops::Range<usize>, step: Step) -> Vec<Orders> {
         let (approval, (phase, way_back, end)) = (self.approval(), step);
+        let at = match self.last {
+            Some((last, at)) if last == step => at,
+            _ => Timestamp::now(),
+        };
+        self.last = Some((step, at));
         let told = Arc::new(Mutex::new(Vec::new()));
         let after = self.drones.split_off(who.end);
         let speakers = self.drones.split_off(who.start);
         let spoken = self.swarm.all(speakers, |mut drone| {
             let told = Arc::clone(&told);
             async move {
-                let job = Job { approval, phase, at: Timestamp::now(), way_back, end };
+                let job = Job { approval, phase, at, way_back, end };
                 let orders = drone.check_in(&swarm::report(job)).await?;
                 told.lock().unwrap().push((drone.name.clone(), orders));
                 Ok(drone)
@@ -341,4 +348,18 @@ fn a_fix_that_is_gone_again_is_open_again() {
     yard.has("1");
     assert_eq!(yard.report()["endpoints"][0]["reopened"], true);
     yard.verb(&["audit", "show"], &["--as", "eva"]).ok().says("2 packages that approval");
+}
+
+#[test]
+fn nobody_goes_past_a_version_that_may_not_be_left_out() {
+    let yard = Yard::new(1);
+    yard.verb(&["ring", "floor"], &["broad", "package-0", "1.5", "--as", "oscar"]).ok();
+    let refused = yard.operator("plan", &["--approver", "kim"]);
+    let refused = refused.exits(3).says("would apply nothing that is to be approved");
+    drop(refused);
+    let named = yard.operator("plan", &["--approver", "kim", "--endpoint", "web0"]);
+    drop(named.exits(3).says("a version of package-0 that ring broad may not"));
+    yard.verb(&["update", "lint"], &[]).ok().says("would leave out a version of package-0");
+    yard.verb(&["ring", "floor"], &["broad", "package-0", "2", "--as", "oscar"]).ok();
+    yard.plan(&[]);
 }

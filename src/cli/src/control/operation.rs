@@ -69,6 +69,7 @@ impl RunRequest {
             Self::Resolve { .. } => Operation::ResolveJob,
             Self::Runs => Operation::Runs,
             Self::Report { .. } => Operation::RunReport,
+            Self::SetFloor { .. } => Operation::SetFloor,
             Self::PlaceRing { .. } => Operation::PlaceRing,
         }
     }

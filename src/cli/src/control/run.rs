@@ -20,6 +20,7 @@ pub(crate) enum RunRequest {
     Resolve { endpoint: EndpointName, resolution: Resolution, person: PersonId },
     Runs,
     Report { run: String },
+    SetFloor { ring: RingName, package: String, version: Option<String>, person: PersonId },
     PlaceRing { ring: RingName, place: Option<RingPlace>, person: PersonId },
 }
 
@@ -80,6 +81,10 @@ pub(super) fn perform(site: &Site, request: RunRequest) -> Result<RunReply, Fail
         }
         Q::Runs => A::Runs(site.runs()?),
         Q::Report { run } => A::Report(Box::new(site.run_report(&called(&run)?)?)),
+        Q::SetFloor { ring, package, version, person } => {
+            site.set_floor(by(&person)?, ring, package, version)?;
+            A::Decided
+        }
         Q::PlaceRing { ring, place, person } => {
             site.place_ring(by(&person)?, ring, place)?;
             A::Decided

@@ -14,6 +14,14 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
         Fact::RingPlaced { ring, place: None } => {
             format!("{who} took ring {ring} out of the order: it waits for none")
         }
+        Fact::FloorSet { ring, package, version: Some(version) } => {
+            format!(
+                "{who} said that no endpoint of ring {ring} goes past {package} {version} without it"
+            )
+        }
+        Fact::FloorSet { ring, package, version: None } => {
+            format!("{who} said that ring {ring} may leave out any version of {package}")
+        }
         Fact::RunPlanned { run, ring, statement, endpoints, packages, .. } => format!(
             "{who} planned run {run} of ring {ring}: {}, {}, approval {}",
             count(*endpoints, "endpoint"),
