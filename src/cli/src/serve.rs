@@ -144,9 +144,10 @@ impl Open {
             counted.count(kind, refusal.reason.as_str());
         });
         let (shelf, store) = (site.shelf().clone(), site.store().clone());
+        // Whoever sees a door open can use verbs as well.
+        control::listen(&site)?;
         let serving = server::start(config, shelf, store, tls, on_refusal).await?;
         site.announce()?;
-        control::listen(&site)?;
         look_after_providers(&site);
         Ok(Self { site, serving, refusals })
     }

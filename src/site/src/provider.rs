@@ -11,7 +11,9 @@ use fleet::{
 use ids::{Digest, Fault, RecordId, Timestamp};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use snapshot::{Alive, Answer, Binding, Depth, IfNot, Level, Limits, Look, Made, Order, Provider};
+use snapshot::{
+    Alive, Answer, Binding, Depth, IfNot, Level, Limits, Look, Made, Order, Proof, Provider,
+};
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -175,7 +177,15 @@ impl Site {
         provider.thaw().map_err(|e| told(&e))?;
         let made = create(provider.as_mut(), &binding, &approval.short())?;
         let depth = if tries_clones(&binding) { Depth::Clone } else { Depth::Content };
-        let proof = provider.prove(&made, depth).map_err(|e| told(&e))?;
+        let proof = prove(provider.as_mut(), &made, depth).inspect_err(|_| {
+            // It leads nowhere, and would only grow.
+            if let Err(error) = provider.delete(&made) {
+                tracing::warn!(
+                    error = told(&error),
+                    "an unproven snapshot is left at its provider"
+                );
+            }
+        })?;
         let message = format!("its provider made and proved the snapshot {}", made.name);
         Ok(json!({ "message": message, "made": made, "proof": proof }))
     }
@@ -337,6 +347,15 @@ fn create(provider: &mut dyn Provider, binding: &Binding, for_what: &str) -> Res
             adopted.ok_or_else(|| told(&exists))
         }
         made => made.map_err(|e| told(&e)),
+    }
+}
+
+/// Looks at a snapshot. One whose content nobody could read is not proven.
+fn prove(provider: &mut dyn Provider, made: &Made, depth: Depth) -> Result<Proof, String> {
+    let proof = provider.prove(made, depth).map_err(|e| told(&e))?;
+    match &proof.content {
+        Look::NotPossible { reason } => Err(format!("its content cannot be read: {reason}")),
+        Look::Good { .. } | Look::NotAsked => Ok(proof),
     }
 }
 
