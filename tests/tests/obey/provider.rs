@@ -68,6 +68,17 @@ fn yard(provider: impl FnOnce(&Yard) -> Value, words: &[&str]) -> Yard {
     yard
 }
 
+/// A yard whose first endpoint is a machine of QEMU's that stands still.
+fn still_yard(words: &[&str]) -> (Yard, Still) {
+    let mut still = None;
+    let provider = |yard: &Yard| {
+        let made = still.insert(Still::new(yard));
+        json!({ "provider": "qmp", "socket": made.socket })
+    };
+    let yard = yard(provider, words);
+    (yard, still.unwrap())
+}
+
 /// Has the endpoint ask for its snapshot until there is an answer; whether it is proven.
 fn asks(yard: &mut Yard) -> Result<(), Option<JobEnd>> {
     let begun = Instant::now();
@@ -101,17 +112,7 @@ const PROVIDED: Option<WayBack> = Some(WayBack::Provided);
 
 #[test]
 fn a_stateless_machine_that_failed_is_put_back_by_its_provider() {
-    let mut still = None;
-    let mut yard = yard(
-        |yard| {
-            let made = Still::new(yard);
-            let binding = json!({ "provider": "qmp", "socket": made.socket });
-            still = Some(made);
-            binding
-        },
-        &["--stateless", "yes"],
-    );
-    let still = still.unwrap();
+    let (mut yard, still) = still_yard(&["--stateless", "yes"]);
     assert_eq!(asks(&mut yard), Ok(()));
     assert!(still.snapshots().contains("patchkeep-"), "{}", still.snapshots());
     yard.say(0..1, step(APPLYING, PROVIDED, None));
@@ -127,16 +128,7 @@ fn a_stateless_machine_that_failed_is_put_back_by_its_provider() {
 
 #[test]
 fn a_machine_with_data_is_put_back_when_a_person_says_so() {
-    let mut still = None;
-    let mut yard = yard(
-        |yard| {
-            let made = Still::new(yard);
-            let binding = json!({ "provider": "qmp", "socket": made.socket });
-            still = Some(made);
-            binding
-        },
-        &[],
-    );
+    let (mut yard, _still) = still_yard(&[]);
     assert_eq!(asks(&mut yard), Ok(()));
     yard.say(0..1, step(APPLYING, PROVIDED, None));
     yard.say(0..1, step(JobPhase::AwaitingDecision, PROVIDED, None));
