@@ -68,7 +68,7 @@ enum Verb {
     Approver(approver::ApproverVerb),
     /// Import a bundle from a medium.
     Import(import::Import),
-    /// Rings: list them, make one, point one at a view, say what its endpoints lack.
+    /// Rings: list, make, order and point them; what their endpoints lack; versions not to leave out.
     #[command(subcommand)]
     Ring(ring::Ring),
     /// Maintenance windows: when a ring may be changed.
