@@ -18,12 +18,23 @@ impl Debian {
     /// A fresh machine. The first of all takes half a minute, each other a second or two.
     #[must_use]
     pub fn fresh() -> Self {
+        Self::unpack(&archive())
+    }
+
+    /// A fresh machine that can be booted with systemd, and where people can log in. The first of all takes
+    /// a minute.
+    #[must_use]
+    pub fn with_systemd() -> Self {
+        Self::unpack(&archive_of("-systemd", ",systemd,systemd-sysv,dbus,libpam-systemd"))
+    }
+
+    fn unpack(archive: &Path) -> Self {
         require_root();
         let folder = scratch();
         let root = folder.path().join("root");
         fs::create_dir(&root).unwrap();
         let mut unpack = Command::new("tar");
-        unpack.args(["--extract", "--numeric-owner", "--file"]).arg(archive());
+        unpack.args(["--extract", "--numeric-owner", "--file"]).arg(archive);
         run_within(Duration::from_secs(120), unpack.arg("--directory").arg(&root)).ok();
         // Nothing runs in it that would have to settle after a change.
         fs::create_dir(root.join("etc/patchkeep")).unwrap();
@@ -122,20 +133,26 @@ impl Drop for Mounted {
 
 /// A root of the machine's release as an archive, made once.
 pub(crate) fn archive() -> PathBuf {
+    archive_of("", "")
+}
+
+/// One with more packages in it.
+fn archive_of(kind: &str, more: &str) -> PathBuf {
     let mirror = mirror();
-    let archive = cache().join(format!("debian-{}.tar", mirror.codename));
+    let archive = cache().join(format!("debian-{}{kind}.tar", mirror.codename));
     let _alone = alone();
     if !archive.exists() {
-        make(&archive, &mirror.codename, &mirror.release);
+        make(&archive, &mirror.codename, &mirror.release, more);
     }
     archive
 }
 
-fn make(archive: &Path, codename: &str, uri: &str) {
+fn make(archive: &Path, codename: &str, uri: &str, more: &str) {
     let fresh = archive.with_extension(format!("{}.tar", std::process::id()));
     let mut command = Command::new("mmdebstrap");
     // libfaketime comes along so that the machine can be told another day; nothing else is added.
-    command.args(["--variant=apt", "--mode=root", "--format=tar", "--include=libfaketime"]);
+    command.args(["--variant=apt", "--mode=root", "--format=tar"]);
+    command.arg(format!("--include=libfaketime{more}"));
     // Only the release suite: the security updates are what the machine shall lack.
     command.arg(codename).arg(&fresh).arg(uri);
     run_within(Duration::from_secs(240), &mut command).ok();

@@ -1,12 +1,12 @@
 #!/bin/sh
 # What boots a Debian root in QEMU, in the folder $1, made once: Debian's cloud kernel (`vmlinuz`) and an
-# `initrd` that brings up the disk and the network and goes on with the root's own `/sbin/begin`.
+# `initrd` that brings up the disk and the network and goes on with the root's own `/sbin/init`.
 set -eu
 out=$1
 mkdir -p "$out"
 exec 9>"$out/lock"
 flock 9
-[ ! -e "$out/initrd" ] || exit 0
+[ ! "$out/initrd" -nt "$0" ] || exit 0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -36,7 +36,7 @@ ip addr add 10.0.2.15/24 dev eth0
 ip link set eth0 up
 mount -t ext4 /dev/vda /mnt
 for kind in proc sys dev; do mount --move /\$kind /mnt/\$kind; done
-exec switch_root /mnt /sbin/begin
+exec switch_root /mnt /sbin/init
 INIT
 chmod +x root/init
 (cd root && find . | ../all/bin/busybox cpio -o -H newc) 2>/dev/null | gzip -1 >initrd

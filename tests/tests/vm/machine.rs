@@ -7,11 +7,14 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tests::{Debian, program, run, run_within, scratch};
+
+/// What a guest says once it has booted; which boot it is and when (seconds since 1970) may follow.
+pub(crate) const UP: &str = "guest is up";
 
 /// How the guest reaches this machine's loopback.
 pub(crate) const HOST: &str = "10.0.2.2";
@@ -29,49 +32,64 @@ while :; do
 done
 ";
 
+/// systemd's words for a guest that boots with it: all of its journal on the console, with each system call
+/// that a unit's seccomp filter refuses.
+const WITH_SYSTEMD: &str = "loglevel=6 SYSTEMD_LOG_SECCOMP=1 systemd.show_status=0 \
+    systemd.journald.forward_to_console=1 systemd.mask=serial-getty@ttyS0.service";
+
 /// A machine that runs; dropping it ends it.
 pub(crate) struct Machine {
     folder: TempDir,
     child: Option<Child>,
+    has_systemd: bool,
     /// While this listens, the machine's health check passes.
     service: Option<TcpListener>,
     service_address: String,
 }
 
 impl Machine {
-    /// Puts a Debian root on a disk and starts it. Its health check asks for a service on this machine,
-    /// as an application would for its database.
+    /// Puts a Debian root on a disk and starts it, with the agent as all that runs. Its health check asks for
+    /// a service on this machine, as an application would for its database.
     pub(crate) fn start(root: &Debian) -> Self {
-        let made = tests::cache().join("vm");
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/guest.sh");
-        run_within(Duration::from_secs(180), Command::new(script).arg(&made)).ok();
         let service = TcpListener::bind("127.0.0.1:0").unwrap();
-        let service_address = service.local_addr().unwrap().to_string();
-        furnish(root, service.local_addr().unwrap().port());
-        let folder = scratch();
-        let raw = folder.path().join("disk.raw");
-        File::create(&raw).unwrap().set_len(DISK_BYTES).unwrap();
-        let mut format = Command::new("mke2fs");
-        format.args(["-q", "-t", "ext4", "-d"]).arg(root.root()).arg(&raw);
-        run_within(Duration::from_secs(120), &mut format).ok();
-        let disk = folder.path().join("disk.qcow2");
-        let mut convert = Command::new("qemu-img");
-        convert.args(["convert", "-f", "raw", "-O", "qcow2"]).arg(&raw).arg(&disk);
-        run_within(Duration::from_secs(120), &mut convert).ok();
-        fs::remove_file(&raw).unwrap();
-        let mut machine = Self { folder, child: None, service: Some(service), service_address };
-        machine.boot(&made);
+        let address = service.local_addr().unwrap();
+        furnish(root, address.port());
+        let folder = on_disk(root);
+        let service_address = address.to_string();
+        let has_systemd = false;
+        let mut machine =
+            Self { folder, child: None, has_systemd, service: Some(service), service_address };
+        machine.boot();
         machine
     }
 
-    fn boot(&mut self, made: &Path) {
+    /// Puts a Debian root on a disk and boots it with the systemd that is in it. It may restart itself.
+    pub(crate) fn with_systemd(root: &Debian) -> Self {
+        let (folder, service_address) = (on_disk(root), String::new());
+        let has_systemd = true;
+        let mut machine = Self { folder, child: None, has_systemd, service: None, service_address };
+        machine.boot();
+        machine
+    }
+
+    fn boot(&mut self) {
+        let made = made();
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         let mut command = Command::new("qemu-system-x86_64");
         command.args(["-machine", "q35,accel=tcg", "-cpu", "max", "-m", "512"]);
-        command.args(["-display", "none", "-nodefaults", "-no-reboot"]);
+        command.args(["-display", "none", "-nodefaults"]);
         command.arg("-serial").arg(format!("file:{}", path("console")));
         command.arg("-kernel").arg(made.join("vmlinuz")).arg("-initrd").arg(made.join("initrd"));
-        command.args(["-append", "console=ttyS0 quiet panic=1"]);
+        let mut words = "console=ttyS0 quiet panic=1".to_owned();
+        if self.has_systemd {
+            let (socket, log) = (path("desk"), path("desk.log"));
+            let desk = format!("socket,id=desk,path={socket},server=on,wait=off,logfile={log}");
+            command.args(["-chardev", &desk, "-serial", "chardev:desk"]);
+            words = format!("{words} {WITH_SYSTEMD}");
+        } else {
+            command.arg("-no-reboot");
+        }
+        command.args(["-append", &words]);
         let disk = path("disk.qcow2");
         command
             .arg("-blockdev")
@@ -83,7 +101,7 @@ impl Machine {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         self.child = Some(child.unwrap());
         self.until("the guest is up", Duration::from_secs(120), |machine| {
-            machine.console().contains("guest is up").then_some(())
+            machine.console().contains(UP).then_some(())
         });
     }
 
@@ -95,6 +113,28 @@ impl Machine {
     pub(crate) fn console(&self) -> String {
         let bytes = fs::read(self.folder.path().join("console")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The boots that it has told of, each with its id and its time in seconds since 1970.
+    pub(crate) fn boots(&self) -> Vec<(String, i64)> {
+        let told = |line: &str| {
+            let (_, words) = line.split_once(UP)?;
+            let mut words = words.split_ascii_whitespace();
+            Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
+        };
+        self.console().lines().filter_map(told).collect()
+    }
+
+    /// What was shown on the terminal of a machine with systemd, at which somebody may be logged in.
+    pub(crate) fn desk(&self) -> String {
+        let bytes = fs::read(self.folder.path().join("desk.log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Types a line there.
+    pub(crate) fn type_at_desk(&self, line: &str) {
+        let mut stream = UnixStream::connect(self.folder.path().join("desk")).unwrap();
+        stream.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// The service goes away, or is there again.
@@ -121,8 +161,14 @@ impl Machine {
         }
     }
 
-    /// Digests of files on its disk, while the machine stands still.
+    /// Digests of files on its disk.
     pub(crate) fn digests(&self, files: &[&str]) -> Vec<Option<Digest>> {
+        let digest = |bytes: Option<Vec<u8>>| bytes.map(|bytes| Digest::of(&bytes));
+        self.files(files).into_iter().map(digest).collect()
+    }
+
+    /// Files on its disk that are not empty, while the machine stands still.
+    pub(crate) fn files(&self, files: &[&str]) -> Vec<Option<Vec<u8>>> {
         self.ask("stop");
         let raw = self.folder.path().join("look.raw");
         let mut convert = Command::new("qemu-img");
@@ -132,16 +178,16 @@ impl Machine {
         self.ask("cont");
         // What the guest had not written yet is in its journal.
         run(Command::new("e2fsck").args(["-p", "-E", "journal_only"]).arg(&raw));
-        let digest = |file: &&str| {
+        let read = |file: &&str| {
             let out = self.folder.path().join("look.file");
             let _ = fs::remove_file(&out);
             let dump = format!("dump {file} {}", out.display());
             run(Command::new("debugfs").args(["-R", &dump]).arg(&raw));
-            fs::read(&out).ok().filter(|bytes| !bytes.is_empty()).map(|bytes| Digest::of(&bytes))
+            fs::read(&out).ok().filter(|bytes| !bytes.is_empty())
         };
-        let digests = files.iter().map(digest).collect();
+        let read = files.iter().map(read).collect();
         fs::remove_file(&raw).unwrap();
-        digests
+        read
     }
 
     fn ask(&self, command: &str) {
@@ -174,6 +220,9 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.console());
+        }
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
@@ -181,9 +230,33 @@ impl Drop for Machine {
     }
 }
 
-/// What the root needs to boot and to be asked how it is.
+/// What boots a guest, made once.
+fn made() -> PathBuf {
+    let made = tests::cache().join("vm");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/guest.sh");
+    run_within(Duration::from_secs(180), Command::new(script).arg(&made)).ok();
+    made
+}
+
+/// A folder with the root on a disk.
+fn on_disk(root: &Debian) -> TempDir {
+    let folder = scratch();
+    let raw = folder.path().join("disk.raw");
+    File::create(&raw).unwrap().set_len(DISK_BYTES).unwrap();
+    let mut format = Command::new("mke2fs");
+    format.args(["-q", "-t", "ext4", "-d"]).arg(root.root()).arg(&raw);
+    run_within(Duration::from_secs(120), &mut format).ok();
+    let disk = folder.path().join("disk.qcow2");
+    let mut convert = Command::new("qemu-img");
+    convert.args(["convert", "-f", "raw", "-O", "qcow2"]).arg(&raw).arg(&disk);
+    run_within(Duration::from_secs(120), &mut convert).ok();
+    fs::remove_file(&raw).unwrap();
+    folder
+}
+
+/// What the root needs to boot without systemd and to be asked how it is.
 fn furnish(root: &Debian, port: u16) {
-    let begin = root.path("/sbin/begin");
+    let begin = root.path("/sbin/init");
     fs::write(&begin, BEGIN).unwrap();
     fs::set_permissions(&begin, fs::Permissions::from_mode(0o755)).unwrap();
     fs::copy(program("patchkeep-agent"), root.path("/usr/local/bin/patchkeep-agent")).unwrap();

@@ -1,11 +1,15 @@
 //! A real virtual machine that lacks a real security update: its snapshot is taken over QMP before anything is
-//! changed, what fails is put back to it, and a run without the fault ends effective.
+//! changed, what fails is put back to it, and a run without the fault ends effective. One with systemd has the
+//! agent's package in it, and is restarted by it ([`restarts`]).
 //!
-//! Under software emulation this takes minutes. `just test` runs one machine through a fault and a good run,
-//! `just soak` the one for which a person decides as well.
+//! Under software emulation this takes minutes. `just test` runs one machine through a fault and a good run and
+//! one through a restart, `just soak` the one for which a person decides and the one that waits for its window
+//! as well.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod machine;
+mod packaged;
+mod restarts;
 
 use ids::Digest;
 use machine::{HOST, Machine};
@@ -21,8 +25,9 @@ const PACKAGE: &str = "libpcre2-8-0";
 const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/libpcre2-8.so.0.11.2";
 const STATUS: &str = "/var/lib/dpkg/status";
 
-/// A site with one virtual machine.
+/// A site with one virtual machine, which lacks these packages' updates and has its others held.
 struct Site {
+    packages: &'static [&'static str],
     appliance: Appliance,
     folder: TempDir,
     _here: Here,
@@ -30,7 +35,18 @@ struct Site {
 }
 
 impl Site {
+    /// One whose machine has the agent and nothing else, and whose snapshots the appliance makes.
     fn new() -> Self {
+        let site = Self::with(&Debian::fresh(), &[PACKAGE], Machine::start);
+        site.provide();
+        site
+    }
+
+    fn with(
+        root: &Debian,
+        packages: &'static [&'static str],
+        start: impl FnOnce(&Debian) -> Machine,
+    ) -> Self {
         let story = Story::shared();
         let (appliance, folder) = (Appliance::new(&story), scratch());
         let bundle = story.bundle().display().to_string();
@@ -38,15 +54,17 @@ impl Site {
         appliance.give_people(folder.path(), &[]);
         let words = ["--name", "127.0.0.1", "--name", HOST, "--check-in-seconds", "5"];
         let here = Here::serve_with(&appliance, "127.0.0.1:0", "127.0.0.1:0", &words);
-        let root = Debian::fresh();
-        enrol(&appliance, &here, &root);
-        hold_others(&root);
-        let machine = Machine::start(&root);
-        let site = Self { appliance, folder, _here: here, machine };
-        let provider = site.folder.path().join("provider.json");
-        fs::write(&provider, site.machine.provider().to_string()).unwrap();
-        site.set(&["--provider", provider.to_str().unwrap()]);
-        site
+        enrol(&appliance, &here, root);
+        hold_others(root, packages);
+        let machine = start(root);
+        Self { packages, appliance, folder, _here: here, machine }
+    }
+
+    /// Has the appliance make the machine's snapshots.
+    fn provide(&self) {
+        let provider = self.folder.path().join("provider.json");
+        fs::write(&provider, self.machine.provider().to_string()).unwrap();
+        self.set(&["--provider", provider.to_str().unwrap()]);
     }
 
     fn set(&self, words: &[&str]) {
@@ -58,27 +76,40 @@ impl Site {
         self.appliance.verb(&["run", verb], &[words, &["--as", "oscar"]].concat())
     }
 
-    /// Waits until the machine would apply exactly the one package, then plans, approves and starts a run.
+    /// Plans, approves and starts a run in which the appliance makes the snapshot.
     fn run(&self) {
-        let limit = Duration::from_secs(240);
-        self.machine.until("its plan is known", limit, |_| {
-            let updates = self.appliance.verb(&["update", "list"], &["--json"]).ok().json();
-            let packages = updates["updates"].as_array().unwrap();
-            (packages.len() == 1 && packages[0]["package"] == PACKAGE).then_some(())
-        });
+        self.await_plan();
         self.operator("plan", &["--approver", "kim"]).ok().says("snapshot by the appliance");
+        self.approve_and_start();
+    }
+
+    /// Waits until the machine would apply exactly its packages.
+    fn await_plan(&self) {
+        self.machine.until("its plan is known", Duration::from_secs(240), |_| {
+            let updates = self.appliance.verb(&["update", "list"], &["--json"]).ok().json();
+            let updates = updates["updates"].as_array().unwrap();
+            let has = |package: &&str| updates.iter().any(|update| update["package"] == *package);
+            (updates.len() == self.packages.len() && self.packages.iter().all(has)).then_some(())
+        });
+    }
+
+    fn approve_and_start(&self) {
         let kim = self.folder.path().join("kim-key").display().to_string();
         let words = ["broad", "--key", &kim, "--yes", "--as", "kim"];
         self.appliance.verb(&["run", "approve"], &words).ok();
         self.operator("start", &["broad"]).ok();
     }
 
+    /// The machine's part in the run.
+    fn part(&self) -> Value {
+        let report = self.appliance.verb(&["run", "report"], &["broad", "--json"]).ok().json();
+        report["endpoints"][0].clone()
+    }
+
     /// Waits until the machine's part in the run stands so; what was said of it.
     fn stands(&self, word: &str) -> Value {
         self.machine.until(word, Duration::from_secs(300), |_| {
-            let report = self.appliance.verb(&["run", "report"], &["broad", "--json"]).ok().json();
-            let endpoint = report["endpoints"][0].clone();
-            (endpoint["stands"] == word).then_some(endpoint)
+            Some(self.part()).filter(|part| part["stands"] == word)
         })
     }
 
@@ -109,12 +140,13 @@ fn enrol(appliance: &Appliance, here: &Here, root: &Debian) {
     join().ok();
 }
 
-/// Has the machine's administrator hold all packages but the one, so that the run stays short.
-fn hold_others(root: &Debian) {
+/// Has the machine's administrator hold all packages but these, so that the run stays short.
+fn hold_others(root: &Debian, packages: &[&str]) {
     let status = root.path(STATUS);
     let text = fs::read_to_string(&status).unwrap();
     let stanzas = text.split("\n\n").map(|stanza| {
-        let own = stanza.trim_start().starts_with(&format!("Package: {PACKAGE}\n"));
+        let is = |name: &&str| stanza.trim_start().starts_with(&format!("Package: {name}\n"));
+        let own = packages.iter().any(|name| is(name));
         if own { stanza.to_owned() } else { stanza.replace("Status: install ", "Status: hold ") }
     });
     fs::write(&status, stanzas.collect::<Vec<_>>().join("\n\n")).unwrap();
