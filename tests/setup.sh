@@ -56,6 +56,7 @@ fi
   echo "setup: Debian's archive keys are missing (package debian-archive-keyring): they judge Debian's signatures"
 }
 [ "${1:-}" != agent ] || need musl-gcc musl-tools "to link the agent into one file for any Linux"
+[ "${1:-}" != packages ] || need rpmbuild rpm "to install the agent's rpm as an RPM distribution would"
 if [ "${1:-}" = bench ]; then
   need nginx nginx-light "the web server to be measured against"
   need wrk wrk "to load a server"
