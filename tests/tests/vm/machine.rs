@@ -2,6 +2,7 @@
 
 use ids::Digest;
 use serde_json::{Value, json};
+use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -42,6 +43,8 @@ pub(crate) struct Machine {
     folder: TempDir,
     child: Option<Child>,
     has_systemd: bool,
+    /// Kept open: QEMU reads nothing more of who has hung up.
+    desk: OnceCell<UnixStream>,
     /// While this listens, the machine's health check passes.
     service: Option<TcpListener>,
     service_address: String,
@@ -54,22 +57,26 @@ impl Machine {
         let service = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = service.local_addr().unwrap();
         furnish(root, address.port());
-        let folder = on_disk(root);
-        let service_address = address.to_string();
-        let has_systemd = false;
-        let mut machine =
-            Self { folder, child: None, has_systemd, service: Some(service), service_address };
+        let mut machine = Self::new(root, false, Some(service), address.to_string());
         machine.boot();
         machine
     }
 
     /// Puts a Debian root on a disk and boots it with the systemd that is in it. It may restart itself.
     pub(crate) fn with_systemd(root: &Debian) -> Self {
-        let (folder, service_address) = (on_disk(root), String::new());
-        let has_systemd = true;
-        let mut machine = Self { folder, child: None, has_systemd, service: None, service_address };
+        let mut machine = Self::new(root, true, None, String::new());
         machine.boot();
         machine
+    }
+
+    fn new(
+        root: &Debian,
+        has_systemd: bool,
+        service: Option<TcpListener>,
+        service_address: String,
+    ) -> Self {
+        let (folder, desk) = (on_disk(root), OnceCell::new());
+        Self { folder, child: None, has_systemd, desk, service, service_address }
     }
 
     fn boot(&mut self) {
@@ -133,8 +140,14 @@ impl Machine {
 
     /// Types a line there.
     pub(crate) fn type_at_desk(&self, line: &str) {
-        let mut stream = UnixStream::connect(self.folder.path().join("desk")).unwrap();
-        stream.write_all(format!("{line}\n").as_bytes()).unwrap();
+        let connect = || {
+            let stream = UnixStream::connect(self.folder.path().join("desk")).unwrap();
+            // Unread, a few hundred bytes fill it, since each comes alone, and the terminal stands still.
+            let mut unread = stream.try_clone().unwrap();
+            std::thread::spawn(move || std::io::copy(&mut unread, &mut std::io::sink()));
+            stream
+        };
+        self.desk.get_or_init(connect).write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// The service goes away, or is there again.
@@ -156,7 +169,7 @@ impl Machine {
                 return found;
             }
             let log = || fs::read_to_string(self.folder.path().join("qemu.log")).unwrap();
-            assert!(begun.elapsed() < limit, "not: {what}\n{}\n{}", self.console(), log());
+            assert!(begun.elapsed() < limit, "not: {what}\n{}\n{}", self.desk(), log());
             std::thread::sleep(Duration::from_millis(500));
         }
     }

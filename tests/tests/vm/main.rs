@@ -146,7 +146,7 @@ fn hold_others(root: &Debian, packages: &[&str]) {
     let text = fs::read_to_string(&status).unwrap();
     let stanzas = text.split("\n\n").map(|stanza| {
         let is = |name: &&str| stanza.trim_start().starts_with(&format!("Package: {name}\n"));
-        let own = packages.iter().any(|name| is(name));
+        let own = packages.iter().any(is);
         if own { stanza.to_owned() } else { stanza.replace("Status: install ", "Status: hold ") }
     });
     fs::write(&status, stanzas.collect::<Vec<_>>().join("\n\n")).unwrap();
