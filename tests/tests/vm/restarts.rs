@@ -176,7 +176,7 @@ fn a_restart_waits_for_its_window_and_for_kim_once() {
     told(&site, "This computer restarts in 2 minutes");
     site.machine.type_at_desk("patchkeep-agent defer");
     told(&site, "0 times after this");
-    let at = told(&site, "It cannot be put off any more");
+    let at = told(&site, "This computer restarts in 3 minutes");
     site.machine.type_at_desk("patchkeep-agent defer");
     told(&site, "cannot be put off any more\r");
     site.stands("effective");
