@@ -4,12 +4,14 @@
 //! One request a connection: a line of JSON; answers are lines of JSON: progress, then the reply or a
 //! failure. Only the account that owns the data folder can reach the socket.
 
+mod account;
 mod operation;
 mod people;
 mod report;
 mod run;
 mod window;
 
+pub(crate) use account::{AccountReply, AccountRequest};
 pub(crate) use people::{PeopleReply, PeopleRequest};
 pub(crate) use report::{ReportReply, ReportRequest};
 pub(crate) use run::{RunReply, RunRequest};
@@ -103,6 +105,7 @@ pub(crate) enum Request {
         recipients: Vec<String>,
         person: PersonId,
     },
+    Account(AccountRequest),
     Windows(WindowRequest),
     Report(ReportRequest),
     People(PeopleRequest),
@@ -124,6 +127,7 @@ impl Request {
             | Self::Receipt
             | Self::ShowLog { .. }
             | Self::AuditKey => false,
+            Self::Account(request) => request.writes(),
             Self::Windows(request) => request.writes(),
             Self::Report(request) => request.writes(),
             Self::People(request) => request.writes(),
@@ -157,6 +161,7 @@ pub(crate) enum Reply {
     ShowLog(Vec<LogLine>),
     AuditKey(String),
     Backup(BackedUp),
+    Account(AccountReply),
     Windows(Vec<WindowStatus>),
     Report(ReportReply),
     People(PeopleReply),
@@ -389,6 +394,7 @@ fn perform(
             Reply::Backup(site.back_up(by(&person)?, &order, report)?)
         }
         Request::Report(request) => Reply::Report(report::perform(site, request)?),
+        Request::Account(request) => Reply::Account(account::perform(site, request)?),
         Request::Windows(request) => Reply::Windows(window::perform(site, request)?),
         Request::People(request) => Reply::People(people::perform(site, request)?),
         Request::Run(request) => Reply::Run(run::perform(site, request)?),

@@ -3,6 +3,7 @@
 //! A verb parses its words, calls one use case, and says in one sentence what came of it. Exit codes:
 //! 0 done, 2 wrong usage, 3 wrong input, 4 refused, 5 conflict, 6 not available now, 7 broken.
 
+mod account;
 mod approver;
 mod audit;
 mod backup;
@@ -66,6 +67,9 @@ enum Verb {
     /// Approvers' keys: list them, draw up a site root with one more or fewer.
     #[command(subcommand)]
     Approver(approver::ApproverVerb),
+    /// Accounts of the console: who may sign in, in which roles.
+    #[command(subcommand)]
+    Account(account::AccountVerb),
     /// Import a bundle from a medium.
     Import(import::Import),
     /// Rings: list, make, order and point them; what their endpoints lack; versions not to leave out.
@@ -159,6 +163,7 @@ fn run(verb: Verb, screen: &Screen) -> Result<(), Failure> {
         Verb::Init(verb) => verb.run(screen),
         Verb::Site(verb) => verb.run(screen),
         Verb::Approver(verb) => verb.run(screen),
+        Verb::Account(verb) => verb.run(screen),
         Verb::Import(verb) => verb.run(screen),
         Verb::Ring(verb) => verb.run(screen),
         Verb::Run(verb) => verb.run(screen),

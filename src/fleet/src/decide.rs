@@ -1,10 +1,10 @@
 //! What may be asked of a site, and what follows: `decide(&State, Command, now) -> facts`.
 
 use crate::{
-    AnchorKind, Calendar, EndpointCommand, Epoch, ExceptionCommand, Fact, ImportedSource,
-    PolicyCommand, RefusalKind, RunCommand, RunStanding, SnapshotCommand, Standing, State,
-    StatementCommand, Verdict, WindowCommand, WindowError, calendar, endpoint, epoch, exception,
-    policy, provided, run, statement, window,
+    AccountCommand, AnchorKind, Calendar, EndpointCommand, Epoch, ExceptionCommand, Fact,
+    ImportedSource, PolicyCommand, RefusalKind, RunCommand, RunStanding, SnapshotCommand, Standing,
+    State, StatementCommand, Verdict, WindowCommand, WindowError, account, calendar, endpoint,
+    epoch, exception, policy, provided, run, statement, window,
 };
 use ids::{
     Digest, Fault, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp,
@@ -74,6 +74,8 @@ pub enum Command {
     Policy(PolicyCommand),
     /// About maintenance windows.
     Window(WindowCommand),
+    /// About accounts.
+    Account(AccountCommand),
     /// Name the malware scanner, or ask none.
     SetScanner { socket: Option<String> },
     /// Record counted refusals.
@@ -210,6 +212,18 @@ pub enum Refused {
         packages(lack.packages), endpoints(lack.endpoints)
     )]
     DoesNotClose { ring: RingName, source_id: SourceId, sequence: u64, lack: Lack },
+    /// No such account, or not one that may do this.
+    #[error("there is no such account, or it cannot sign in as it is: open or reset it first")]
+    NoAccount,
+    /// An account without a role.
+    #[error("an account acts in at least one role: operator, approver, assessor or administrator")]
+    NoRole,
+    /// Too many accounts.
+    #[error("a site has at most 10,000 accounts: close those that nobody uses")]
+    TooManyAccounts,
+    /// Nobody would administer the site.
+    #[error("this is the only administrator: make somebody else one first")]
+    LastAdministrator,
     /// No such exception.
     #[error("there is no such exception, or it has ended")]
     NoException,
@@ -328,6 +342,9 @@ impl Refused {
             | Self::NobodyToRun
             | Self::RingCircle { .. }
             | Self::NoException
+            | Self::NoAccount
+            | Self::NoRole
+            | Self::TooManyAccounts
             | Self::Exception
             | Self::NoZone { .. }
             | Self::TooManyHolidays
@@ -337,6 +354,7 @@ impl Refused {
             | Self::Window { .. }
             | Self::NoCompleteView { .. } => Fault::Input,
             Self::Incomplete { .. }
+            | Self::LastAdministrator
             | Self::DoesNotClose { .. }
             | Self::OtherSite { .. }
             | Self::OtherLog
@@ -439,6 +457,7 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::Snapshot(command) => return provided::decide(state, command),
         Command::SetCalendar(calendar) => return calendar::decide(state, calendar),
         Command::Exception(command) => return exception::decide(state, command, now),
+        Command::Account(command) => return account::decide(state, command, now),
         Command::Policy(command) => return policy::decide(state, command),
         Command::Window(command) => return window::decide(state, command, now),
         Command::SetScanner { socket } if socket == state.scanner => return Ok(Vec::new()),

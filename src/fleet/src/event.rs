@@ -11,6 +11,7 @@ use ids::{
 };
 use jiff::civil;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// One entry of the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub enum Actor {
 }
 
 /// The four roles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Imports, plans, runs, restores.
@@ -60,12 +61,31 @@ pub enum Role {
     Administrator,
 }
 
+impl Role {
+    /// All four.
+    pub const ALL: [Self; 4] =
+        [Self::Operator, Self::Approver, Self::Assessor, Self::Administrator];
+
+    /// The word for it, as events have it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Approver => "approver",
+            Self::Assessor => "assessor",
+            Self::Administrator => "administrator",
+        }
+    }
+}
+
 /// Where a person came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Door {
     /// The command line on the appliance; the operating system vouches for the account.
     CommandLine,
+    /// The console in a browser; the appliance vouches for who signed in.
+    Console,
 }
 
 /// What kind of trust an anchor founds.
@@ -408,6 +428,21 @@ pub enum Fact {
     ExceptionApproved { exception: RecordId, approved_by: PersonId },
     /// A maintenance window is no more.
     WindowRemoved { window: WindowName },
+    /// An account was opened, or is from here on as said here; `record` commits to the person's name.
+    AccountSet { person: PersonId, roles: BTreeSet<Role>, record: Digest },
+    /// An account's credentials no longer count: only a one-time code does, until `code_until`.
+    AccountReset { person: PersonId, code_until: Timestamp },
+    /// An account was closed.
+    AccountClosed { person: PersonId },
+    /// A person chose a new password, or joined a new authenticator.
+    CredentialSet { person: PersonId, credential: crate::Credential },
+    /// A person signed in.
+    SessionBegun { person: PersonId, session: RecordId },
+    /// A session ended.
+    SessionEnded { person: PersonId, session: RecordId, cause: crate::SignOutCause },
+    /// Somebody who was signed in asked for what their roles do not allow: one event for each session and
+    /// operation.
+    OperationDenied { person: PersonId, operation: String },
     /// Unauthenticated refusals, counted: at most one per kind and reason in ten minutes.
     RefusalsCounted {
         source: RefusalKind,

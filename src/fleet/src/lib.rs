@@ -7,6 +7,7 @@
 //!
 //! Read in this order: [`Fact`] (what can be said), [`Command`] (what can be asked), [`State`].
 
+mod account;
 mod calendar;
 mod codec;
 mod custody;
@@ -29,6 +30,7 @@ mod statement;
 mod window;
 mod zone;
 
+pub use account::{Account, AccountCommand, Credential, SignOutCause};
 pub use calendar::Calendar;
 pub use codec::{CodecError, ENTRY_BYTES_MAX, KINDS, decode, encode};
 pub use custody::{AvEngine, Custody, CustodyOutcome, MediaType, ScanResult, Verdict};

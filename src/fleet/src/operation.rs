@@ -14,6 +14,19 @@ macro_rules! operations {
             /// Every operation.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
+            /// The word for it in events, e.g. `point-ring`.
+            #[must_use]
+            pub fn word(self) -> String {
+                let mut word = String::new();
+                for letter in format!("{self:?}").chars() {
+                    if letter.is_ascii_uppercase() && !word.is_empty() {
+                        word.push('-');
+                    }
+                    word.push(letter.to_ascii_lowercase());
+                }
+                word
+            }
+
             /// The role in which it is done; `None` for what leaves no event.
             #[must_use]
             pub const fn role(self) -> Option<Role> {
@@ -95,6 +108,16 @@ operations! {
     Elect: ADMINISTRATOR,
     /// Put an endpoint out.
     Retire: ADMINISTRATOR,
+    /// Open an account, or change its name and roles.
+    SetAccount: ADMINISTRATOR,
+    /// Give an account a new one-time code: its password and authenticator no longer count.
+    ResetAccount: ADMINISTRATOR,
+    /// End the sessions of an account.
+    EndSessions: ADMINISTRATOR,
+    /// Close an account.
+    CloseAccount: ADMINISTRATOR,
+    /// Accounts and who is signed in.
+    Accounts: None,
     /// Rings and where they point.
     Rings: None,
     /// Exceptions.

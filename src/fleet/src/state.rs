@@ -4,9 +4,9 @@
 //! JSON; its digest after n entries goes into the ledger, so a replay that diverges shows.
 
 use crate::{
-    AnchorKind, Calendar, Declined, Endpoint, Event, Exception, Fact, ImportedSource, KeptWaiver,
-    LastRun, Pages, Policy, RingPlace, RingStatement, Run, Token, Window, description, endpoint,
-    epoch, exception, policy, provided, run, statement, window,
+    Account, AnchorKind, Calendar, Declined, Endpoint, Event, Exception, Fact, ImportedSource,
+    KeptWaiver, LastRun, Pages, Policy, RingPlace, RingStatement, Run, Token, Window, account,
+    description, endpoint, epoch, exception, policy, provided, run, statement, window,
 };
 use ids::{
     Digest, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName,
@@ -105,6 +105,9 @@ pub struct State {
     /// Maintenance windows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub windows: BTreeMap<WindowName, Window>,
+    /// Who may sign in.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accounts: BTreeMap<PersonId, Account>,
     /// The epoch, where it is not the first; see [`State::epoch`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub epoch: u32,
@@ -225,7 +228,8 @@ impl State {
             || provided::evolve(self, fact, at)
             || window::evolve(self, fact)
             || policy::evolve(self, fact)
-            || exception::evolve(self, fact, at);
+            || exception::evolve(self, fact, at)
+            || account::evolve(self, fact);
     }
 
     /// Whether a bundle that the publisher's signatures call newer may be the next: its number is

@@ -155,6 +155,10 @@ impl Site {
         }
         pack.put("origin", format!("{}\n", log.checkpoint().origin).as_bytes())?;
         pack.put_folder("keys", &self.folder().keys())?;
+        let accounts = self.folder().accounts();
+        if accounts.exists() {
+            pack.put_folder("accounts", &accounts)?;
+        }
         self.pack_frozen(&mut named, &mut pack)?;
         pack.put_file("state/seen.json", &self.folder().state().join("seen.json"))?;
         for commitment in self.evidence().list().map_err(Error::Store)? {

@@ -94,6 +94,20 @@ pub enum Error {
     /// The audit bundle cannot be made.
     #[error("the audit bundle cannot be made")]
     Audit(#[source] crate::audit::AuditError),
+    /// Signing in failed; which part was wrong is not said.
+    #[error(
+        "the name, the password or the number is not right, or the account cannot sign in; an administrator can \
+         reset it"
+    )]
+    SignIn,
+    /// Signing in failed too often.
+    #[error("too many tries: wait {seconds} seconds and try again")]
+    SlowDown { seconds: i64 },
+    /// Whoever is signed in may not do this.
+    #[error(
+        "your roles do not allow this, nothing was changed, and that you asked is in the log: it takes the role {role}"
+    )]
+    NotAllowed { role: &'static str },
     /// The certificate authority failed.
     #[error("the site's certificate authority failed")]
     Authority(#[source] crate::CaError),
@@ -107,11 +121,12 @@ impl Error {
             Self::InUse { .. }
             | Self::Busy
             | Self::TooOften
+            | Self::SlowDown { .. }
             | Self::Restored { .. }
             | Self::Backup(_) => Fault::Unavailable,
             Self::NotFounded { .. } | Self::Input(_) => Fault::Input,
             Self::Founded { .. } => Fault::Conflict,
-            Self::NotAnEndpoint => Fault::Refused,
+            Self::NotAnEndpoint | Self::SignIn | Self::NotAllowed { .. } => Fault::Refused,
             Self::Folder { .. } | Self::Random(_) => Fault::Unavailable,
             Self::Refused(source) => source.fault(),
             Self::Denied(source) => source.fault(),

@@ -60,6 +60,12 @@ impl Folder {
         self.0.join("keys")
     }
 
+    /// What people sign in with, a file for each of them.
+    #[must_use]
+    pub fn accounts(&self) -> PathBuf {
+        self.0.join("accounts")
+    }
+
     /// The newest snapshot of the state.
     #[must_use]
     pub fn state(&self) -> PathBuf {

@@ -7,6 +7,7 @@
 //! **Invariant:** state changes only by a command through [`Heart`]. **Invariant:** no HTTP, no
 //! terminal: callers draw what [`Progress`] and the outcomes say.
 
+mod account;
 mod applies;
 mod approval;
 pub mod audit;
@@ -43,6 +44,7 @@ mod roster;
 mod rows;
 mod run;
 mod scanner;
+mod session;
 mod shelf;
 mod site;
 mod site_root;
@@ -51,6 +53,9 @@ mod status;
 mod vendor;
 mod window;
 
+pub use account::{
+    AccountStatus, IssuedCode, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, SessionStatus,
+};
 pub use applies::{EndpointMissing, MissingUpdate};
 pub use approval::{RingUpdate, RingUpdates, Wish};
 pub use backup::{BackedUp, BackupOrder};
@@ -78,6 +83,7 @@ pub use roster::{CHECK_IN_SECONDS, Held, Seen};
 pub use rows::{IMPORTS, KINDS, REFUSALS};
 pub use run::{PlannedRun, RunEndpoint, RunReport, RunStatus};
 pub use scanner::ScannerStatus;
+pub use session::{Choosing, SESSION_IDLE, SESSION_LIFE, Session};
 pub use shelf::{Found, Served, Shelf, ShelfHandle, SourceView};
 pub use site::Site;
 pub use site_root::{RootDraft, SiteRootStatus};

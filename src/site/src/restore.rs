@@ -30,7 +30,8 @@ const MANIFEST_BYTES_MAX: u64 = 256 << 20;
 /// Where it is unpacked, in the data folder itself: that may be a disk of its own.
 const STAGING: &str = ".restoring";
 /// What may stand at the top of a backup.
-const TOPS: [&str; 7] = ["evidence", "keys", "ledger", "origin", "recovery", "state", "store"];
+const TOPS: [&str; 8] =
+    ["accounts", "evidence", "keys", "ledger", "origin", "recovery", "state", "store"];
 /// How the logs of epochs that are over are named.
 const FROZEN: &str = "ledger-epoch-";
 /// What a new file system brings along.

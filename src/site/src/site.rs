@@ -9,6 +9,7 @@ use crate::{
     provider::Providers,
     roster::Roster,
     rows,
+    session::Sessions,
     shelf::{Shelf, ShelfHandle},
     snapshot::Snapshots,
 };
@@ -44,6 +45,7 @@ pub struct Site {
     applies: Applies,
     revoked: Revoked,
     providers: Providers,
+    sessions: Sessions,
     log_key: VerifierKey,
     _lock: folder::Lock,
 }
@@ -103,6 +105,7 @@ impl Site {
             applies: Applies::default(),
             revoked: Revoked::default(),
             providers: Providers::default(),
+            sessions: Sessions::default(),
             log_key,
             _lock: lock,
         };
@@ -181,6 +184,11 @@ impl Site {
     /// Who the endpoints are.
     pub(crate) fn providers(&self) -> &Providers {
         &self.providers
+    }
+
+    /// Who is signed in.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     pub(crate) fn roster(&self) -> &Roster {

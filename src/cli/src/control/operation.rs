@@ -24,6 +24,7 @@ impl Request {
             Self::ShowLog { .. } => Operation::ShowLog,
             Self::AuditKey => Operation::AuditKey,
             Self::Backup { .. } => Operation::Backup,
+            Self::Account(request) => request.operation(),
             Self::Report(request) => request.operation(),
             Self::Windows(request) => request.operation(),
             Self::People(request) => request.operation(),

@@ -1,11 +1,12 @@
 //! Each event as one plain sentence.
 
+mod account;
 mod epoch;
 mod people;
 mod rules;
 mod run;
 
-use fleet::{Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, Verdict};
+use fleet::{Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Verdict};
 use jiff::Timestamp;
 
 /// One event as one plain sentence: who did what, with figures. English; times in UTC.
@@ -159,6 +160,7 @@ fn import(fact: &Fact, who: &str) -> String {
         }
         other => {
             let said = people::said(other, who).or_else(|| epoch::said(other, who));
+            let said = said.or_else(|| account::said(other, who));
             said.or_else(|| rules::said(other, who)).unwrap_or_else(|| {
                 format!("{who} did something that this version has no words for: {}", other.kind())
             })
@@ -171,14 +173,12 @@ pub(super) fn actor(actor: &Actor) -> String {
     match actor {
         Actor::Appliance => "the appliance".into(),
         Actor::Endpoint { endpoint } => format!("endpoint {endpoint}"),
-        Actor::Person { person, role, door: Door::CommandLine } => {
-            let role = match role {
-                Role::Operator => "operator",
-                Role::Approver => "approver",
-                Role::Assessor => "assessor",
-                Role::Administrator => "administrator",
+        Actor::Person { person, role, door } => {
+            let door = match door {
+                Door::CommandLine => "at the command line",
+                Door::Console => "at the console",
             };
-            format!("{person} ({role}, at the command line)")
+            format!("{person} ({}, {door})", role.word())
         }
     }
 }

@@ -1,0 +1,66 @@
+//! Requests about accounts.
+
+use crate::{failure::Failure, person::doing};
+use fleet::{Operation, Role};
+use ids::PersonId;
+use serde::{Deserialize, Serialize};
+use site::{AccountStatus, IssuedCode, Site};
+use std::collections::BTreeSet;
+
+/// What can be asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "about", rename_all = "kebab-case")]
+pub(crate) enum AccountRequest {
+    Accounts,
+    Set { account: PersonId, name: String, roles: BTreeSet<Role>, person: PersonId },
+    Reset { account: PersonId, person: PersonId },
+    End { account: PersonId, person: PersonId },
+    Close { account: PersonId, person: PersonId },
+}
+
+/// What comes back.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "about", content = "is", rename_all = "kebab-case")]
+pub(crate) enum AccountReply {
+    Accounts(Vec<AccountStatus>),
+    Code(Option<IssuedCode>),
+    Ended(usize),
+}
+
+impl AccountRequest {
+    /// Whether it is nothing for an appliance that only reads.
+    pub(super) const fn writes(&self) -> bool {
+        !matches!(self, Self::Accounts)
+    }
+
+    /// What is asked, as the table of roles has it.
+    pub(super) const fn operation(&self) -> Operation {
+        match self {
+            Self::Accounts => Operation::Accounts,
+            Self::Set { .. } => Operation::SetAccount,
+            Self::Reset { .. } => Operation::ResetAccount,
+            Self::End { .. } => Operation::EndSessions,
+            Self::Close { .. } => Operation::CloseAccount,
+        }
+    }
+}
+
+/// Calls the use case.
+pub(super) fn perform(site: &Site, request: AccountRequest) -> Result<AccountReply, Failure> {
+    use AccountReply as A;
+    use AccountRequest as Q;
+    let operation = request.operation();
+    let by = |person: &PersonId| doing(person, operation);
+    Ok(match request {
+        Q::Accounts => A::Accounts(site.accounts()),
+        Q::Set { account, name, roles, person } => {
+            A::Code(site.set_account(by(&person)?, account, &name, roles)?)
+        }
+        Q::Reset { account, person } => A::Code(Some(site.reset_account(by(&person)?, account)?)),
+        Q::End { account, person } => A::Ended(site.end_sessions(&by(&person)?, &account)?),
+        Q::Close { account, person } => {
+            site.close_account(by(&person)?, &account)?;
+            A::Code(None)
+        }
+    })
+}
