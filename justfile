@@ -45,6 +45,10 @@ packages: agent
 soak: setup build
     tests/soak.sh
 
+# What the console's pages load, into web/dist
+web:
+    tests/web.sh
+
 # Fuzz one parser for some seconds; without a target, list the targets
 fuzz TARGET="" SECONDS="60":
     tests/fuzz/run.sh "{{TARGET}}" "{{SECONDS}}"
@@ -58,5 +62,5 @@ ci:
     bash .ci/run
 
 [private]
-build:
+build: web
     cargo build --release --workspace --bins

@@ -34,6 +34,8 @@ need curl curl "to speak HTTPS to the appliance as a stranger would"
 need mkfs.ext4 e2fsprogs "a small file system, for a machine whose disk is full"
 need mkfs.btrfs btrfs-progs "a file system with snapshots, for a machine to go back to one"
 need unshare util-linux "for namespaces of a test's own"
+need node nodejs "to build what the console's pages load"
+need npm npm "to fetch what that is built with"
 need qemu-system-x86_64 qemu-system-x86 "real virtual machines to make snapshots of"
 need qemu-img qemu-utils "to look into a virtual machine's disks"
 need virsh libvirt-clients "to ask libvirt for snapshots"
@@ -91,6 +93,9 @@ if [ ${#missing[@]} -gt 0 ]; then
   }
   rm -f "$log"
 fi
+
+# What the console's pages load. Quick when no source of it changed.
+tests/web.sh
 
 if ! cargo nextest --version >/dev/null 2>&1; then
   echo "setup: cargo-nextest is missing: it runs the tests, each in a process of its own (some minutes to build)"

@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("collect", 4),
     ("site", 4),
     ("server", 5),
+    ("console", 5),
     ("agent", 5),
     ("reader", 5),
     ("cli", 6),
@@ -148,6 +149,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "rustix",
         ],
     ),
+    ("console", &["askama", "axum", "tokio", "tracing"]),
     (
         "agent",
         &[

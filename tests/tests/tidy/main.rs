@@ -34,7 +34,9 @@ fn texts() -> Vec<Text> {
             let name = entry.file_name().into_string().unwrap();
             let path = entry.path();
             let kind = entry.file_type().unwrap();
-            if kind.is_dir() && !["target", "node_modules", ".git", "corpus"].contains(&&*name) {
+            if kind.is_dir()
+                && !["target", "node_modules", "dist", ".git", "corpus"].contains(&&*name)
+            {
                 folders.push(path);
             } else if kind.is_file()
                 && let Ok(text) = fs::read_to_string(&path)

@@ -1,0 +1,187 @@
+//! What every page has around it: who is signed in, where one is, and how times and numbers are written.
+
+use crate::{
+    assets::{self, Assets},
+    visit::Visit,
+};
+use fleet::{Role, Zone};
+use ids::Timestamp;
+
+/// The parts of the console, in the order of its menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Section {
+    Overview,
+    Endpoints,
+    Updates,
+    Imports,
+    Runs,
+    Rules,
+    Reports,
+    Audit,
+    People,
+    /// None of these: signing in, one's own account.
+    Elsewhere,
+}
+
+const SECTIONS: [(Section, &str, &str); 9] = [
+    (Section::Overview, "Overview", "/"),
+    (Section::Endpoints, "Endpoints", "/endpoints"),
+    (Section::Updates, "Updates", "/updates"),
+    (Section::Imports, "Imports", "/imports"),
+    (Section::Runs, "Runs", "/runs"),
+    (Section::Rules, "Rules", "/rings"),
+    (Section::Reports, "Reports", "/reports"),
+    (Section::Audit, "Audit", "/audit"),
+    (Section::People, "People", "/people"),
+];
+
+const RULES: [(&str, &str); 4] = [
+    ("Rings", "/rings"),
+    ("Windows", "/windows"),
+    ("Policies", "/policies"),
+    ("Exceptions", "/exceptions"),
+];
+
+/// What stands around a page.
+pub(crate) struct Frame {
+    pub(crate) site: Option<String>,
+    pub(crate) person: Option<String>,
+    pub(crate) roles: String,
+    pub(crate) token: String,
+    pub(crate) title: String,
+    pub(crate) section: Section,
+    /// The pages above this one: name and path.
+    pub(crate) crumbs: Vec<(String, String)>,
+    /// What was done a moment ago.
+    pub(crate) done: Option<&'static str>,
+    zone: Option<Zone>,
+    now: Timestamp,
+}
+
+impl Frame {
+    /// Around a page for somebody who is signed in.
+    pub(crate) fn new(visit: &Visit, section: Section, title: impl Into<String>) -> Self {
+        let site = visit.site();
+        let roles: Vec<&str> = visit.roles().into_iter().map(role).collect();
+        Self {
+            site: site.name().ok().map(|name| name.to_string()),
+            person: Some(visit.person().to_string()),
+            roles: roles.join(", "),
+            token: visit.token().to_owned(),
+            title: title.into(),
+            section,
+            crumbs: Vec::new(),
+            done: None,
+            zone: site.calendar().zone(),
+            now: site::now(),
+        }
+    }
+
+    /// Around a page for nobody in particular.
+    pub(crate) fn outside(title: impl Into<String>) -> Self {
+        Self {
+            site: None,
+            person: None,
+            roles: String::new(),
+            token: String::new(),
+            title: title.into(),
+            section: Section::Elsewhere,
+            crumbs: Vec::new(),
+            done: None,
+            zone: None,
+            now: site::now(),
+        }
+    }
+
+    /// The same with a page above it.
+    pub(crate) fn below(mut self, name: impl Into<String>, path: impl Into<String>) -> Self {
+        self.crumbs.push((name.into(), path.into()));
+        self
+    }
+
+    /// The same with what was done a moment ago, by its word in the address.
+    pub(crate) fn after(mut self, word: Option<&str>) -> Self {
+        self.done = word.and_then(done);
+        self
+    }
+
+    pub(crate) fn assets(&self) -> Assets {
+        assets::PATHS
+    }
+
+    pub(crate) fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    pub(crate) fn sections(&self) -> impl Iterator<Item = (bool, &'static str, &'static str)> {
+        SECTIONS.into_iter().map(|(section, name, path)| (section == self.section, name, path))
+    }
+
+    /// The pages beside this one, where its section has some.
+    pub(crate) fn tabs(&self) -> Vec<(bool, &'static str, &'static str)> {
+        if self.section != Section::Rules {
+            return Vec::new();
+        }
+        let above = self.crumbs.first().map_or(&*self.title, |(name, _)| &**name);
+        RULES.into_iter().map(|(name, path)| (name == above, name, path)).collect()
+    }
+
+    /// `Sat 28 Nov 2026 22:00 GMT`, in the site's zone.
+    pub(crate) fn time(&self, at: &Timestamp) -> String {
+        match &self.zone {
+            Some(zone) => zone.text(*at),
+            None => at.strftime("%a %-d %b %Y %H:%M UTC").to_string(),
+        }
+    }
+
+    /// `28 Nov 2026`, in the site's zone.
+    pub(crate) fn day(&self, at: &Timestamp) -> String {
+        match &self.zone {
+            Some(zone) => zone.local(*at).strftime("%-d %b %Y").to_string(),
+            None => at.strftime("%-d %b %Y").to_string(),
+        }
+    }
+
+    /// How long ago or ahead: `3 hours ago`, `in 2 days`.
+    pub(crate) fn ago(&self, at: &Timestamp) -> String {
+        let seconds = self.now.duration_since(*at).as_secs();
+        let far = seconds.unsigned_abs();
+        let (count, unit) = match far {
+            0..60 => return if seconds < 0 { "in a moment".into() } else { "just now".into() },
+            60..3_600 => (far / 60, "minute"),
+            3_600..172_800 => (far / 3_600, "hour"),
+            _ => (far / 86_400, "day"),
+        };
+        let span = crate::text::count(count, unit);
+        if seconds < 0 { format!("in {span}") } else { format!("{span} ago") }
+    }
+
+    pub(crate) fn is_past(&self, at: &Timestamp) -> bool {
+        *at <= self.now
+    }
+
+    pub(crate) fn now(&self) -> String {
+        self.time(&self.now)
+    }
+
+    pub(crate) fn zone_name(&self) -> &'static str {
+        self.zone.as_ref().map_or("UTC", Zone::name)
+    }
+}
+
+/// A role in a word.
+pub(crate) const fn role(role: Role) -> &'static str {
+    match role {
+        Role::Operator => "operator",
+        Role::Approver => "approver",
+        Role::Assessor => "assessor",
+        Role::Administrator => "administrator",
+    }
+}
+
+/// What the word of an act in the address says. Only these: nobody can have a page say what they like.
+fn done(word: &str) -> Option<&'static str> {
+    const DONE: &[(&str, &str)] =
+        &[("confirmed", "The endpoint has joined. It gets its certificate when it next asks.")];
+    DONE.iter().find(|(known, _)| *known == word).map(|(_, said)| *said)
+}

@@ -1,0 +1,103 @@
+//! The appliance's face: pages for people, one noun a file, each a thin face of a use case in `site`.
+//!
+//! `frame.rs` is what stands around each page, `visit.rs` who asks for it, `failure.rs` what they are told
+//! when it does not work. Templates are in `web/templates`, what pages load is built in `web/`.
+//!
+//! **Invariant:** pages work without a script, and load nothing from another host. **Invariant:** no right is
+//! decided here: each form asks [`visit::Visit::acting`] before its use case, which is the place.
+
+#![allow(dead_code, reason = "the pages that use them come next")]
+
+mod assets;
+mod failure;
+mod frame;
+mod text;
+mod visit;
+
+pub(crate) use failure::Failure;
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use site::Site;
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+use visit::Visit;
+
+/// What the console shows.
+pub struct Setup {
+    /// The open appliance.
+    pub site: Arc<Site>,
+    /// SHA-256 fingerprints by which people know this appliance, with what each is of.
+    pub fingerprints: Vec<(String, String)>,
+    /// The site's root certificate, PEM.
+    pub root_pem: String,
+}
+
+/// What is behind the routes.
+pub struct Console {
+    setup: Setup,
+}
+
+impl Console {
+    pub(crate) fn site(&self) -> &Arc<Site> {
+        &self.setup.site
+    }
+}
+
+/// The routes of the people's door.
+pub fn routes(setup: Setup) -> Router {
+    let console = Arc::new(Console { setup });
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/ca.pem", get(root))
+        .route("/assets/{name}", get(assets::asset))
+        .fallback(nothing)
+        .layer(axum::middleware::map_response(harden))
+        .with_state(console)
+}
+
+/// Looks at the appliance, or has it do something, without holding up other pages.
+pub(crate) async fn reading<T: Send + 'static>(
+    visit: &Visit,
+    act: impl FnOnce(&Site) -> Result<T, site::Error> + Send + 'static,
+) -> Result<T, Failure> {
+    let site = Arc::clone(visit.site());
+    let done = spawn_blocking(move || act(&site)).await;
+    Ok(done.map_err(|_| Failure::broken("the appliance did not come to an end with this"))??)
+}
+
+async fn root(State(console): State<Arc<Console>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/x-pem-file")], console.setup.root_pem.clone())
+}
+
+async fn nothing(_: Visit) -> Failure {
+    Failure::missing("there is no page under this address; it may have been moved or mistyped")
+}
+
+/// Headers of every answer at this door.
+async fn harden(mut response: Response) -> Response {
+    const HEADERS: [(HeaderName, &str); 7] = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+             connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        ),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+    ];
+    let headers: &mut HeaderMap = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

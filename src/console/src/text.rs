@@ -1,0 +1,61 @@
+//! Numbers and amounts as people read them.
+
+/// `12,345`.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 endpoint`, `2,000 endpoints`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    let many = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{many}", thousands(number))
+}
+
+/// `1.5 GB`: decimal units, as media are sold.
+pub(crate) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if number < 1_000 {
+        return count(number, "byte");
+    }
+    let (mut tenths, mut unit) = (number / 100, 0);
+    while tenths >= 10_000 && unit + 1 < UNITS.len() {
+        (tenths, unit) = (tenths / 1_000, unit + 1);
+    }
+    match tenths {
+        0..1_000 => format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]),
+        _ => format!("{} {}", tenths / 10, UNITS[unit]),
+    }
+}
+
+/// Whole per cent of a share; `None` of nothing.
+pub(crate) fn per_cent(part: u64, whole: u64) -> Option<u64> {
+    // Rounded down: nothing is called complete that is not.
+    part.saturating_mul(100).checked_div(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_units_and_commas() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(count(1, "endpoint"), "1 endpoint");
+        assert_eq!(count(1_000, "endpoint"), "1,000 endpoints");
+        assert_eq!(bytes(1), "1 byte");
+        assert_eq!(bytes(1_500), "1.5 kB");
+        assert_eq!(bytes(999_999), "999 kB");
+        assert_eq!(bytes(12_345_678_901), "12.3 GB");
+        assert_eq!(per_cent(999, 1_000), Some(99));
+        assert_eq!(per_cent(0, 0), None);
+    }
+}
