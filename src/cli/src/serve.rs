@@ -5,7 +5,7 @@ use clap::Args;
 use durable::RealDisk;
 use fleet::RefusalKind;
 use ids::Fault;
-use server::{Clients, Config, Door, Identity, Limits, Page, Serving, Tls};
+use server::{Clients, Config, Door, Identity, Limits, People, Serving, Tls};
 use site::{Folder, Refusals, Site};
 use std::{
     net::SocketAddr,
@@ -76,6 +76,13 @@ impl Serve {
                     restored.backup_at
                 ));
             }
+            if let Some(code) = open.site.first_code() {
+                screen.note(format!(
+                    "Nobody has an account yet: the first administrator opens https://{}/first-start and types \
+                     this code there: {code}",
+                    open.people()
+                ));
+            }
             until_told(&open).await;
             open.stop().await
         })
@@ -120,13 +127,20 @@ impl Open {
             ("Site CA (SHA-256)".to_owned(), authority.fingerprint()),
             ("Audit key".to_owned(), audit_key),
         ];
+        let refusals = Arc::new(Refusals::default());
+        let routes = console::routes(console::Setup {
+            site: Arc::downgrade(&site),
+            name: site.name()?,
+            fingerprints,
+            root_pem: authority.certificate_pem(),
+            refusals: Arc::clone(&refusals),
+        });
         let config = Config {
             endpoints: opening.endpoints,
-            people: Some(opening.people),
+            people: Some(People { address: opening.people, routes }),
             names: Vec::new(),
             limits: Limits { bytes_per_second: opening.bytes_per_second, ..Limits::default() },
             agents: Arc::downgrade(&site),
-            page: Page { site: site.name()?, fingerprints, root_pem: authority.certificate_pem() },
         };
         let roots = vec![authority.certificate().to_vec()];
         let tls = Tls {
@@ -134,7 +148,6 @@ impl Open {
             clients: Clients::Certified { roots, revoked: site.revoked().clone() },
             allow_tls12: false,
         };
-        let refusals = Arc::new(Refusals::default());
         let counted = Arc::clone(&refusals);
         let on_refusal = Arc::new(move |refusal: server::Refusal| {
             let kind = match refusal.door {
@@ -211,6 +224,7 @@ async fn until_told(open: &Open) {
                 let flushed = tokio::task::spawn_blocking(move || {
                     site.flush_refusals(&refusals, false)?;
                     site.keep_seen()?;
+                    site.end_old_sessions()?;
                     site.end_due_runs()?;
                     // The published log follows the committed one, for whoever reads the files.
                     site.heart().publish().map(drop)

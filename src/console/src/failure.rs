@@ -40,6 +40,11 @@ impl Failure {
         Self { fault: Fault::Input, status, sentence: sentence.into() }
     }
 
+    /// It cannot be now.
+    pub(crate) fn unavailable(sentence: impl Into<String>) -> Self {
+        Self { fault: Fault::Unavailable, status: None, sentence: sentence.into() }
+    }
+
     /// The appliance itself is at fault.
     pub(crate) fn broken(sentence: impl Into<String>) -> Self {
         Self { fault: Fault::Broken, status: None, sentence: sentence.into() }
@@ -68,7 +73,7 @@ impl Failure {
 }
 
 /// The sentence of an error and of what lies behind it, as a person reads it.
-fn sentence(words: &str) -> String {
+pub(crate) fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     let end = if words.ends_with(['.', '!', '?']) { "" } else { "." };

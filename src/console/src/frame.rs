@@ -62,10 +62,10 @@ impl Frame {
     /// Around a page for somebody who is signed in.
     pub(crate) fn new(visit: &Visit, section: Section, title: impl Into<String>) -> Self {
         let site = visit.site();
-        let roles: Vec<&str> = visit.roles().into_iter().map(role).collect();
+        let roles: Vec<&str> = visit.roles().into_iter().map(Role::word).collect();
         Self {
             site: site.name().ok().map(|name| name.to_string()),
-            person: Some(visit.person().to_string()),
+            person: Some(visit.session().name.clone()),
             roles: roles.join(", "),
             token: visit.token().to_owned(),
             title: title.into(),
@@ -169,19 +169,13 @@ impl Frame {
     }
 }
 
-/// A role in a word.
-pub(crate) const fn role(role: Role) -> &'static str {
-    match role {
-        Role::Operator => "operator",
-        Role::Approver => "approver",
-        Role::Assessor => "assessor",
-        Role::Administrator => "administrator",
-    }
-}
-
 /// What the word of an act in the address says. Only these: nobody can have a page say what they like.
 fn done(word: &str) -> Option<&'static str> {
-    const DONE: &[(&str, &str)] =
-        &[("confirmed", "The endpoint has joined. It gets its certificate when it next asks.")];
+    const DONE: &[(&str, &str)] = &[
+        ("confirmed", "The endpoint has joined. It gets its certificate when it next asks."),
+        ("account-set", "The account is as you said."),
+        ("sessions-ended", "Their sessions were ended."),
+        ("account-closed", "The account was closed, and its sessions were ended."),
+    ];
     DONE.iter().find(|(known, _)| *known == word).map(|(_, said)| *said)
 }

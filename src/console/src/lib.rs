@@ -8,34 +8,36 @@
 
 #![allow(dead_code, reason = "the pages that use them come next")]
 
+mod account;
 mod assets;
 mod failure;
 mod frame;
+mod sign_in;
 mod text;
 mod visit;
 
 pub(crate) use failure::Failure;
 
-use axum::{
-    Router,
-    extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
-    response::{IntoResponse, Response},
-    routing::get,
-};
-use site::Site;
-use std::sync::Arc;
+use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use frame::Frame;
+use ids::SiteName;
+use site::{Refusals, Site};
+use std::sync::{Arc, Weak};
 use tokio::task::spawn_blocking;
 use visit::Visit;
 
 /// What the console shows.
 pub struct Setup {
-    /// The open appliance.
-    pub site: Arc<Site>,
+    /// The appliance, as long as it is open.
+    pub site: Weak<Site>,
+    /// Its site's name.
+    pub name: SiteName,
     /// SHA-256 fingerprints by which people know this appliance, with what each is of.
     pub fingerprints: Vec<(String, String)>,
     /// The site's root certificate, PEM.
     pub root_pem: String,
+    /// Where failed tries to sign in are counted.
+    pub refusals: Arc<Refusals>,
 }
 
 /// What is behind the routes.
@@ -44,8 +46,15 @@ pub struct Console {
 }
 
 impl Console {
-    pub(crate) fn site(&self) -> &Arc<Site> {
-        &self.setup.site
+    pub(crate) fn site(&self) -> Result<Arc<Site>, Failure> {
+        self.setup.site.upgrade().ok_or_else(|| Failure::unavailable("the appliance is stopping"))
+    }
+
+    /// Around a page for somebody who is not signed in.
+    pub(crate) fn frame(&self, title: &str) -> Frame {
+        let mut frame = Frame::outside(title);
+        frame.site = Some(self.setup.name.to_string());
+        frame
     }
 }
 
@@ -57,7 +66,8 @@ pub fn routes(setup: Setup) -> Router {
         .route("/ca.pem", get(root))
         .route("/assets/{name}", get(assets::asset))
         .fallback(nothing)
-        .layer(axum::middleware::map_response(harden))
+        .merge(account::routes())
+        .merge(sign_in::routes())
         .with_state(console)
 }
 
@@ -77,27 +87,4 @@ async fn root(State(console): State<Arc<Console>>) -> impl IntoResponse {
 
 async fn nothing(_: Visit) -> Failure {
     Failure::missing("there is no page under this address; it may have been moved or mistyped")
-}
-
-/// Headers of every answer at this door.
-async fn harden(mut response: Response) -> Response {
-    const HEADERS: [(HeaderName, &str); 7] = [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
-             connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-        ),
-        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
-    ];
-    let headers: &mut HeaderMap = response.headers_mut();
-    for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }

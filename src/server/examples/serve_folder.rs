@@ -8,7 +8,7 @@ use catalogue::{Catalogue, File, FileKind, SCHEMA, Vendor};
 use durable::RealDisk;
 use ids::{Hasher, Timestamp};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use server::{Clients, Config, Identity, Limits, Page, Tls, start};
+use server::{Clients, Config, Identity, Limits, Tls, start};
 use site::{Shelf, ShelfHandle, SourceView};
 use std::{
     error::Error,
@@ -34,14 +34,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let identity =
         Identity { certificates: vec![certificate.to_vec()], key: key.secret_pkcs8_der().to_vec() };
     let tls = Tls { identity, clients: Clients::UnsafeEverybody, allow_tls12: false };
-    let page = Page { site: "bench".parse()?, fingerprints: Vec::new(), root_pem: String::new() };
     let limits = Limits { connections_per_address: 4096, ..Limits::default() };
     let config = Config {
         endpoints: address.parse()?,
         people: None,
         names: Vec::new(),
         limits,
-        page,
         agents: std::sync::Weak::new(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

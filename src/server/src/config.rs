@@ -1,6 +1,6 @@
 //! What a server is told when it starts: doors, limits, certificates, and whom to tell of refusals.
 
-use ids::SiteName;
+use axum::Router;
 use site::{Revoked, Site};
 use std::{
     fmt,
@@ -14,28 +14,24 @@ use std::{
 pub struct Config {
     /// Address of the endpoints' door, usually port 8443; port 0 takes a free one.
     pub endpoints: SocketAddr,
-    /// Address of the people's door, usually port 443; `None` leaves it shut.
-    pub people: Option<SocketAddr>,
+    /// The people's door, usually port 443; `None` leaves it shut.
+    pub people: Option<People>,
     /// Host names and addresses that requests may name; others are answered with 421. None given:
     /// every name.
     pub names: Vec<String>,
     /// Bounds on what clients may use.
     pub limits: Limits,
-    /// What the people's page says beside what is served.
-    pub page: Page,
     /// The site that answers agents, as long as it is open; one that never was answers none.
     pub agents: Weak<Site>,
 }
 
-/// What the people's page says about the site.
+/// The people's door, and what stands behind it.
 #[derive(Debug, Clone)]
-pub struct Page {
-    /// The site.
-    pub site: SiteName,
-    /// Fingerprints to compare, as label and text.
-    pub fingerprints: Vec<(String, String)>,
-    /// The root certificate for endpoints to trust, PEM: served as `/ca.pem`.
-    pub root_pem: String,
+pub struct People {
+    /// Its address.
+    pub address: SocketAddr,
+    /// What answers there: pages.
+    pub routes: Router,
 }
 
 /// Bounds on what clients may use. Times are for one step; a download may take as long as it moves.

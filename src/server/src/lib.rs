@@ -1,4 +1,4 @@
-//! HTTPS doors: repositories for endpoints, a page for people.
+//! HTTPS doors: repositories for endpoints, and one for people behind which pages of another room stand.
 //!
 //! [`start`] opens the doors. Endpoints get `/view/<sequence>/<source>/<path>` and
 //! `/ring/<ring>/<source>/<path>` over TLS 1.3 with client certificates (RFC 8446, X25519MLKEM768
@@ -28,7 +28,7 @@ mod tls;
 
 pub use conditional::{Plan, decide, parse_range};
 pub use config::{
-    Clients, Config, Door, Identity, Limits, OnRefusal, Page, Reason, Refusal, Tls, Who,
+    Clients, Config, Door, Identity, Limits, OnRefusal, People, Reason, Refusal, Tls, Who,
 };
 pub use error::Error;
 pub use path::{TARGET_BYTES_MAX, Target, parse_target};

@@ -1,12 +1,11 @@
 //! Starting and stopping.
 
 use crate::{
-    Clients, Config, Door, Error, Identity, OnRefusal, Revoked, Tls,
+    Clients, Config, Door, Error, Identity, OnRefusal, People, Revoked, Tls,
     agents::Agents,
     door::{Behind, Doorway, serve},
     files::Files,
     line::Cap,
-    people,
     tls::{self, Shown},
 };
 use site::ShelfHandle;
@@ -97,15 +96,15 @@ pub async fn start(
     };
     let cap = limits.bytes_per_second.map(|rate| Arc::new(Cap::new(rate, Instant::now())));
     let agents = Agents::new(config.agents);
-    let files = Behind::Files(Files::new(shelf.clone(), store), agents.clone());
+    let files = Behind::Files(Files::new(shelf, store), agents.clone());
     let endpoints_tls = tls::for_endpoints(&tls, Arc::clone(&shown))?;
     let people_tls = tls::for_people(&tls, Arc::clone(&shown))?;
     let (listener, endpoints) = listen(config.endpoints)?;
     let mut ways = vec![(way(Door::Endpoints, files, endpoints_tls, cap), listener)];
     let mut people_at = None;
-    if let Some(address) = config.people {
+    if let Some(People { address, routes }) = config.people {
         let (listener, address) = listen(address)?;
-        let routes = Behind::People(people::routes(shelf, config.page), agents);
+        let routes = Behind::People(routes, agents);
         ways.push((way(Door::People, routes, people_tls, None), listener));
         people_at = Some(address);
     }

@@ -49,6 +49,14 @@ pub struct Session {
     pub until: Timestamp,
 }
 
+impl Session {
+    /// Whether a form brought back what its page was given.
+    #[must_use]
+    pub fn is_form_token(&self, token: &str) -> bool {
+        secrets::is_same(token, &self.form_token)
+    }
+}
+
 /// Somebody who used a one-time code and is to choose what they sign in with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choosing {

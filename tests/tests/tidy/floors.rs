@@ -105,6 +105,9 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             // Backups are for whoever holds an age key, and stock `age` opens them too.
             "age",
             "arc-swap",
+            // Passwords (RFC 9106) and authenticators (RFC 6238).
+            "argon2",
+            "totp-rs",
             "aws-lc-rs",
             "bytes",
             "clamav-client",
@@ -149,7 +152,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "rustix",
         ],
     ),
-    ("console", &["askama", "axum", "tokio", "tracing"]),
+    ("console", &["askama", "axum", "qrcode", "serde_urlencoded", "tokio", "tracing"]),
     (
         "agent",
         &[

@@ -6,7 +6,7 @@ use durable::RealDisk;
 use ids::{Digest, EndpointName, RingName, SourceId, Timestamp};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
-use server::{Clients, Config, Identity, Limits, Page, Reason, Refusal, Revoked, Serving, Tls};
+use server::{Clients, Config, Identity, Limits, People, Reason, Refusal, Revoked, Serving, Tls};
 use site::{Shelf, ShelfHandle, SiteCa, SourceView};
 use std::{
     io,
@@ -114,15 +114,16 @@ impl Site {
         };
         let Clients::Certified { revoked, .. } = &tls.clients else { panic!() };
         let revoked = revoked.clone();
-        let page = Page {
-            site: "lab".parse().unwrap(),
-            fingerprints: vec![("Site <CA>".into(), ca.fingerprint())],
-            root_pem: ca.certificate_pem(),
-        };
         let any = "127.0.0.1:0".parse().unwrap();
         let names = vec!["127.0.0.1".to_owned(), "patch.lab.example".to_owned()];
         let agents = std::sync::Weak::new();
-        let config = Config { endpoints: any, people: Some(any), names, limits, page, agents };
+        let routes =
+            axum::Router::new().route("/", axum::routing::get(|| async { "a page" })).route(
+                "/kept",
+                axum::routing::get(|| async { ([("cache-control", "max-age=60")], "a picture") }),
+            );
+        let people = Some(People { address: any, routes });
+        let config = Config { endpoints: any, people, names, limits, agents };
         let refusals = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&refusals);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

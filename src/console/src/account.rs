@@ -1,0 +1,195 @@
+//! People: accounts, their roles, their sessions; opened, changed, reset, closed. And one's own.
+
+use crate::{
+    Console, Failure,
+    frame::{Frame, Section},
+    reading,
+    visit::{Sent, Visit},
+};
+use askama::Template;
+use axum::{
+    Router,
+    extract::{Path, Query},
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use fleet::{Operation, Role};
+use ids::PersonId;
+use serde::Deserialize;
+use site::{AccountStatus, IssuedCode};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// The pages here.
+pub(crate) fn routes() -> Router<Arc<Console>> {
+    Router::new()
+        .route("/people", get(list).post(set))
+        .route("/people/new", get(new))
+        .route("/people/{person}", get(detail))
+        .route("/people/{person}/reset", post(reset))
+        .route("/people/{person}/end", post(end))
+        .route("/people/{person}/close", post(close))
+        .route("/account", get(own))
+}
+
+#[derive(Template)]
+#[template(path = "accounts.html")]
+struct ListPage {
+    frame: Frame,
+    accounts: Vec<AccountStatus>,
+    may_set: bool,
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct DetailPage {
+    frame: Frame,
+    /// `None` for a new one.
+    account: Option<AccountStatus>,
+    may_set: bool,
+    own: bool,
+}
+
+#[derive(Template)]
+#[template(path = "issued-code.html")]
+struct CodePage {
+    frame: Frame,
+    issued: IssuedCode,
+}
+
+#[derive(Deserialize)]
+struct Done {
+    done: Option<String>,
+}
+
+/// Which boxes are ticked.
+#[derive(Deserialize)]
+struct SetForm {
+    person: String,
+    name: String,
+    operator: Option<String>,
+    approver: Option<String>,
+    assessor: Option<String>,
+    administrator: Option<String>,
+}
+
+impl SetForm {
+    fn roles(&self) -> BTreeSet<Role> {
+        let ticked = |role: &Role| match role {
+            Role::Operator => self.operator.is_some(),
+            Role::Approver => self.approver.is_some(),
+            Role::Assessor => self.assessor.is_some(),
+            Role::Administrator => self.administrator.is_some(),
+        };
+        Role::ALL.into_iter().filter(ticked).collect()
+    }
+}
+
+#[derive(Deserialize)]
+struct Nothing {}
+
+impl DetailPage {
+    fn has(&self, role: &Role) -> bool {
+        self.account.as_ref().is_some_and(|account| account.roles.contains(role))
+    }
+
+    fn roles(&self) -> [Role; 4] {
+        Role::ALL
+    }
+
+    /// What a role is for, in a sentence.
+    fn hint(&self, role: &Role) -> &'static str {
+        match role {
+            Role::Operator => {
+                "Imports bundles, plans and runs patching, decides about what failed."
+            }
+            Role::Approver => "Is accountable for what is applied: approves, declines, waives.",
+            Role::Assessor => "Reads the log, exports and verifies evidence.",
+            Role::Administrator => "Looks after people, endpoints, keys, policies and backups.",
+        }
+    }
+}
+
+async fn list(visit: Visit, Query(Done { done }): Query<Done>) -> Result<Html<String>, Failure> {
+    let accounts = reading(&visit, |site| Ok(site.accounts())).await?;
+    let frame = Frame::new(&visit, Section::People, "People").after(done.as_deref());
+    let may_set = visit.may(Operation::SetAccount);
+    Ok(Html(ListPage { frame, accounts, may_set }.render()?))
+}
+
+async fn new(visit: Visit) -> Result<Html<String>, Failure> {
+    let frame = Frame::new(&visit, Section::People, "New account").below("People", "/people");
+    let may_set = visit.may(Operation::SetAccount);
+    Ok(Html(DetailPage { frame, account: None, may_set, own: false }.render()?))
+}
+
+async fn detail(visit: Visit, Path(person): Path<String>) -> Result<Html<String>, Failure> {
+    let person: PersonId = person.parse()?;
+    show(visit, person).await
+}
+
+async fn own(visit: Visit) -> Result<Html<String>, Failure> {
+    let person = visit.person().clone();
+    show(visit, person).await
+}
+
+async fn show(visit: Visit, person: PersonId) -> Result<Html<String>, Failure> {
+    let wanted = person.clone();
+    let find = move |site: &site::Site| {
+        Ok(site.accounts().into_iter().find(|known| known.person == wanted))
+    };
+    let account = reading(&visit, find).await?;
+    let account =
+        account.ok_or_else(|| Failure::missing(format!("there is no account {person}")))?;
+    let frame = Frame::new(&visit, Section::People, person.to_string()).below("People", "/people");
+    let (may_set, own) = (visit.may(Operation::SetAccount), visit.person() == &person);
+    Ok(Html(DetailPage { frame, account: Some(account), may_set, own }.render()?))
+}
+
+async fn set(Sent(visit, form): Sent<SetForm>) -> Result<Response, Failure> {
+    let actor = visit.acting(Operation::SetAccount)?;
+    let person: PersonId = form.person.trim().to_lowercase().parse()?;
+    let roles = form.roles();
+    let issued =
+        reading(&visit, move |site| site.set_account(actor, person, &form.name, roles)).await?;
+    match issued {
+        Some(issued) => told(&visit, issued),
+        None => Ok(Redirect::to("/people?done=account-set").into_response()),
+    }
+}
+
+/// A code is shown once, on the page that made it.
+fn told(visit: &Visit, issued: IssuedCode) -> Result<Response, Failure> {
+    let title = format!("One-time code for {}", issued.person);
+    let frame = Frame::new(visit, Section::People, title).below("People", "/people");
+    Ok(Html(CodePage { frame, issued }.render()?).into_response())
+}
+
+async fn reset(
+    Path(person): Path<String>,
+    Sent(visit, Nothing {}): Sent<Nothing>,
+) -> Result<Response, Failure> {
+    let actor = visit.acting(Operation::ResetAccount)?;
+    let person: PersonId = person.parse()?;
+    let issued = reading(&visit, move |site| site.reset_account(actor, person)).await?;
+    told(&visit, issued)
+}
+
+async fn end(
+    Path(person): Path<String>,
+    Sent(visit, Nothing {}): Sent<Nothing>,
+) -> Result<Redirect, Failure> {
+    let actor = visit.acting(Operation::EndSessions)?;
+    let person: PersonId = person.parse()?;
+    reading(&visit, move |site| site.end_sessions(&actor, &person)).await?;
+    Ok(Redirect::to("/people?done=sessions-ended"))
+}
+
+async fn close(
+    Path(person): Path<String>,
+    Sent(visit, Nothing {}): Sent<Nothing>,
+) -> Result<Redirect, Failure> {
+    let actor = visit.acting(Operation::CloseAccount)?;
+    let person: PersonId = person.parse()?;
+    reading(&visit, move |site| site.close_account(actor, &person)).await?;
+    Ok(Redirect::to("/people?done=account-closed"))
+}
