@@ -14,6 +14,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod appliance;
+pub mod browser;
 mod command;
 mod debian;
 mod here;
@@ -25,6 +26,7 @@ pub mod swarm;
 mod workshop;
 
 pub use appliance::{Appliance, Served};
+pub use browser::Browser;
 pub use command::{Said, run, run_within};
 pub use debian::{Debian, Mounted};
 pub use here::{Client, Here};

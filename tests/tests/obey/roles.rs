@@ -228,6 +228,30 @@ impl Desk {
                 self.verb(&["exception", "approve"], &[&id, "--as", "kim"])
             }
             O::Exceptions => self.verb(&["exception", "list"], &[]),
+            other => self.does_with_accounts(other),
+        }
+    }
+
+    /// What administrators do with the console's accounts.
+    fn does_with_accounts(&self, operation: Operation) -> Said {
+        use Operation as O;
+        let set = |person: &str, role: &str| {
+            let words = [person, "--name", person, "--role", role, "--as", "ann"];
+            self.verb(&["account", "set"], &words)
+        };
+        match operation {
+            O::SetAccount => {
+                set("ann", "administrator");
+                set("oscar", "operator")
+            }
+            O::ResetAccount => self.verb(&["account", "reset"], &["oscar", "--as", "ann"]),
+            // Nobody is signed in here: there is no event, so that the console's own test has it.
+            O::EndSessions => {
+                self.verb(&["account", "end"], &["oscar", "--as", "ann"]);
+                set("oscar", "approver")
+            }
+            O::CloseAccount => self.verb(&["account", "close"], &["oscar", "--as", "ann"]),
+            O::Accounts => self.verb(&["account", "list"], &[]),
             other => panic!("nobody does {other:?} here"),
         }
     }

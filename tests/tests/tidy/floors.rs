@@ -193,8 +193,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ),
     (
         "tests",
-        // Simulated agents speak as real ones do: rcgen, reqwest, rustls, tokio.
-        &["rcgen", "reqwest", "rustix", "rustls", "tempfile", "tokio", "zip"],
+        // Simulated agents speak as real ones do: rcgen, reqwest, rustls, tokio. People have authenticators.
+        &["rcgen", "reqwest", "rustix", "rustls", "tempfile", "tokio", "totp-rs", "zip"],
     ),
 ];
 

@@ -158,14 +158,16 @@ fn import(fact: &Fact, who: &str) -> String {
         Fact::ScannerSet { socket: None } => {
             format!("{who} turned the malware scan of imports off")
         }
-        other => {
-            let said = people::said(other, who).or_else(|| epoch::said(other, who));
-            let said = said.or_else(|| account::said(other, who));
-            said.or_else(|| rules::said(other, who)).unwrap_or_else(|| {
-                format!("{who} did something that this version has no words for: {}", other.kind())
-            })
-        }
+        other => elsewhere(other, who).unwrap_or_else(|| {
+            format!("{who} did something that this version has no words for: {}", other.kind())
+        }),
     }
+}
+
+/// The sentences of the other rooms.
+fn elsewhere(fact: &Fact, who: &str) -> Option<String> {
+    let said = people::said(fact, who).or_else(|| epoch::said(fact, who));
+    said.or_else(|| account::said(fact, who)).or_else(|| rules::said(fact, who))
 }
 
 /// Who: the appliance, or a person's id with role and door.
