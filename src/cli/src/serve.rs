@@ -16,6 +16,8 @@ use std::{
 
 /// How often what will end soon is written to the log of the program.
 const RADAR_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often it is looked whether a service level was missed.
+const LEVELS_EVERY: Duration = Duration::from_secs(10 * 60);
 /// How often counted refusals are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
@@ -202,6 +204,7 @@ fn look_after_providers(site: &Arc<Site>) {
 async fn until_told(open: &Open) {
     use tokio::signal::unix::{SignalKind, signal};
     let mut looks = tokio::time::interval(LOOK_EVERY);
+    let mut levels = tokio::time::interval(LEVELS_EVERY);
     let mut days = tokio::time::interval(RADAR_EVERY);
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -217,6 +220,17 @@ async fn until_told(open: &Open) {
                 let looked = tokio::task::spawn_blocking(move || site.radar());
                 for ending in looked.await.ok().and_then(Result::ok).unwrap_or_default() {
                     tracing::warn!("{ending}");
+                }
+            }
+            _ = levels.tick() => {
+                let site = Arc::clone(&open.site);
+                let looked = tokio::task::spawn_blocking(move || site.see_to_levels());
+                match looked.await {
+                    Ok(Ok(missed)) => missed.iter().for_each(|row| {
+                        tracing::warn!(subject = row.subject, "missed: {}", row.level.word());
+                    }),
+                    Ok(Err(error)) => tracing::warn!(error = site::chain(&error), "service levels"),
+                    Err(_) => {}
                 }
             }
             _ = looks.tick() => {

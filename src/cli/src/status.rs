@@ -48,6 +48,15 @@ impl Status {
         }
         let _ = write!(text, "\n{}", ring::lines(&status.rings));
         let _ = write!(text, "\n{}", scanner::line(&status.scanner));
+        for (level, alarm) in &status.missed {
+            let _ = write!(
+                text,
+                "\nMISSED since {}: {}, {} in the list: `patchkeep report levels`",
+                alarm.since,
+                level.word(),
+                alarm.missed
+            );
+        }
         for ending in &status.radar {
             let _ = write!(text, "\nsoon: {ending}");
         }

@@ -170,6 +170,7 @@ pub const KINDS: &[&str] = &[
     "exception-requested",
     "exception-approved",
     "calendar-set",
+    "level-alarm",
     "policy-set",
     "policy-removed",
     "account-set",

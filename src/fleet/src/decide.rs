@@ -2,9 +2,9 @@
 
 use crate::{
     AccountCommand, AnchorKind, Calendar, EndpointCommand, Epoch, ExceptionCommand, Fact,
-    ImportedSource, PolicyCommand, RefusalKind, RunCommand, RunStanding, SnapshotCommand, Standing,
-    State, StatementCommand, Verdict, WindowCommand, WindowError, account, calendar, endpoint,
-    epoch, exception, policy, provided, run, statement, window,
+    ImportedSource, Level, PolicyCommand, RefusalKind, RunCommand, RunStanding, SnapshotCommand,
+    Standing, State, StatementCommand, Verdict, WindowCommand, WindowError, account, calendar,
+    endpoint, epoch, exception, policy, provided, run, service_level, statement, window,
 };
 use ids::{
     Digest, Fault, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp,
@@ -74,6 +74,8 @@ pub enum Command {
     Policy(PolicyCommand),
     /// About maintenance windows.
     Window(WindowCommand),
+    /// Say how many rows of a service level are missed, and how many of them newly.
+    SayLevel { level: Level, missed: u64, fresh: u64, record: Digest },
     /// About accounts.
     Account(AccountCommand),
     /// Name the malware scanner, or ask none.
@@ -457,6 +459,9 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::Snapshot(command) => return provided::decide(state, command),
         Command::SetCalendar(calendar) => return calendar::decide(state, calendar),
         Command::Exception(command) => return exception::decide(state, command, now),
+        Command::SayLevel { level, missed, fresh, record } => {
+            return Ok(service_level::decide(state, level, missed, fresh, record));
+        }
         Command::Account(command) => return account::decide(state, command, now),
         Command::Policy(command) => return policy::decide(state, command),
         Command::Window(command) => return window::decide(state, command, now),

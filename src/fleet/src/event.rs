@@ -410,6 +410,9 @@ pub enum Fact {
     },
     /// By which time zone and holidays the site goes from here on.
     CalendarSet(crate::Calendar),
+    /// Rows of a service level are missed, `fresh` of them newly; or none is any more. `record` commits to
+    /// the list.
+    LevelAlarm { level: crate::Level, missed: u64, fresh: u64, record: Digest },
     /// A policy is in force from here on, as it is written here.
     PolicySet { policy: crate::Policy },
     /// A policy is out of force.

@@ -62,8 +62,8 @@ pub use run::{
     Tally,
 };
 pub use service_level::{
-    CONTENT_DAYS, ElectedFacts, FIRST_RUN_WORKING_DAYS, Level, LevelRow, LevelStatus, ServedFacts,
-    is_attempt, levels,
+    CONTENT_DAYS, ElectedFacts, FIRST_RUN_WORKING_DAYS, Level, LevelAlarm, LevelRow, LevelStatus,
+    ServedFacts, is_attempt, levels,
 };
 pub use state::{KeptView, OpenImport, State, Stayed, VIEWS_KEPT};
 pub use statement::{

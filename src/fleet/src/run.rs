@@ -213,6 +213,9 @@ pub enum Hold {
     /// The ring before fared badly.
     #[error("ring {ring} goes first, and {failures} of its endpoints failed")]
     FailedBefore { ring: RingName, failures: u64 },
+    /// The ring before shows nothing: none of its endpoints took what was approved.
+    #[error("ring {ring} goes first, and none of its endpoints applied what was approved")]
+    NothingShown { ring: RingName },
     /// The ring before has had them for too short a time.
     #[error("ring {ring} goes first, and soaks until {until}")]
     Soaking { ring: RingName, until: Timestamp },
@@ -264,6 +267,9 @@ impl State {
         let failures = last.tally.failures;
         if failures > 0 {
             return Err(Hold::FailedBefore { ring, failures });
+        }
+        if last.tally.members > 0 && last.tally.ended(JobEnd::Effective) == 0 {
+            return Err(Hold::NothingShown { ring });
         }
         let soak = SignedDuration::from_hours(i64::from(*soak_hours));
         match last.ended_at.saturating_add(soak) {

@@ -3,10 +3,11 @@
 //! Three of them. *Content*: what is served is at most 30 days behind the vendor. *Monthly run*: each endpoint
 //! that is elected in has at least one attempted job in each calendar month of the site's zone. *First run*:
 //! one within five working days of being elected in. A level has one row for each thing that it is about;
-//! a row that is missed is an alarm.
+//! a row that is missed is an alarm, which is an event: once for what was missed newly, and once more when all
+//! is kept again.
 
-use crate::{Calendar, Job, JobEnd, JobPhase};
-use ids::Timestamp;
+use crate::{Calendar, Fact, Job, JobEnd, JobPhase, State};
+use ids::{Digest, Timestamp};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,17 @@ pub enum Level {
     MonthlyRun,
     /// The first job within five working days of election.
     FirstRun,
+}
+
+/// Rows of a level that are missed, as the log says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelAlarm {
+    /// How many.
+    pub missed: u64,
+    /// Commitment to the list of them.
+    pub record: Digest,
+    /// Since when some are.
+    pub since: Timestamp,
 }
 
 /// How a row stands.
@@ -87,6 +99,31 @@ pub fn is_attempt(job: &Job) -> bool {
         Some(_) => true,
         None => job.phase > JobPhase::WaitingForWindow,
     }
+}
+
+/// What follows where `missed` rows of a level are missed, `fresh` of them newly.
+pub(crate) fn decide(
+    state: &State,
+    level: Level,
+    missed: u64,
+    fresh: u64,
+    record: Digest,
+) -> Vec<Fact> {
+    let known = state.level_alarms.contains_key(&level);
+    let says = fresh > 0 || (missed == 0 && known);
+    says.then_some(Fact::LevelAlarm { level, missed, fresh, record }).into_iter().collect()
+}
+
+/// Takes in an alarm; says whether the fact was one.
+pub(crate) fn evolve(state: &mut State, fact: &Fact, at: Timestamp) -> bool {
+    let Fact::LevelAlarm { level, missed, record, .. } = fact else { return false };
+    if *missed == 0 {
+        state.level_alarms.remove(level);
+    } else {
+        let since = state.level_alarms.get(level).map_or(at, |known| known.since);
+        state.level_alarms.insert(*level, LevelAlarm { missed: *missed, record: *record, since });
+    }
+    true
 }
 
 /// Every row of every level, as of `now`.
@@ -166,6 +203,9 @@ fn first_run(calendar: &Calendar, endpoint: &ElectedFacts, now: Timestamp) -> Le
 }
 
 impl Level {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Content, Self::MonthlyRun, Self::FirstRun];
+
     /// What is promised, in words.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -292,5 +332,25 @@ mod tests {
         assert!(is_attempt(&job(JobPhase::Ended, Some(JobEnd::Effective))));
         assert!(!is_attempt(&job(JobPhase::Ended, Some(JobEnd::Expired))));
         assert!(!is_attempt(&job(JobPhase::Ended, Some(JobEnd::Cancelled))));
+    }
+
+    #[test]
+    fn an_alarm_is_told_once_and_its_end_too() {
+        use Level::{Content, FirstRun};
+        let mut state = State::default();
+        let mut say = |level, missed, fresh, now: &str| {
+            let record = Digest::of(now.as_bytes());
+            let facts = decide(&state, level, missed, fresh, record);
+            facts.iter().for_each(|fact| assert!(evolve(&mut state, fact, at(now))));
+            (facts.len(), state.level_alarms.get(&level).map(|alarm| (alarm.missed, alarm.since)))
+        };
+        let (first, later) = ("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z");
+        assert_eq!(say(Content, 0, 0, first), (0, None), "nothing is missed, nothing is said");
+        assert_eq!(say(Content, 2, 2, first), (1, Some((2, at(first)))));
+        assert_eq!(say(FirstRun, 0, 0, first), (0, None), "each by itself");
+        assert_eq!(say(Content, 2, 0, later), (0, Some((2, at(first)))), "still the same");
+        assert_eq!(say(Content, 3, 1, later), (1, Some((3, at(first)))));
+        assert_eq!(say(Content, 0, 0, later), (1, None), "all is kept again");
+        assert_eq!(say(Content, 0, 0, later), (0, None));
     }
 }

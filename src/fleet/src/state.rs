@@ -5,8 +5,9 @@
 
 use crate::{
     Account, AnchorKind, Calendar, Declined, Endpoint, Event, Exception, Fact, ImportedSource,
-    KeptWaiver, LastRun, Pages, Policy, RingPlace, RingStatement, Run, Token, Window, account,
-    description, endpoint, epoch, exception, policy, provided, run, statement, window,
+    KeptWaiver, LastRun, Level, LevelAlarm, Pages, Policy, RingPlace, RingStatement, Run, Token,
+    Window, account, description, endpoint, epoch, exception, policy, provided, run, service_level,
+    statement, window,
 };
 use ids::{
     Digest, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName,
@@ -105,6 +106,9 @@ pub struct State {
     /// Maintenance windows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub windows: BTreeMap<WindowName, Window>,
+    /// Service levels of which something is missed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub level_alarms: BTreeMap<Level, LevelAlarm>,
     /// Who may sign in.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub accounts: BTreeMap<PersonId, Account>,
@@ -229,7 +233,8 @@ impl State {
             || window::evolve(self, fact)
             || policy::evolve(self, fact)
             || exception::evolve(self, fact, at)
-            || account::evolve(self, fact);
+            || account::evolve(self, fact)
+            || service_level::evolve(self, fact, at);
     }
 
     /// Whether a bundle that the publisher's signatures call newer may be the next: its number is

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fleet::{
-    Actor, Brake, Command, EndpointCommand, Event, Fact, Job, JobEnd, JobPhase, NewRun, PauseCause,
-    Refused, Resolution, Run, RunCommand, RunEnd, RunStanding, Said, SnapshotCommand, State,
-    StatementCommand, Tally, WayBack, decide,
+    Actor, Brake, Command, EndpointCommand, Event, Fact, Hold, Job, JobEnd, JobPhase, LastRun,
+    NewRun, PauseCause, Refused, Resolution, RingPlace, Run, RunCommand, RunEnd, RunStanding, Said,
+    SnapshotCommand, State, StatementCommand, Tally, WayBack, decide,
 };
 use ids::{Digest, RecordId, RingName, Timestamp};
 use jiff::SignedDuration;
@@ -527,4 +527,26 @@ fn what_its_provider_puts_back_only_the_appliance_ends() {
     }
     site.does(&Op::EndRestore(0, true)).unwrap();
     assert_eq!(job(&site).end, Some(JobEnd::Restored));
+}
+
+#[test]
+fn a_ring_waits_for_one_that_has_shown_something() {
+    let (pilot, broad): (RingName, RingName) = ("pilot".parse().unwrap(), "broad".parse().unwrap());
+    let (ended_at, now) =
+        ("2026-11-27T00:00:00Z".parse().unwrap(), "2026-11-28T00:00:00Z".parse().unwrap());
+    let holds = |ends: &[(JobEnd, u64)], failures| {
+        let mut state = State::default();
+        state.places.insert(broad.clone(), RingPlace { after: pilot.clone(), soak_hours: 24 });
+        let members = ends.iter().map(|(_, count)| count).sum();
+        let tally =
+            Tally { members, failures, ends: ends.iter().copied().collect(), ..Tally::default() };
+        let last = LastRun { run: id(1, 1), ended_at, views: Vec::new(), tally };
+        state.last_runs.insert(pilot.clone(), last);
+        state.soaked(&broad, &[], now)
+    };
+    assert_eq!(holds(&[(JobEnd::Effective, 1), (JobEnd::Refused, 2)], 0), Ok(()));
+    let shown = Err(Hold::NothingShown { ring: pilot.clone() });
+    assert_eq!(holds(&[(JobEnd::Refused, 3)], 0), shown, "each refused it: that says nothing");
+    let failed = Err(Hold::FailedBefore { ring: pilot.clone(), failures: 1 });
+    assert_eq!(holds(&[(JobEnd::Restored, 1), (JobEnd::Effective, 2)], 1), failed);
 }

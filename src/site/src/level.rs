@@ -7,7 +7,8 @@ use fleet::{
 };
 use ids::{Digest, EndpointName, PolicyName, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most reports of jobs of one endpoint that are looked at.
 const ATTEMPTS_MAX: usize = 10_000;
@@ -71,6 +72,19 @@ pub struct PolicyRow {
     pub status: PolicyStatus,
 }
 
+/// What tells a missed row from another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct MissedRow {
+    subject: String,
+    due_at: Option<Timestamp>,
+}
+
+impl MissedRow {
+    fn of(row: &LevelRow) -> Self {
+        Self { subject: row.subject.clone(), due_at: row.due_at }
+    }
+}
+
 impl Site {
     /// The calendar that service levels go by.
     #[must_use]
@@ -108,6 +122,42 @@ impl Site {
         }
         let elected_out = self.elected_out()?;
         Ok(LevelReport { at, entries: state.entries, calendar, counts, elected_out, rows })
+    }
+
+    /// Says in the log what of the service levels was missed since it was last looked, and what is kept again.
+    /// Gives what is missed now. A restored appliance says nothing.
+    ///
+    /// # Errors
+    /// As [`Self::level_report`]; [`Error::Ledger`] or [`Error::Stopped`].
+    pub fn see_to_levels(&self) -> Result<Vec<LevelRow>, Error> {
+        if self.restored().is_some() {
+            return Ok(Vec::new());
+        }
+        let report = self.level_report()?;
+        for level in Level::ALL {
+            let rows = report.of(level).filter(|row| row.status == LevelStatus::Missed);
+            let missed: BTreeSet<MissedRow> = rows.map(MissedRow::of).collect();
+            let known = self.missed_before(level);
+            let fresh = missed.difference(&known).count() as u64;
+            let over = missed.is_empty() && self.state().level_alarms.contains_key(&level);
+            if fresh == 0 && !over {
+                continue;
+            }
+            let record = self.commit(json!({ "level": level, "missed": missed }))?;
+            let missed = missed.len() as u64;
+            let say = Command::SayLevel { level, missed, fresh, record };
+            self.heart().ask(Actor::Appliance, say)?;
+        }
+        Ok(report.rows.into_iter().filter(|row| row.status == LevelStatus::Missed).collect())
+    }
+
+    /// What the last alarm of a level listed; nothing where that was erased.
+    fn missed_before(&self, level: Level) -> BTreeSet<MissedRow> {
+        let state = self.state();
+        let record = state.level_alarms.get(&level).map(|alarm| alarm.record);
+        let listed = record.and_then(|record| self.evidence().get(&record).ok());
+        let listed = listed.map(|(_, mut value)| value["missed"].take());
+        listed.and_then(|missed| serde_json::from_value(missed).ok()).unwrap_or_default()
     }
 
     /// When what each ring serves of a source was collected from its vendor.

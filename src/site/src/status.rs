@@ -1,8 +1,10 @@
 //! What the appliance says of itself: for people in a hurry, and for the site's receipt.
 
 use crate::{Ending, Error, Restored, RingPointer, ScannerStatus, Site};
+use fleet::{Level, LevelAlarm};
 use ids::{Digest, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One source, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,9 @@ pub struct Status {
     pub scanner: ScannerStatus,
     /// What ends before the next courier.
     pub radar: Vec<Ending>,
+    /// Service levels of which something is missed, as the log says.
+    #[serde(default)]
+    pub missed: BTreeMap<Level, LevelAlarm>,
     /// Bundles begun and not committed.
     pub unfinished: Vec<u64>,
     /// Payloads held.
@@ -94,6 +99,7 @@ impl Site {
             rings: self.rings(),
             scanner: self.scanner(),
             radar: self.radar()?,
+            missed: state.level_alarms.clone(),
             unfinished: self.unfinished_imports(),
             payloads: total.payloads,
             payload_bytes: total.bytes,

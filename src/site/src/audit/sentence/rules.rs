@@ -26,6 +26,14 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
             calendar.zone,
             count(calendar.holidays.len() as u64, "holiday")
         ),
+        Fact::LevelAlarm { level, missed: 0, .. } => {
+            format!("the service level \"{}\" is kept again", level.word())
+        }
+        Fact::LevelAlarm { level, missed, fresh, .. } => format!(
+            "ALARM: the service level \"{}\" is missed {}, {fresh} of them new",
+            level.word(),
+            count(*missed, "time")
+        ),
         Fact::PolicySet { policy } => format!(
             "{who} put the policy {} in force: {}, {}",
             policy.name,
