@@ -53,8 +53,8 @@ pub use lint::{
 pub use operation::Operation;
 pub use pages::Pages;
 pub use policy::{
-    Clock, Condition, Deadline, Exposure, Limit, Policy, PolicyCommand, PolicyRule, PolicyStatus,
-    Step, UpdateFacts, VendorSeverity, built_in,
+    Clock, Condition, Deadline, Exposure, FactAsked, Judgement, Limit, Policy, PolicyCommand,
+    PolicyRule, PolicyStatus, Step, UpdateFacts, VendorSeverity, built_in,
 };
 pub use provided::{KeptSnapshot, SnapshotCommand};
 pub use run::{

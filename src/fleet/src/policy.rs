@@ -5,14 +5,13 @@
 //! condition. What built-in policies say is from the sources that each names, and no more; a tag `[R]` is
 //! read at the source, `[R2]` at a second hand, `[M]` recalled and to be checked before it is quoted.
 //!
-//! CISA BOD 26-04 is not among them: that it computes 3, 14 or 60 days or the next upgrade from exposure,
-//! KEV, automatable and impact is known, but not which combination gives which. A site that has the
-//! directive can write it down as a policy of its own: the four facts are there.
+//! An update that mends several vulnerabilities is judged by each, and the strictest counts ([`Policy::judge`]).
 
 use crate::{Fact, Refused, State};
 use ids::{PolicyName, Timestamp};
 use jiff::{SignedDuration, ToSpan as _, tz::TimeZone};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Most policies in force, and most rules of one.
 const POLICIES_MAX: usize = 50;
@@ -50,6 +49,14 @@ pub struct PolicyRule {
     /// What must have happened by then.
     #[serde(default)]
     pub step: Step,
+    /// Whether the endpoint must be looked at for signs of a break-in, too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub forensic_triage: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// When a rule applies; what is left out is not asked. All parts hold together; of the three about
@@ -188,6 +195,38 @@ pub struct Deadline {
     pub started_at: Timestamp,
     /// By when; `None` with the next upgrade.
     pub due_at: Option<Timestamp>,
+    /// Whether a rule that holds asks for forensic triage, too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub forensic_triage: bool,
+}
+
+/// A fact that a rule may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FactAsked {
+    /// The vendor's severity, or a CVSS score in its place.
+    Severity,
+    /// How the endpoint can be reached.
+    Exposure,
+    /// Whether it is known to be exploited.
+    Kev,
+    /// Whether exploiting it can be automated.
+    Automatable,
+    /// Its technical impact.
+    Impact,
+}
+
+/// An update on an endpoint, judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// Which of the facts that were judged decided: its place.
+    pub by: usize,
+    /// By when it is to be effective.
+    pub deadline: Option<Deadline>,
+    /// How it stands.
+    pub status: PolicyStatus,
+    /// What rules ask for and is not known, so that it was taken as the worse.
+    pub taken_as_worse: Vec<FactAsked>,
 }
 
 /// How an update stands on an endpoint under a policy.
@@ -210,7 +249,39 @@ pub enum PolicyStatus {
     Unknown,
 }
 
+impl FactAsked {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Severity => "severity",
+            Self::Exposure => "exposure",
+            Self::Kev => "KEV",
+            Self::Automatable => "automatable",
+            Self::Impact => "impact",
+        }
+    }
+}
+
 impl Condition {
+    /// What it asks for and is not known.
+    fn unknown(&self, facts: &UpdateFacts) -> impl Iterator<Item = FactAsked> {
+        let rated =
+            facts.severity.is_some() || (facts.cvss_tenths.is_some() && self.severity.is_empty());
+        [
+            (
+                FactAsked::Severity,
+                (self.severity.is_empty() && self.cvss_tenths.is_none()) || rated,
+            ),
+            (FactAsked::Exposure, self.exposure.is_empty() || facts.exposure.is_some()),
+            (FactAsked::Kev, self.kev.is_none() || facts.kev.is_some()),
+            (FactAsked::Automatable, self.automatable.is_none() || facts.automatable.is_some()),
+            (FactAsked::Impact, self.total_impact.is_none() || facts.total_impact.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(fact, settled)| (!settled).then_some(fact))
+    }
+
     /// Whether it holds; what is not known is taken as the worse.
     #[must_use]
     pub fn holds(&self, facts: &UpdateFacts) -> bool {
@@ -252,21 +323,73 @@ impl Limit {
     }
 }
 
+impl PolicyRule {
+    /// By when it wants something; `None` where its clock has not begun, or is not known.
+    fn deadline(&self, facts: &UpdateFacts) -> Option<Deadline> {
+        let started_at = match self.clock {
+            Clock::VendorRelease => facts.released_at,
+            Clock::AlertIssued => facts.alert_issued_at,
+            Clock::AlertAcknowledged => facts.alert_acknowledged_at,
+        }?;
+        Some(Deadline {
+            rule: self.name.clone(),
+            clock: self.clock,
+            started_at,
+            due_at: self.limit.after(started_at),
+            forensic_triage: self.forensic_triage,
+        })
+    }
+}
+
+impl Deadline {
+    /// The strictest first.
+    fn order(&self) -> (Timestamp, bool) {
+        (self.due_at.unwrap_or(Timestamp::MAX), !self.forensic_triage)
+    }
+}
+
 impl Policy {
     /// By when this step must have happened: the earliest of what the rules say.
     #[must_use]
     pub fn deadline(&self, facts: &UpdateFacts, step: Step) -> Option<Deadline> {
         let asks = self.rules.iter().filter(|rule| rule.step == step && rule.when.holds(facts));
-        let deadlines = asks.filter_map(|rule| {
-            let started_at = match rule.clock {
-                Clock::VendorRelease => facts.released_at,
-                Clock::AlertIssued => facts.alert_issued_at,
-                Clock::AlertAcknowledged => facts.alert_acknowledged_at,
-            }?;
-            let due_at = rule.limit.after(started_at);
-            Some(Deadline { rule: rule.name.clone(), clock: rule.clock, started_at, due_at })
+        let deadlines: Vec<Deadline> = asks.filter_map(|rule| rule.deadline(facts)).collect();
+        let forensic_triage = deadlines.iter().any(|deadline| deadline.forensic_triage);
+        let first = deadlines.into_iter().min_by_key(Deadline::order)?;
+        Some(Deadline { forensic_triage, ..first })
+    }
+
+    /// Judges an update by the facts of each vulnerability that it mends: the strictest counts. Of none,
+    /// by nothing known.
+    #[must_use]
+    pub fn judge(
+        &self,
+        all: &[UpdateFacts],
+        effective_at: Option<Timestamp>,
+        excepted: bool,
+        now: Timestamp,
+    ) -> Judgement {
+        let judged = |(by, facts): (usize, &UpdateFacts)| Judgement {
+            by,
+            deadline: self.deadline(facts, Step::Effective),
+            status: self.status(facts, effective_at, excepted, now),
+            taken_as_worse: self.taken_as_worse(facts),
+        };
+        // Of two that are equally strict, the one of which more is known says more.
+        let strictest = all.iter().enumerate().map(judged).min_by_key(|judgement| {
+            let order = judgement.deadline.as_ref().map(Deadline::order);
+            let unasked = judgement.status == PolicyStatus::NotAsked;
+            (order.is_none(), order, unasked, judgement.taken_as_worse.len())
         });
-        deadlines.min_by_key(|deadline| deadline.due_at.unwrap_or(Timestamp::MAX))
+        strictest.unwrap_or_else(|| judged((0, &UpdateFacts::default())))
+    }
+
+    /// What rules about being effective ask for and is not known.
+    fn taken_as_worse(&self, facts: &UpdateFacts) -> Vec<FactAsked> {
+        let rules = self.rules.iter().filter(|rule| rule.step == Step::Effective);
+        let unknown: BTreeSet<FactAsked> =
+            rules.flat_map(|rule| rule.when.unknown(facts)).collect();
+        unknown.into_iter().collect()
     }
 
     /// How an update stands: effective since then, if it is, and whether an exception counts.
@@ -401,7 +524,7 @@ mod tests {
     fn the_table_is_sound_and_each_policy_says_where_it_is_from() {
         let all = built_in().unwrap();
         let names: Vec<&str> = all.iter().map(|policy| policy.name.as_str()).collect();
-        assert_eq!(names, ["cyber-essentials", "ncsc", "nhs-alerts", "pci-dss"]);
+        assert_eq!(names, ["cyber-essentials", "ncsc", "nhs-alerts", "pci-dss", "cisa-bod-26-04"]);
         for policy in &all {
             assert!(policy.is_sound(), "{policy:?}");
             assert!(policy.basis.contains('['), "{} has no tag", policy.name);
@@ -483,6 +606,91 @@ mod tests {
         let critical = facts(Some(VendorSeverity::Critical));
         assert_eq!(due(&pci, &critical).unwrap(), "2026-02-28T12:00:00Z");
         assert_eq!(due(&pci, &facts(Some(VendorSeverity::High))), None);
+    }
+
+    /// The decision table `cisa:DT_BOD2604:1.0.0` as it is printed: known to be exploited, exposed,
+    /// automatable, total impact.
+    const BOD_26_04: &str =
+        "NNNP next, NNNT next, NYNP 60, NNYP 60, NNYT 60, YNNP 14, YYNP 14, YNYP 14,
+        NYYP 14, YNNT 14, NYNT 14, YYYP 3, NYYT 3, YYNT 3+, YNYT 3+, YYYT 3+";
+
+    /// Facts from letters of that table; `?` is unknown.
+    fn facts_of(row: &str) -> UpdateFacts {
+        let letters: Vec<char> = row.chars().collect();
+        let said = |letter| (letter != '?').then_some(matches!(letter, 'Y' | 'T'));
+        let exposure = |exposed| if exposed { Exposure::Internet } else { Exposure::Connected };
+        UpdateFacts {
+            kev: said(letters[0]),
+            exposure: said(letters[1]).map(exposure),
+            automatable: said(letters[2]),
+            total_impact: said(letters[3]),
+            ..released()
+        }
+    }
+
+    /// What the policy says, in the words of that table.
+    fn outcome(policy: &Policy, facts: &UpdateFacts) -> String {
+        let deadline = policy.deadline(facts, Step::Effective).unwrap();
+        let days = deadline.due_at.map(|at| at.duration_since(deadline.started_at).as_hours() / 24);
+        let days = days.map_or("next".to_owned(), |days| days.to_string());
+        format!("{days}{}", if deadline.forensic_triage { "+" } else { "" })
+    }
+
+    #[test]
+    fn the_cisa_policy_is_the_table_row_by_row() {
+        let cisa = policy("cisa-bod-26-04");
+        let rows: Vec<(&str, &str)> =
+            BOD_26_04.split(',').map(|row| row.trim().split_once(' ').unwrap()).collect();
+        assert_eq!(rows.iter().map(|(row, _)| row).collect::<BTreeSet<_>>().len(), 16);
+        for (row, expected) in &rows {
+            assert_eq!(outcome(&cisa, &facts_of(row)), *expected, "{row}");
+        }
+        // Every way not to know: the strictest of the rows that it may be.
+        let strictness =
+            |outcome: &str| ["next", "60", "14", "3", "3+"].iter().position(|o| *o == outcome);
+        for known in 0..81_u32 {
+            let letter =
+                |place: u32, yes, no| [yes, no, '?'][(known / 3_u32.pow(place) % 3) as usize];
+            let asked: String = [
+                letter(0, 'Y', 'N'),
+                letter(1, 'Y', 'N'),
+                letter(2, 'Y', 'N'),
+                letter(3, 'T', 'P'),
+            ]
+            .into_iter()
+            .collect();
+            let fits = |row: &str| asked.chars().zip(row.chars()).all(|(a, r)| a == '?' || a == r);
+            let may = rows.iter().filter(|(row, _)| fits(row)).map(|(_, outcome)| *outcome);
+            let worst = may.max_by_key(|outcome| strictness(outcome)).unwrap();
+            assert_eq!(outcome(&cisa, &facts_of(&asked)), worst, "{asked}");
+            let unknown = asked.chars().filter(|letter| *letter == '?').count();
+            assert_eq!(cisa.taken_as_worse(&facts_of(&asked)).len(), unknown, "{asked}");
+        }
+    }
+
+    #[test]
+    fn an_update_is_judged_by_the_worst_of_what_it_mends() {
+        let cisa = policy("cisa-bod-26-04");
+        let judge = |rows: &[&str]| {
+            let all: Vec<UpdateFacts> = rows.iter().map(|row| facts_of(row)).collect();
+            cisa.judge(&all, None, false, at("2026-10-24T00:00:00Z"))
+        };
+        // Total impact of one and exploits of another do not add up.
+        let judged = judge(&["NNNT", "YNNP", "NNYP"]);
+        assert_eq!((judged.by, judged.status), (1, PolicyStatus::Due));
+        assert_eq!(judged.deadline.unwrap().rule, "bod-known-exploited-14-days");
+        let judged = judge(&["NYNP", "YYNT"]);
+        assert_eq!((judged.by, judged.status), (1, PolicyStatus::Overdue));
+        assert!(judged.deadline.unwrap().forensic_triage);
+        // Of two that are equally strict, what is known is told.
+        let judged = judge(&["???T", "YYYT"]);
+        assert_eq!((judged.by, judged.taken_as_worse), (1, vec![]));
+        use FactAsked::{Automatable, Exposure, Impact, Kev};
+        let judged = judge(&["????"]);
+        assert_eq!(judged.taken_as_worse, [Exposure, Kev, Automatable, Impact]);
+        assert_eq!(judge(&[]).status, PolicyStatus::Unknown, "no release date is known");
+        let next = judge(&["NNNT"]);
+        assert_eq!((next.status, next.deadline.unwrap().due_at), (PolicyStatus::Due, None));
     }
 
     #[test]
