@@ -108,7 +108,8 @@ fn cisas_days_come_from_public_lists_and_what_they_do_not_say_is_the_worse() {
     said.says("Unknown, and taken as the worse: KEV in 1, automatable in 1, impact in 1 of 2.")
         .says("(KEV) is of 2026-11-20 15:00Z. The list of SSVC decision points is of 2026-11-21");
     let table = verb(&["report", "policy"], &["cisa-bod-26-04", "--csv"]).ok();
-    table.says(",no,CVE-2026-2,2026-11-20T15:00:05.123Z,2026-11-21T00:00:00Z,,due,cisa");
+    let table =
+        table.says(",no,CVE-2026-2,2026-11-20T15:00:05.123Z,2026-11-21T00:00:00Z,,due,cisa");
     table.says(
         ",yes,,2026-11-20T15:00:05.123Z,2026-11-21T00:00:00Z,kev automatable impact,due,cisa",
     );
