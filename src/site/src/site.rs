@@ -11,6 +11,7 @@ use crate::{
     rows,
     shelf::{Shelf, ShelfHandle},
     snapshot::Snapshots,
+    update::Updates,
 };
 use durable::{Disk, RealDisk};
 use fleet::{Actor, Command, Event, Fact, State};
@@ -42,6 +43,7 @@ pub struct Site {
     pub(crate) importing: Mutex<()>,
     roster: Roster,
     applies: Applies,
+    updates: Updates,
     revoked: Revoked,
     providers: Providers,
     log_key: VerifierKey,
@@ -101,6 +103,7 @@ impl Site {
             importing: Mutex::new(()),
             roster: Roster::default(),
             applies: Applies::default(),
+            updates: Updates::default(),
             revoked: Revoked::default(),
             providers: Providers::default(),
             log_key,
@@ -190,6 +193,11 @@ impl Site {
     /// What was indexed, and what endpoints have.
     pub(crate) fn applies(&self) -> &Applies {
         &self.applies
+    }
+
+    /// What the newest views offer, and who lacks it.
+    pub(crate) fn updates(&self) -> &Updates {
+        &self.updates
     }
 
     /// Certificates that are refused although the site issued them.

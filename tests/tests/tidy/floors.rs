@@ -149,7 +149,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "rustix",
         ],
     ),
-    ("console", &["askama", "axum", "tokio", "tracing"]),
+    ("console", &["askama", "axum", "futures", "tokio", "tracing"]),
     (
         "agent",
         &[
