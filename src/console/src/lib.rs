@@ -6,15 +6,28 @@
 //! **Invariant:** pages work without a script, and load nothing from another host. **Invariant:** no right is
 //! decided here: each form asks [`visit::Visit::acting`] before its use case, which is the place.
 
-#![allow(dead_code, reason = "the pages that use them come next")]
-
 mod account;
 mod assets;
+mod audit;
+mod chart;
+mod endpoint;
+mod exception;
 mod failure;
 mod frame;
+mod import;
+mod list;
+mod live;
+mod overview;
+mod policy;
+mod report;
+mod ring;
+mod run;
 mod sign_in;
+mod tag;
 mod text;
+mod update;
 mod visit;
+mod window;
 
 pub(crate) use failure::Failure;
 
@@ -43,6 +56,8 @@ pub struct Setup {
 /// What is behind the routes.
 pub struct Console {
     setup: Setup,
+    importing: import::Importing,
+    looked: audit::Looked,
 }
 
 impl Console {
@@ -56,15 +71,40 @@ impl Console {
         frame.site = Some(self.setup.name.to_string());
         frame
     }
+
+    /// Who looked at the log.
+    pub(crate) fn looked(&self) -> &audit::Looked {
+        &self.looked
+    }
+
+    /// The import that was begun here.
+    pub(crate) fn importing(&self) -> &import::Importing {
+        &self.importing
+    }
 }
 
 /// The routes of the people's door.
 pub fn routes(setup: Setup) -> Router {
-    let console = Arc::new(Console { setup });
+    let console = Arc::new(Console {
+        setup,
+        importing: import::Importing::default(),
+        looked: audit::Looked::default(),
+    });
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/ca.pem", get(root))
         .route("/assets/{name}", get(assets::asset))
+        .merge(overview::routes())
+        .merge(endpoint::routes())
+        .merge(update::routes())
+        .merge(import::routes())
+        .merge(run::routes())
+        .merge(ring::routes())
+        .merge(window::routes())
+        .merge(policy::routes())
+        .merge(exception::routes())
+        .merge(report::routes())
+        .merge(audit::routes())
         .fallback(nothing)
         .merge(account::routes())
         .merge(sign_in::routes())

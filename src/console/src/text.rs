@@ -1,7 +1,31 @@
 //! Numbers and amounts as people read them.
 
+/// A number, as templates hand it over.
+pub(crate) trait Amount {
+    fn amount(self) -> u64;
+}
+
+impl Amount for u64 {
+    fn amount(self) -> u64 {
+        self
+    }
+}
+
+impl Amount for usize {
+    fn amount(self) -> u64 {
+        self as u64
+    }
+}
+
+impl<T: Amount + Copy> Amount for &T {
+    fn amount(self) -> u64 {
+        (*self).amount()
+    }
+}
+
 /// `12,345`.
-pub(crate) fn thousands(number: u64) -> String {
+pub(crate) fn thousands(number: impl Amount) -> String {
+    let number = number.amount();
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -14,13 +38,15 @@ pub(crate) fn thousands(number: u64) -> String {
 }
 
 /// `1 endpoint`, `2,000 endpoints`.
-pub(crate) fn count(number: u64, noun: &str) -> String {
+pub(crate) fn count(number: impl Amount, noun: &str) -> String {
+    let number = number.amount();
     let many = if number == 1 { "" } else { "s" };
     format!("{} {noun}{many}", thousands(number))
 }
 
 /// `1.5 GB`: decimal units, as media are sold.
-pub(crate) fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: impl Amount) -> String {
+    let number = number.amount();
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if number < 1_000 {
         return count(number, "byte");
@@ -47,14 +73,14 @@ mod tests {
 
     #[test]
     fn numbers_have_units_and_commas() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(1_234_567), "1,234,567");
-        assert_eq!(count(1, "endpoint"), "1 endpoint");
-        assert_eq!(count(1_000, "endpoint"), "1,000 endpoints");
-        assert_eq!(bytes(1), "1 byte");
-        assert_eq!(bytes(1_500), "1.5 kB");
-        assert_eq!(bytes(999_999), "999 kB");
-        assert_eq!(bytes(12_345_678_901), "12.3 GB");
+        assert_eq!(thousands(0_u64), "0");
+        assert_eq!(thousands(1_234_567_u64), "1,234,567");
+        assert_eq!(count(1_u64, "endpoint"), "1 endpoint");
+        assert_eq!(count(1_000_u64, "endpoint"), "1,000 endpoints");
+        assert_eq!(bytes(1_u64), "1 byte");
+        assert_eq!(bytes(1_500_u64), "1.5 kB");
+        assert_eq!(bytes(999_999_u64), "999 kB");
+        assert_eq!(bytes(12_345_678_901_u64), "12.3 GB");
         assert_eq!(per_cent(999, 1_000), Some(99));
         assert_eq!(per_cent(0, 0), None);
     }

@@ -67,7 +67,7 @@ struct Kept {
 
 type Answers = HashMap<Digest, Arc<[Applicable]>>;
 /// An answer, or why there is none.
-type Told = Result<Arc<[Applicable]>, String>;
+pub(crate) type Told = Result<Arc<[Applicable]>, String>;
 
 /// What applies to one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -321,7 +321,11 @@ impl Site {
     }
 
     /// Answers for inventories, in their order; those that an import did not touch are kept.
-    fn answers(&self, ring: &RingName, inventories: &[Digest]) -> Result<Vec<Told>, Error> {
+    pub(crate) fn answers(
+        &self,
+        ring: &RingName,
+        inventories: &[Digest],
+    ) -> Result<Vec<Told>, Error> {
         let indexed = self.indexed(&self.aims(ring))?;
         let taken = self.applies().kept().answers.remove(ring);
         let (before, mut answers) = taken.unwrap_or_else(|| (Arc::clone(&indexed), Answers::new()));

@@ -1,6 +1,6 @@
 //! Service levels as of now, the calendar that they go by, and what is open under a patch policy.
 
-use crate::{EndpointMissing, Error, MissingUpdate, Site, clock, rows};
+use crate::{EndpointMissing, Error, MissingUpdate, Site, approval::KnownUpdate, clock, rows};
 use catalogue::Risk;
 use fleet::{
     Actor, Calendar, Command, Deadline, ElectedFacts, Exception, Exposure, FactAsked, Level,
@@ -272,6 +272,28 @@ impl Site {
     }
 }
 
+/// What an update is judged by on an endpoint that is reached so: each of its vulnerabilities, with its facts.
+pub(crate) fn facts_of(
+    known: Option<&KnownUpdate>,
+    exposure: Option<Exposure>,
+) -> (Vec<Risk>, Vec<UpdateFacts>) {
+    let advice = known.and_then(|known| known.advice.as_deref());
+    let risks = match (known, advice) {
+        (Some(known), Some(advice)) => advice.risks(&known.update),
+        _ => vec![Risk::default()],
+    };
+    let facts = risks.iter().map(|risk| UpdateFacts {
+        released_at: known.map(|known| known.update.released_at),
+        exposure,
+        kev: risk.kev,
+        automatable: risk.automatable,
+        total_impact: risk.total_impact,
+        ..UpdateFacts::default()
+    });
+    let facts = facts.collect();
+    (risks, facts)
+}
+
 /// An update that an endpoint lacks, judged.
 fn row(
     policy: &Policy,
@@ -281,22 +303,10 @@ fn row(
     excepted: bool,
     at: Timestamp,
 ) -> PolicyRow {
-    let known = update.known.as_ref();
-    let advice = known.and_then(|known| known.advice.as_deref());
-    let risks = match (known, advice) {
-        (Some(known), Some(advice)) => advice.risks(&known.update),
-        _ => vec![Risk::default()],
-    };
+    let advice = update.known.as_ref().and_then(|known| known.advice.as_deref());
     let released_at = update.released_at;
-    let facts = risks.iter().map(|risk| UpdateFacts {
-        released_at,
-        exposure,
-        kev: risk.kev,
-        automatable: risk.automatable,
-        total_impact: risk.total_impact,
-        ..UpdateFacts::default()
-    });
-    let judged = policy.judge(&facts.collect::<Vec<_>>(), None, excepted, at);
+    let (risks, facts) = facts_of(update.known.as_ref(), exposure);
+    let judged = policy.judge(&facts, None, excepted, at);
     PolicyRow {
         endpoint: endpoint.clone(),
         ring: ring.clone(),

@@ -133,6 +133,20 @@ impl Site {
         serde_json::from_value(kept["draft"].clone()).map_err(Error::State)
     }
 
+    /// What the linter said of a planned run when it was drawn up; nothing of one that nobody had planned, or
+    /// whose draft was erased.
+    ///
+    /// # Errors
+    /// [`Error::Views`].
+    pub fn run_findings(&self, run: &RecordId) -> Result<Vec<Finding>, Error> {
+        let rows = self.heart().views().rows(rows::RUNS, run.as_str().as_bytes(), RUNS_MAX);
+        let rows = rows.map_err(Error::Views)?;
+        let record = known(&rows).first().and_then(|known| known.record);
+        let kept = record.and_then(|record| self.evidence().get(&record).ok());
+        let kept = kept.map(|(_, mut value)| value["findings"].take());
+        kept.map_or(Ok(Vec::new()), |kept| serde_json::from_value(kept).map_err(Error::State))
+    }
+
     /// Lets the endpoints of an approved run begin.
     ///
     /// # Errors

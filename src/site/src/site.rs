@@ -12,6 +12,7 @@ use crate::{
     session::Sessions,
     shelf::{Shelf, ShelfHandle},
     snapshot::Snapshots,
+    update::Updates,
 };
 use durable::{Disk, RealDisk};
 use fleet::{Actor, Command, Event, Fact, State};
@@ -43,6 +44,7 @@ pub struct Site {
     pub(crate) importing: Mutex<()>,
     roster: Roster,
     applies: Applies,
+    updates: Updates,
     revoked: Revoked,
     providers: Providers,
     sessions: Sessions,
@@ -103,6 +105,7 @@ impl Site {
             importing: Mutex::new(()),
             roster: Roster::default(),
             applies: Applies::default(),
+            updates: Updates::default(),
             revoked: Revoked::default(),
             providers: Providers::default(),
             sessions: Sessions::default(),
@@ -198,6 +201,11 @@ impl Site {
     /// What was indexed, and what endpoints have.
     pub(crate) fn applies(&self) -> &Applies {
         &self.applies
+    }
+
+    /// What the newest views offer, and who lacks it.
+    pub(crate) fn updates(&self) -> &Updates {
+        &self.updates
     }
 
     /// Certificates that are refused although the site issued them.

@@ -152,7 +152,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "rustix",
         ],
     ),
-    ("console", &["askama", "axum", "qrcode", "serde_urlencoded", "tokio", "tracing"]),
+    ("console", &["askama", "axum", "futures", "qrcode", "serde_urlencoded", "tokio", "tracing"]),
     (
         "agent",
         &[

@@ -1,0 +1,203 @@
+//! Audit: the log page by page, one entry with its proof, and the audit bundle to take away. Each look is
+//! itself an event, once in an hour for a person and what they looked for.
+
+use crate::{
+    Console, Failure,
+    frame::{Frame, Section},
+    list::{Address, ROWS},
+    reading, text,
+    visit::{Sent, Visit},
+};
+use askama::Template;
+use axum::{
+    Router,
+    extract::{Path, Query, State},
+    http::header,
+    response::{Html, IntoResponse, Response},
+    routing::{get, post},
+};
+use fleet::{Actor, KINDS, Operation};
+use ids::PersonId;
+use serde::Deserialize;
+use site::{LogEntry, LogPage, audit::Scope};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long a look for the same thing by the same person is one look.
+const ONE_LOOK: Duration = Duration::from_secs(3_600);
+
+/// Who looked for what, and when that was last recorded.
+#[derive(Default)]
+pub(crate) struct Looked(Mutex<HashMap<(PersonId, String), Instant>>);
+
+impl Looked {
+    /// Whether a look is to be recorded.
+    fn is_new(&self, person: &PersonId, filter: &str) -> bool {
+        let mut looked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.retain(|_, at| at.elapsed() < ONE_LOOK);
+        looked.insert((person.clone(), filter.to_owned()), Instant::now()).is_none()
+    }
+}
+
+#[derive(Deserialize)]
+struct ListWords {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    before: Option<u64>,
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct List {
+    frame: Frame,
+    page: LogPage,
+    kind: String,
+    older: Option<String>,
+    first: bool,
+    key: String,
+    origin: String,
+}
+
+impl List {
+    fn kinds(&self) -> Vec<&'static str> {
+        let mut kinds = KINDS.to_vec();
+        kinds.sort_unstable();
+        kinds
+    }
+}
+
+async fn list(
+    visit: Visit,
+    State(console): State<Arc<Console>>,
+    Query(words): Query<ListWords>,
+) -> Result<Html<String>, Failure> {
+    let actor = visit.acting(Operation::ShowLog)?;
+    let (kind, before) = (words.kind.unwrap_or_default(), words.before);
+    let filter = if kind.is_empty() { "everything".to_owned() } else { kind.clone() };
+    let record = console.looked().is_new(visit.person(), &filter);
+    let wanted = Some(kind.clone()).filter(|kind| !kind.is_empty());
+    let (page, key) = reading(&visit, move |site| {
+        let page = site.log_page(wanted.as_deref(), before, ROWS)?;
+        if record {
+            site.record_look(actor, filter, page.lines.len() as u64)?;
+        }
+        Ok((page, site.audit_fingerprint()?))
+    })
+    .await?;
+    let address = Address::new("/audit").word("type", kind.clone());
+    let list = List {
+        frame: Frame::new(&visit, Section::Audit, "Audit"),
+        older: page.older.map(|older| address.with(&[("before", &older.to_string())])),
+        first: before.is_none(),
+        origin: visit.site().state().origin.clone(),
+        page,
+        kind,
+        key,
+    };
+    Ok(Html(list.render()?))
+}
+
+#[derive(Template)]
+#[template(path = "audit_entry.html")]
+struct One {
+    frame: Frame,
+    entry: LogEntry,
+    pretty: String,
+}
+
+impl One {
+    fn actor(&self) -> String {
+        match &self.entry.actor {
+            Actor::Appliance => "the appliance itself".to_owned(),
+            Actor::Endpoint { endpoint } => format!("endpoint {endpoint}"),
+            Actor::Person { person, role: acting, .. } => {
+                format!("{person}, as {}", acting.word())
+            }
+        }
+    }
+}
+
+async fn entry(visit: &Visit, console: &Console, index: u64) -> Result<LogEntry, Failure> {
+    let actor = visit.acting(Operation::ShowLog)?;
+    let filter = format!("entry {index}");
+    let record = console.looked().is_new(visit.person(), &filter);
+    reading(visit, move |site| {
+        let entry = site.log_entry(index)?;
+        if record {
+            site.record_look(actor, filter, 1)?;
+        }
+        Ok(entry)
+    })
+    .await
+}
+
+async fn one(
+    visit: Visit,
+    State(console): State<Arc<Console>>,
+    Path(index): Path<u64>,
+) -> Result<Html<String>, Failure> {
+    let entry = entry(&visit, &console, index).await?;
+    let value: Result<serde_json::Value, _> = serde_json::from_str(&entry.json);
+    let pretty = value.and_then(|value| serde_json::to_string_pretty(&value));
+    let page = One {
+        frame: Frame::new(&visit, Section::Audit, format!("Entry {index}"))
+            .below("Audit", "/audit"),
+        pretty: pretty.unwrap_or_else(|_| entry.json.clone()),
+        entry,
+    };
+    Ok(Html(page.render()?))
+}
+
+async fn proof(
+    visit: Visit,
+    State(console): State<Arc<Console>>,
+    Path(index): Path<u64>,
+) -> Result<Response, Failure> {
+    let entry = entry(&visit, &console, index).await?;
+    Ok(file("text/plain; charset=utf-8", &format!("entry-{index}.tlog-proof"), entry.proof))
+}
+
+async fn bytes(
+    visit: Visit,
+    State(console): State<Arc<Console>>,
+    Path(index): Path<u64>,
+) -> Result<Response, Failure> {
+    let entry = entry(&visit, &console, index).await?;
+    Ok(file("application/json", &format!("entry-{index}.json"), entry.json))
+}
+
+fn file(kind: &str, name: &str, bytes: impl IntoResponse) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let headers =
+        [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    (headers, bytes).into_response()
+}
+
+#[derive(Deserialize)]
+struct ExportForm {
+    scope: String,
+}
+
+async fn export(Sent(visit, form): Sent<ExportForm>) -> Result<Response, Failure> {
+    let actor = visit.acting(Operation::ExportAudit)?;
+    let scope = match form.scope.as_str() {
+        "full" => Scope::Full,
+        "summary" => Scope::Summary,
+        _ => return Err(Failure::input("choose how much leaves the site")),
+    };
+    let name = format!("audit-{}.zip", site::now().strftime("%Y%m%d-%H%M%S"));
+    let bundle = reading(&visit, move |site| site.audit_bundle(actor, scope)).await?;
+    Ok(file("application/zip", &name, bundle))
+}
+
+pub(crate) fn routes() -> Router<Arc<Console>> {
+    Router::new()
+        .route("/audit", get(list))
+        .route("/audit/export", post(export))
+        .route("/audit/{index}", get(one))
+        .route("/audit/{index}/proof", get(proof))
+        .route("/audit/{index}/entry", get(bytes))
+}

@@ -1,0 +1,140 @@
+//! Rings: where each points, in which order they are patched, making one and moving it.
+
+use crate::{
+    Console, Failure,
+    frame::{Frame, Section},
+    reading,
+    visit::{Sent, Visit},
+};
+use askama::Template;
+use axum::{
+    Router,
+    extract::Query,
+    response::{Html, Redirect},
+    routing::{get, post},
+};
+use fleet::{Operation, RingPlace};
+use ids::{RingName, SourceId};
+use serde::Deserialize;
+use site::{RingPointer, RingStays};
+use std::{collections::BTreeMap, sync::Arc};
+
+#[derive(Deserialize)]
+struct Done {
+    done: Option<String>,
+}
+
+/// A ring, and where it points.
+struct Row {
+    ring: RingName,
+    follows: bool,
+    place: Option<RingPlace>,
+    endpoints: u64,
+    pointers: Vec<RingPointer>,
+}
+
+#[derive(Template)]
+#[template(path = "rings.html")]
+struct List {
+    frame: Frame,
+    rows: Vec<Row>,
+    stays: Vec<RingStays>,
+    views: Vec<(SourceId, u64, u64)>,
+    may_create: bool,
+    may_point: bool,
+    may_place: bool,
+}
+
+async fn list(visit: Visit, Query(words): Query<Done>) -> Result<Html<String>, Failure> {
+    let state = visit.site().state();
+    let mut rings: BTreeMap<RingName, Row> = BTreeMap::new();
+    let mut stays = Vec::new();
+    for mut pointer in visit.site().rings() {
+        stays.extend(pointer.stays.take());
+        let row = rings.entry(pointer.ring.clone()).or_insert_with(|| Row {
+            ring: pointer.ring.clone(),
+            follows: pointer.follows,
+            place: state.places.get(&pointer.ring).cloned(),
+            endpoints: 0,
+            pointers: Vec::new(),
+        });
+        row.pointers.push(pointer);
+    }
+    for known in state.endpoints.values().filter(|known| known.is_elected()) {
+        if let Some(row) = rings.get_mut(&known.ring) {
+            row.endpoints += 1;
+        }
+    }
+    let views = state.views.iter().rev();
+    let list = List {
+        frame: Frame::new(&visit, Section::Rules, "Rings").after(words.done.as_deref()),
+        rows: rings.into_values().collect(),
+        stays,
+        views: views.map(|((source, at), view)| (source.clone(), *at, view.missing)).collect(),
+        may_create: visit.may(Operation::CreateRing),
+        may_point: visit.may(Operation::PointRing),
+        may_place: visit.may(Operation::PlaceRing),
+    };
+    Ok(Html(list.render()?))
+}
+
+#[derive(Deserialize)]
+struct CreateForm {
+    ring: String,
+    follows: Option<String>,
+}
+
+async fn create(Sent(visit, form): Sent<CreateForm>) -> Result<Redirect, Failure> {
+    let actor = visit.acting(Operation::CreateRing)?;
+    let (ring, follows) = (form.ring.trim().parse()?, form.follows.is_some());
+    reading(&visit, move |site| site.create_ring(actor, ring, follows)).await?;
+    Ok(Redirect::to("/rings?done=ring-made"))
+}
+
+#[derive(Deserialize)]
+struct PointForm {
+    ring: String,
+    /// Source and sequence, as the list of views has them.
+    view: String,
+}
+
+async fn point(Sent(visit, form): Sent<PointForm>) -> Result<Redirect, Failure> {
+    let actor = visit.acting(Operation::PointRing)?;
+    let none = || Failure::input("choose a view from the list");
+    let (source, sequence) = form.view.split_once(' ').ok_or_else(none)?;
+    let (source, ring): (SourceId, RingName) = (source.parse()?, form.ring.parse()?);
+    let sequence = Some(sequence.parse().map_err(|_| none())?);
+    let moved = reading(&visit, move |site| site.point_ring(actor, ring, source, sequence)).await?;
+    let done = if moved { "ring-pointed" } else { "ring-stayed" };
+    Ok(Redirect::to(&format!("/rings?done={done}")))
+}
+
+#[derive(Deserialize)]
+struct PlaceForm {
+    ring: String,
+    after: String,
+    soak_hours: String,
+}
+
+async fn place(Sent(visit, form): Sent<PlaceForm>) -> Result<Redirect, Failure> {
+    let actor = visit.acting(Operation::PlaceRing)?;
+    let ring: RingName = form.ring.parse()?;
+    let soak_hours = form.soak_hours.trim().parse();
+    let place = match form.after.as_str() {
+        "" => None,
+        after => Some(RingPlace {
+            after: after.parse()?,
+            soak_hours: soak_hours
+                .map_err(|_| Failure::input("give the hours of soaking as a whole number"))?,
+        }),
+    };
+    reading(&visit, move |site| site.place_ring(actor, ring, place)).await?;
+    Ok(Redirect::to("/rings?done=ring-placed"))
+}
+
+pub(crate) fn routes() -> Router<Arc<Console>> {
+    Router::new()
+        .route("/rings", get(list).post(create))
+        .route("/rings/point", post(point))
+        .route("/rings/place", post(place))
+}

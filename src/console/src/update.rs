@@ -1,0 +1,224 @@
+//! Updates: the list, one of them with its chain of evidence, and declining what is not wanted.
+
+use crate::{
+    Console, Failure,
+    frame::{Frame, Section},
+    list::{Address, Head, Pager, ROWS, Sort, encode, skip},
+    reading, text,
+    visit::{Sent, Visit},
+};
+use askama::Template;
+use axum::{
+    Router,
+    extract::{Path, Query},
+    response::{Html, Redirect},
+    routing::{get, post},
+};
+use catalogue::ReleaseBasis;
+use fleet::Operation;
+use ids::{RingName, SourceId};
+use jiff::SignedDuration;
+use serde::Deserialize;
+use site::{UpdateDetail, UpdateQuery, UpdateRow, UpdateSort};
+use std::{collections::BTreeSet, sync::Arc};
+
+/// CVE ids that a row shows; the update's own page has all.
+const CVES_SHOWN: usize = 3;
+/// Endpoints that an update's page names; the list of endpoints has all.
+const ENDPOINTS_SHOWN: usize = 200;
+
+#[derive(Deserialize)]
+struct ListWords {
+    text: Option<String>,
+    source: Option<String>,
+    lacking: Option<String>,
+    sort: Option<String>,
+    order: Option<String>,
+    page: Option<u64>,
+}
+
+#[derive(Template)]
+#[template(path = "updates.html")]
+struct List {
+    frame: Frame,
+    heads: Vec<Head>,
+    pager: Pager,
+    rows: Vec<UpdateRow>,
+    all: u64,
+    text: String,
+    source: String,
+    lacking: bool,
+    sources: Vec<SourceId>,
+}
+
+impl List {
+    /// The first CVE ids of a row, and how many more there are.
+    fn cves(&self, row: &UpdateRow) -> String {
+        match row.cves.as_deref() {
+            None => "not known".to_owned(),
+            Some([]) => "none named".to_owned(),
+            Some(cves) => {
+                let shown = cves.iter().take(CVES_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+                match cves.len().saturating_sub(CVES_SHOWN) {
+                    0 => shown,
+                    more => format!("{shown} and {more} more"),
+                }
+            }
+        }
+    }
+
+    fn link(&self, row: &UpdateRow) -> String {
+        format!("/updates/{}/{}", row.source, encode(&row.id))
+    }
+}
+
+async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<String>, Failure> {
+    let largest_first = &["released", "lacking"];
+    let sort = Sort::from(words.sort.as_deref(), words.order.as_deref(), "released", largest_first);
+    let (text, source) = (words.text.unwrap_or_default(), words.source.unwrap_or_default());
+    let (lacking, page) = (words.lacking.is_some(), words.page.unwrap_or(1));
+    let query = UpdateQuery {
+        text: text.clone(),
+        source: source.parse().ok(),
+        lacking,
+        sort: match sort.by.as_str() {
+            "package" => UpdateSort::Package,
+            "lacking" => UpdateSort::Lacking,
+            _ => UpdateSort::Released,
+        },
+        descending: sort.descending,
+        skip: skip(page),
+        take: ROWS,
+    };
+    let part = reading(&visit, move |site| site.update_part(&query)).await?;
+    let address = Address::new("/updates")
+        .word("text", text.clone())
+        .word("source", source.clone())
+        .word("lacking", if lacking { "yes" } else { "" })
+        .word("sort", sort.by.clone())
+        .word("order", if sort.descending { "descending" } else { "ascending" });
+    let lacked = Head { number: true, ..address.head("Endpoints that lack it", "lacking", &sort) };
+    let heads = vec![
+        address.head("Package", "package", &sort),
+        Head::plain("Fixed version"),
+        address.head("Released", "released", &sort),
+        lacked,
+        Head::plain("Urgency"),
+        Head::plain("CVEs"),
+        Head::plain("Source"),
+    ];
+    let state = visit.site().state();
+    let sources: BTreeSet<SourceId> =
+        state.views.keys().map(|(source, _)| source.clone()).collect();
+    let list = List {
+        heads,
+        pager: address.pager(page, part.found),
+        rows: part.rows,
+        all: part.all,
+        sources: sources.into_iter().collect(),
+        frame: Frame::new(&visit, Section::Updates, "Updates"),
+        text,
+        source,
+        lacking,
+    };
+    Ok(Html(list.render()?))
+}
+
+#[derive(Template)]
+#[template(path = "update.html")]
+struct One {
+    frame: Frame,
+    known: UpdateDetail,
+    may_decline: bool,
+    /// Rings whose endpoints lack something of it.
+    open_in: Vec<RingName>,
+    packages: Vec<String>,
+}
+
+impl One {
+    fn basis(&self) -> &'static str {
+        match self.known.update.released_by {
+            ReleaseBasis::SignedRelease => "the first signed release in which it was seen",
+            ReleaseBasis::Changelog => "its changelog",
+        }
+    }
+
+    fn path(&self) -> String {
+        format!("/updates/{}/{}", self.known.source.source, encode(&self.known.update.id))
+    }
+
+    fn more(&self) -> usize {
+        self.known.lacking.len().saturating_sub(ENDPOINTS_SHOWN)
+    }
+
+    fn shown(&self) -> impl Iterator<Item = &(ids::EndpointName, RingName)> {
+        self.known.lacking.iter().take(ENDPOINTS_SHOWN)
+    }
+}
+
+#[derive(Deserialize)]
+struct Done {
+    done: Option<String>,
+}
+
+async fn one(
+    visit: Visit,
+    Path((source, id)): Path<(String, String)>,
+    Query(words): Query<Done>,
+) -> Result<Html<String>, Failure> {
+    let source: SourceId = source.parse()?;
+    let known = reading(&visit, move |site| site.update(&source, &id)).await?;
+    let open_in: BTreeSet<RingName> = known.lacking.iter().map(|(_, ring)| ring.clone()).collect();
+    let packages: BTreeSet<String> =
+        known.update.payloads.iter().map(|payload| payload.package.clone()).collect();
+    let title = format!("{} {}", known.update.source_package, known.update.fixed_version);
+    let page = One {
+        frame: Frame::new(&visit, Section::Updates, title)
+            .below("Updates", "/updates")
+            .after(words.done.as_deref()),
+        may_decline: visit.may(Operation::Decline) && !open_in.is_empty(),
+        open_in: open_in.into_iter().collect(),
+        packages: packages.into_iter().collect(),
+        known,
+    };
+    Ok(Html(page.render()?))
+}
+
+#[derive(Deserialize)]
+struct DeclineForm {
+    ring: String,
+    package: String,
+    reason: String,
+    days: String,
+}
+
+async fn decline(
+    Path((source, id)): Path<(String, String)>,
+    Sent(visit, form): Sent<DeclineForm>,
+) -> Result<Redirect, Failure> {
+    let actor = visit.acting(Operation::Decline)?;
+    let ring: RingName = form.ring.parse()?;
+    let not_after = days_from_now(&form.days)?;
+    let act = move |site: &site::Site| {
+        site.decline(actor, ring, form.package.trim(), &form.reason, not_after)
+    };
+    reading(&visit, act).await?;
+    Ok(Redirect::to(&format!("/updates/{}/{}?done=declined", encode(&source), encode(&id))))
+}
+
+/// So many whole days from now.
+pub(crate) fn days_from_now(days: &str) -> Result<ids::Timestamp, Failure> {
+    let days: Result<u32, _> = days.trim().parse();
+    let days = days.ok().filter(|days| (1..=3_650).contains(days));
+    let days =
+        days.ok_or_else(|| Failure::input("give the days as a whole number from 1 to 3650"))?;
+    let end = site::now().saturating_add(SignedDuration::from_hours(24 * i64::from(days)));
+    end.map_err(|e| Failure::input(e.to_string()))
+}
+
+pub(crate) fn routes() -> Router<Arc<Console>> {
+    Router::new()
+        .route("/updates", get(list))
+        .route("/updates/{source}/{id}", get(one))
+        .route("/updates/{source}/{id}/decline", post(decline))
+}

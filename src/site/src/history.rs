@@ -1,0 +1,79 @@
+//! What was imported, and what was kept out.
+
+use crate::{Error, Site, rows};
+use fleet::ImportedSource;
+use ids::{Digest, PersonId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Most imports and refusals that are looked at.
+const ROWS_MAX: usize = 100_000;
+
+/// A bundle that was imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportRow {
+    /// Its entry in the log.
+    pub entry: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Its sequence.
+    pub sequence: u64,
+    /// SHA-256 of the publisher's signed timestamp: what names the bundle.
+    pub bundle: Digest,
+    /// What it said of each source.
+    pub sources: Vec<ImportedSource>,
+    /// Payloads that were new.
+    pub payloads_new: u64,
+    /// Their lengths together, in bytes.
+    pub bytes_new: u64,
+    /// Who imported it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<PersonId>,
+}
+
+/// A bundle that was kept out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptOutRow {
+    /// Its entry in the log.
+    pub entry: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Why, as a code.
+    pub reason: String,
+    /// Why, in a sentence.
+    pub message: String,
+    /// Whether only its dates kept it out.
+    pub quarantined: bool,
+}
+
+impl Site {
+    /// Every bundle that was imported, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Views`].
+    pub fn imports(&self) -> Result<Vec<ImportRow>, Error> {
+        let views = self.heart().views();
+        let rows = views.rows(rows::IMPORTS, b"", ROWS_MAX).map_err(Error::Views)?;
+        let mut imports = Vec::with_capacity(rows.len());
+        for (_, row) in rows.into_iter().rev() {
+            let mut import: ImportRow = serde_json::from_value(row).map_err(Error::State)?;
+            let who = views.row(rows::IMPORTERS, &import.entry.to_be_bytes());
+            let who = who.map_err(Error::Views)?;
+            import.person = who.and_then(|row| row["person"].as_str()?.parse().ok());
+            imports.push(import);
+        }
+        Ok(imports)
+    }
+
+    /// Every bundle that was kept out, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Views`].
+    pub fn kept_out(&self) -> Result<Vec<KeptOutRow>, Error> {
+        let rows =
+            self.heart().views().rows(rows::REFUSALS, b"", ROWS_MAX).map_err(Error::Views)?;
+        let row = |(_, row): (Vec<u8>, serde_json::Value)| {
+            serde_json::from_value(row).map_err(Error::State)
+        };
+        rows.into_iter().rev().map(row).collect()
+    }
+}

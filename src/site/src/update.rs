@@ -1,0 +1,326 @@
+//! Updates as people look through them: every vendor fix that the newest views hold, who lacks it, and the
+//! chain of evidence behind it.
+//!
+//! Catalogues are read once and kept as rows; who lacks what is counted anew when an inventory or a ring
+//! has changed. Only the part that is shown is made.
+
+use crate::{Error, ImportRow, Part, Site, applies::Aim};
+use catalogue::Update;
+use fleet::{ImportedSource, RingStatement};
+use ids::{Digest, EndpointName, RecordId, RingName, SourceId, Timestamp};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+use trust::{APPROVAL, Approval, Decision};
+
+/// What is kept of it all.
+#[derive(Debug, Default)]
+pub(crate) struct Updates(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    offered: Option<Arc<Offered>>,
+    lacking: Option<Arc<Lacking>>,
+}
+
+/// The updates of the newest view of each source.
+#[derive(Debug)]
+struct Offered {
+    aims: Vec<Aim>,
+    updates: Vec<(usize, Update)>,
+}
+
+/// A ring, where it points, and its endpoints' inventories.
+type Members = (RingName, Vec<Aim>, Vec<(RecordId, Digest)>);
+
+/// Who lacks what.
+#[derive(Debug)]
+struct Lacking {
+    offered: Arc<Offered>,
+    rings: Vec<Members>,
+    /// Endpoints that have sent an inventory.
+    endpoints: Vec<(RecordId, RingName)>,
+    /// Who lacks a payload, by its digest: places among the endpoints.
+    payloads: HashMap<Digest, Vec<u32>>,
+    /// How many lack something of each update.
+    counts: Vec<u32>,
+}
+
+/// An update in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateRow {
+    /// Its source.
+    pub source: SourceId,
+    /// Its id within the source.
+    pub id: String,
+    /// The vendor's source package.
+    pub package: String,
+    /// The version that mends it.
+    pub version: String,
+    /// When its vendor released it.
+    pub released_at: Timestamp,
+    /// What the vendor calls its urgency.
+    pub urgency: Option<String>,
+    /// CVE ids; `None` is unknown, not none.
+    pub cves: Option<Vec<String>>,
+    /// How many endpoints lack something of it.
+    pub lacking: u64,
+}
+
+/// Which updates, in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpdateQuery {
+    /// Only those whose package, version or CVE ids hold this text, in any case; empty is all.
+    pub text: String,
+    /// Only of this source.
+    pub source: Option<SourceId>,
+    /// Only those that an endpoint lacks.
+    pub lacking: bool,
+    /// Sorted by what.
+    pub sort: UpdateSort,
+    /// The other way round.
+    pub descending: bool,
+    /// How many are passed over.
+    pub skip: usize,
+    /// How many are shown at most.
+    pub take: usize,
+}
+
+/// What updates are sorted by; equal ones are by package.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UpdateSort {
+    /// By release date.
+    #[default]
+    Released,
+    /// By package.
+    Package,
+    /// By how many endpoints lack it.
+    Lacking,
+}
+
+/// An update and all that is known about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpdateDetail {
+    /// What the import said of its source: the vendor's own signature.
+    pub source: ImportedSource,
+    /// Sequence of the view.
+    pub sequence: u64,
+    /// The update.
+    pub update: Update,
+    /// Whether the store holds each of its payloads, in their order.
+    pub held: Vec<bool>,
+    /// The import that brought the view: the publisher's signature.
+    pub import: Option<ImportRow>,
+    /// Who lacks something of it.
+    pub lacking: Vec<(EndpointName, RingName)>,
+    /// What was decided about it, ring by ring.
+    pub rings: Vec<UpdateInRing>,
+}
+
+/// What was decided about an update in a ring.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpdateInRing {
+    /// The ring.
+    pub ring: RingName,
+    /// The view of the source at which the ring points.
+    pub sequence: Option<u64>,
+    /// The approval that names a payload of it, where the ring's newest statement is one.
+    pub approval: Option<RingStatement>,
+    /// Until when an approver declined it, with the package.
+    pub declined: Vec<(String, Timestamp)>,
+}
+
+impl Updates {
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Site {
+    /// A part of the updates that the newest views hold.
+    ///
+    /// # Errors
+    /// [`Error::Store`] or [`Error::Input`] when a catalogue cannot be read.
+    pub fn update_part(&self, query: &UpdateQuery) -> Result<Part<UpdateRow>, Error> {
+        let lacking = self.lacking()?;
+        let Lacking { offered, counts, .. } = &*lacking;
+        let text = query.text.trim().to_lowercase();
+        let takes = |place: &usize| {
+            let (aim, update) = &offered.updates[*place];
+            let holds = |words: &str| words.to_lowercase().contains(&text);
+            (!query.lacking || counts[*place] > 0)
+                && query.source.as_ref().is_none_or(|source| *source == offered.aims[*aim].source)
+                && (text.is_empty()
+                    || holds(&update.source_package)
+                    || holds(&update.fixed_version)
+                    || update.payloads.iter().any(|payload| holds(&payload.package))
+                    || update.cves.iter().flatten().any(|cve| holds(cve)))
+        };
+        let mut found: Vec<usize> = (0..offered.updates.len()).filter(takes).collect();
+        let of = |place: &usize| &offered.updates[*place].1;
+        found.sort_by(|a, b| {
+            let order = match query.sort {
+                UpdateSort::Released => of(a).released_at.cmp(&of(b).released_at),
+                UpdateSort::Package => of(a).source_package.cmp(&of(b).source_package),
+                UpdateSort::Lacking => counts[*a].cmp(&counts[*b]),
+            };
+            let order = if query.descending { order.reverse() } else { order };
+            order.then_with(|| of(a).id.cmp(&of(b).id))
+        });
+        let row = |place: &usize| {
+            let (aim, update) = &offered.updates[*place];
+            UpdateRow {
+                source: offered.aims[*aim].source.clone(),
+                id: update.id.clone(),
+                package: update.source_package.clone(),
+                version: update.fixed_version.clone(),
+                released_at: update.released_at,
+                urgency: update.urgency.clone(),
+                cves: update.cves.clone(),
+                lacking: counts[*place].into(),
+            }
+        };
+        let rows = found.iter().skip(query.skip).take(query.take).map(row).collect();
+        Ok(Part { rows, found: found.len() as u64, all: offered.updates.len() as u64 })
+    }
+
+    /// An update of the newest view of its source, with the evidence behind it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when there is none of this id; [`Error::Store`].
+    pub fn update(&self, source: &SourceId, id: &str) -> Result<UpdateDetail, Error> {
+        let lacking = self.lacking()?;
+        let offered = &lacking.offered;
+        let is_it = |(aim, update): &&(usize, Update)| {
+            update.id == id && offered.aims[*aim].source == *source
+        };
+        let none = || Error::Input(format!("{source} has no update {id} in its newest view"));
+        let (aim, update) = offered.updates.iter().find(is_it).ok_or_else(none)?;
+        let sequence = offered.aims[*aim].sequence;
+        let state = self.state();
+        let view = state.views.get(&(source.clone(), sequence)).ok_or_else(none)?;
+        let who = update.payloads.iter().filter_map(|p| lacking.payloads.get(&p.sha256)).flatten();
+        let who: BTreeSet<u32> = who.copied().collect();
+        let mut names = Vec::new();
+        for place in who {
+            let (endpoint, ring) = &lacking.endpoints[place as usize];
+            names.push((self.name_of(&self.known(endpoint)?.name)?, ring.clone()));
+        }
+        names.sort();
+        let rings = state.rings.keys().map(|ring| self.update_in(ring, source, update));
+        Ok(UpdateDetail {
+            source: view.source.clone(),
+            sequence,
+            held: update.payloads.iter().map(|p| self.store().has(&p.sha256)).collect(),
+            import: self.imports()?.into_iter().find(|import| import.sequence == sequence),
+            lacking: names,
+            rings: rings.collect::<Result<_, _>>()?,
+            update: update.clone(),
+        })
+    }
+
+    fn update_in(
+        &self,
+        ring: &RingName,
+        source: &SourceId,
+        update: &Update,
+    ) -> Result<UpdateInRing, Error> {
+        let state = self.state();
+        let newest = state.statements.get(ring).filter(|s| s.decision == Decision::Approve);
+        let approval = match newest {
+            Some(statement) => {
+                let envelope = self.kept_envelope(&statement.envelope)?;
+                envelope.unverified_payload(APPROVAL).map_err(Error::Denied)?;
+                let approval = Approval::unverified(&envelope).map_err(Error::Denied)?;
+                let names = |p: &catalogue::UpdatePayload| {
+                    approval.packages.iter().any(|package| package.sha256 == p.sha256)
+                };
+                update.payloads.iter().any(names).then(|| statement.clone())
+            }
+            None => None,
+        };
+        let packages: BTreeMap<&str, &str> =
+            update.payloads.iter().map(|p| (&*p.package, &*p.version)).collect();
+        let declined = packages.into_iter().filter_map(|(package, version)| {
+            let declined = state.declined.get(&(ring.clone(), package.to_owned()))?;
+            (declined.version == version).then(|| (package.to_owned(), declined.not_after))
+        });
+        Ok(UpdateInRing {
+            ring: ring.clone(),
+            sequence: state.pointers.get(&(ring.clone(), source.clone())).map(|(s, _)| *s),
+            approval,
+            declined: declined.collect(),
+        })
+    }
+
+    /// What the newest view of each source holds.
+    fn newest_offered(&self) -> Result<Arc<Offered>, Error> {
+        let state = self.state();
+        let mut aims = Vec::new();
+        for ((source, sequence), kept) in state.views.iter().rev() {
+            if aims.last().is_none_or(|aim: &Aim| aim.source != *source) {
+                let catalogue = kept.source.catalogue;
+                aims.push(Aim { source: source.clone(), sequence: *sequence, catalogue });
+            }
+        }
+        aims.reverse();
+        let known = self.updates().kept().offered.clone();
+        if let Some(known) = known.filter(|known| known.aims == aims) {
+            return Ok(known);
+        }
+        let mut updates = Vec::new();
+        for (place, aim) in aims.iter().enumerate() {
+            let catalogue = self.catalogue(&aim.source, &aim.catalogue)?;
+            updates.extend(catalogue.updates.into_iter().map(|update| (place, update)));
+        }
+        let offered = Arc::new(Offered { aims, updates });
+        self.updates().kept().offered = Some(Arc::clone(&offered));
+        Ok(offered)
+    }
+
+    /// Who lacks what of it.
+    fn lacking(&self) -> Result<Arc<Lacking>, Error> {
+        let offered = self.newest_offered()?;
+        let state = self.state();
+        let ring = |ring: &RingName| (ring.clone(), self.aims(ring), self.inventories(ring));
+        let rings: Vec<_> = state.rings.keys().map(ring).collect();
+        let known = self.updates().kept().lacking.clone();
+        let holds =
+            |known: &Arc<Lacking>| Arc::ptr_eq(&known.offered, &offered) && known.rings == rings;
+        if let Some(known) = known.filter(holds) {
+            return Ok(known);
+        }
+        let mut endpoints = Vec::new();
+        let mut payloads: HashMap<Digest, Vec<u32>> = HashMap::new();
+        for (ring, aims, members) in &rings {
+            if aims.is_empty() {
+                continue;
+            }
+            let inventories: Vec<Digest> = members.iter().map(|(_, digest)| *digest).collect();
+            for ((id, _), told) in members.iter().zip(self.answers(ring, &inventories)?) {
+                let place = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
+                endpoints.push((id.clone(), ring.clone()));
+                for update in told.iter().flat_map(|told| told.iter()) {
+                    payloads.entry(update.candidate().sha256).or_default().push(place);
+                }
+            }
+        }
+        let count = |(_, update): &(usize, Update)| {
+            let mut who = update.payloads.iter().filter_map(|p| payloads.get(&p.sha256)).peekable();
+            let first = who.next();
+            match (first, who.peek()) {
+                (None, _) => 0,
+                (Some(one), None) => one.len(),
+                (Some(one), Some(_)) => {
+                    one.iter().chain(who.flatten()).collect::<BTreeSet<_>>().len()
+                }
+            }
+        };
+        let counts = offered.updates.iter().map(count);
+        let counts = counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect();
+        let lacking = Arc::new(Lacking { offered, rings, endpoints, payloads, counts });
+        self.updates().kept().lacking = Some(Arc::clone(&lacking));
+        Ok(lacking)
+    }
+}
