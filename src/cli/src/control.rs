@@ -18,6 +18,7 @@ pub(crate) use run::{RunReply, RunRequest};
 pub(crate) use window::WindowRequest;
 
 use crate::{failure::Failure, person::doing, screen::Screen};
+use durable::RealDisk;
 use fleet::Custody;
 use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -213,7 +214,7 @@ pub(crate) fn ask(data: &Path, request: Request, screen: &Screen) -> Result<Repl
     let site = open(&folder)?;
     let reply = perform(&site, request, &mut |progress| screen.progress(&progress));
     site.close()?;
-    if folder.is_opening() {
+    if folder.is_opening(&RealDisk) {
         // The new epoch's log takes its place now, and is read once.
         open(&folder)?.close()?;
     }

@@ -10,6 +10,7 @@ use crate::{
     ssh,
 };
 use clap::{Args, Subcommand};
+use durable::RealDisk;
 use ids::{Digest, Fault, PersonId, Timestamp};
 use jiff::SignedDuration;
 use site::{Folder, RootDraft, SiteRootStatus};
@@ -214,11 +215,11 @@ fn accept(
     let note =
         |path: &PathBuf| fs::read_to_string(path).map_err(|e| Failure::file("read", path, &e));
     let held = held.iter().map(note).collect::<Result<_, _>>()?;
-    let restored = Folder::at(data).is_restored();
+    let restored = Folder::at(data).is_restored(&RealDisk);
     let request = Request::AcceptSiteRoot { envelope, pinned, held, person };
     let Some(status) = status(ask(data, request, screen)?)? else { return Err(unexpected()) };
     let SiteRoot { generation, log, .. } = &status.root;
-    let said = match (restored, Folder::at(data).is_restored()) {
+    let said = match (restored, Folder::at(data).is_restored(&RealDisk)) {
         (true, true) => format!(
             "Site root {generation} is newer than the backup, and is known again. The next epoch is \
              not open: `patchkeep site draft` draws up the root that opens it."

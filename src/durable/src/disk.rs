@@ -91,6 +91,12 @@ pub trait Disk: Send + Sync {
     /// What the disk answers.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
 
+    /// Keeps a file or a folder from everybody but its owner (mode 0600, 0700).
+    ///
+    /// # Errors
+    /// `NotFound`, or what the disk answers.
+    fn keep_private(&self, path: &Path) -> io::Result<()>;
+
     /// Makes everything on the file system that holds `path` durable (syncfs): one call for many files.
     ///
     /// # Errors

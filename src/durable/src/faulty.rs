@@ -24,7 +24,7 @@ pub enum Failure {
 ///
 /// Counted, from 0, are the operations that change or sync something: `write_atomic`, `append`,
 /// `truncate`, `create`, each `write` and `sync` of a created file, `rename`, `sync_dir`, `remove`,
-/// `create_dir_all`, `sync_filesystem`. Reading never fails here. Clones share plan and count.
+/// `create_dir_all`, `keep_private`, `sync_filesystem`. Reading never fails here. Clones share plan and count.
 #[derive(Clone)]
 pub struct FaultyDisk {
     inner: Arc<dyn Disk>,
@@ -224,6 +224,11 @@ impl Disk for FaultyDisk {
 
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
         self.step(("create_dir_all", dir, true), || self.inner.create_dir_all(dir), nothing)
+    }
+
+    fn keep_private(&self, path: &Path) -> io::Result<()> {
+        let act = || self.inner.keep_private(path);
+        self.step(("keep_private", path, false), act, nothing)
     }
 
     fn sync_filesystem(&self, path: &Path) -> io::Result<()> {

@@ -131,6 +131,11 @@ impl Disk for RealDisk {
         self.sync_dir(parent)
     }
 
+    fn keep_private(&self, path: &Path) -> io::Result<()> {
+        let mode = if path.is_dir() { 0o700 } else { 0o600 };
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+    }
+
     fn sync_filesystem(&self, path: &Path) -> io::Result<()> {
         Ok(rustix::fs::syncfs(File::open(path)?)?)
     }

@@ -6,8 +6,7 @@
 
 pub(crate) mod secrets;
 
-use crate::{Error, Site, clock, keys, session::Open};
-use durable::RealDisk;
+use crate::{Error, Site, keys, session::Open};
 use fleet::{Account, AccountCommand, Actor, Command, Role, SignOutCause};
 use ids::{Digest, PersonId, RecordId, Timestamp};
 use jiff::SignedDuration;
@@ -109,14 +108,14 @@ impl Site {
     pub fn reset_account(&self, actor: Actor, person: PersonId) -> Result<IssuedCode, Error> {
         let code = secrets::new_code()?;
         let hours = SignedDuration::from_hours(CODE_HOURS);
-        let now = clock::now();
+        let now = self.now();
         let until = now.checked_add(hours).unwrap_or(now);
         let reset = AccountCommand::Reset { person: person.clone(), code_until: until };
         // The log first: what lies beside it counts only where it says so.
         self.heart().ask(actor, Command::Account(reset))?;
         let kept = Code { sha256: secrets::code_digest(&code), until };
         let fresh = Secrets { code: Some(kept), ..Secrets::default() };
-        secrets::write(&RealDisk, self.folder(), &person, &fresh)?;
+        secrets::write(self.disk(), self.folder(), &person, &fresh)?;
         self.end_sessions_of(&Actor::Appliance, &person, SignOutCause::AccountChanged)?;
         self.sessions().forgive(&person);
         Ok(IssuedCode { person, code, until })
@@ -130,7 +129,7 @@ impl Site {
         let close = AccountCommand::Close { person: person.clone() };
         self.heart().ask(actor, Command::Account(close))?;
         self.end_sessions_of(&Actor::Appliance, person, SignOutCause::AccountChanged)?;
-        secrets::forget(&RealDisk, self.folder(), person)
+        secrets::forget(self.disk(), self.folder(), person)
     }
 
     /// Ends every session of a person; says how many there were.
@@ -167,6 +166,6 @@ impl Site {
     }
 
     pub(crate) fn new_session_id(&self) -> Result<RecordId, Error> {
-        keys::record_id(clock::now())
+        keys::record_id(self.now())
     }
 }

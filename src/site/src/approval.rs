@@ -3,7 +3,7 @@
 //! The appliance holds no approver's key. It draws a statement up, the approver reads and signs it
 //! elsewhere, and what comes back is judged by `trust` under the site root before it counts.
 
-use crate::{Error, Site, clock, rows};
+use crate::{Error, Site, rows};
 use api::Plan;
 use catalogue::{Advice, Catalogue, FileKind, Update};
 use fleet::{Actor, Command, RingStatement, Said, Standing, StatementCommand};
@@ -165,7 +165,7 @@ impl Site {
             }
         }
         let offered = self.offered(ring)?;
-        let now = clock::now();
+        let now = self.now();
         let update = |(package, endpoints): (ApprovedPackage, Vec<EndpointName>)| {
             let offer = offered.get(&package.sha256).filter(|offer| offer.is_of(&package));
             let update = offer.and_then(|offer| offer.update.as_ref());
@@ -269,7 +269,7 @@ impl Site {
     /// [`Error::Input`] when it would approve nothing, or names what is not there; [`Error::Denied`]
     /// when it does not hold together.
     pub fn draft_statement(&self, wish: Wish) -> Result<Envelope, Error> {
-        let now = clock::now();
+        let now = self.now();
         let updates = self.ring_updates(&wish.ring)?;
         let generation = self.state().next_statement(&wish.ring);
         let mut approval = Approval {
@@ -313,7 +313,7 @@ impl Site {
         let judged = if attested {
             Approval::unverified(envelope).map(|approval| Said::Attested(Box::new(approval)))
         } else {
-            Approval::verify(&root, envelope, clock::now()).map(|a| Said::Signed(Box::new(a)))
+            Approval::verify(&root, envelope, self.now()).map(|a| Said::Signed(Box::new(a)))
         };
         let said = judged.map_err(|denial| self.denied(&actor, denial))?;
         let approval: &Approval = match &said {
@@ -402,7 +402,7 @@ impl Site {
         reason: &str,
         not_after: Timestamp,
     ) -> Result<Vec<RingUpdate>, Error> {
-        if reason.trim().is_empty() || not_after <= clock::now() {
+        if reason.trim().is_empty() || not_after <= self.now() {
             return Err(Error::Input("declining needs a reason, and an end ahead".to_owned()));
         }
         let updates = self.ring_updates(&ring)?.updates;
@@ -439,7 +439,7 @@ impl Site {
     ) -> Result<Envelope, Error> {
         endpoints.sort();
         endpoints.dedup();
-        let issued_at = clock::now();
+        let issued_at = self.now();
         let site = self.name()?;
         let waiver = Waiver { schema: 1, site, endpoints, reason, approver, issued_at, not_after };
         let payload = waiver.to_payload().map_err(Error::Denied)?;
@@ -453,7 +453,7 @@ impl Site {
     pub fn accept_waiver(&self, actor: Actor, envelope: &Envelope) -> Result<(), Error> {
         let root = self.newest_site_root()?;
         let (root, _) = root.ok_or_else(no_root)?;
-        let waiver = Waiver::verify(&root, envelope, clock::now());
+        let waiver = Waiver::verify(&root, envelope, self.now());
         let waiver = Box::new(waiver.map_err(|denial| self.denied(&actor, denial))?);
         let envelope = self.keep(&envelope.to_bytes())?;
         let accept = StatementCommand::AcceptWaiver { waiver, envelope };

@@ -3,7 +3,7 @@
 //! Inside is a tar. Its last member, `manifest.json`, lists every other one with length and SHA-256, so
 //! that whoever wrote its digest down knows the backup again. `restore.rs` reads it.
 
-use crate::{Error, Progress, Report, Site, clock};
+use crate::{Error, Progress, Report, Site};
 use age::x25519::Recipient;
 use durable::{Disk, RealDisk};
 use fleet::{Actor, Command, Fact};
@@ -173,7 +173,7 @@ impl Site {
             origin: log.checkpoint().origin.clone(),
             entries: log.checkpoint().size,
             root: log.checkpoint().root,
-            made_at: clock::now(),
+            made_at: self.now(),
             patchkeep: env!("CARGO_PKG_VERSION").to_owned(),
             payloads,
             payload_bytes,

@@ -1,6 +1,6 @@
 //! Check-ins: what an agent says is recorded as its claim; what it is told comes from people's signatures.
 
-use crate::{Error, Held, Seen, Site, ca, clock, keys};
+use crate::{Error, Held, Seen, Site, ca, keys};
 use api::{CheckIn, Orders, Plan, Report};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fleet::{Actor, Command, Endpoint, EndpointCommand, JobPhase, Refused, Standing};
@@ -40,7 +40,7 @@ impl Site {
         let log = self.published_log()?;
         self.hear(&caller, said, &log)?;
         // What was heard may have moved the state on.
-        let (state, now) = (self.state(), clock::now());
+        let (state, now) = (self.state(), self.now());
         let ring = caller.known.ring.clone();
         let statement = state.statements.get(&ring).filter(|statement| !statement.attested);
         let approval = statement.map(|s| self.kept_envelope(&s.envelope)).transpose()?;
@@ -82,7 +82,7 @@ impl Site {
         let held = said.held.as_deref().and_then(|note| self.own_checkpoint(note, log));
         let agent = short(&said.agent, 100);
         let words = said.report.as_ref().map(|r| short(&r.message, SENTENCE_CHARS_MAX));
-        let seen = Seen { at: clock::now(), agent, held: held.clone(), said: words };
+        let seen = Seen { at: self.now(), agent, held: held.clone(), said: words };
         let before = self.roster().note(&caller.id, seen);
         // What it held of an epoch that is over was of another log.
         let before = before.and_then(|seen| self.own_checkpoint(&seen.held?.note, log));
@@ -215,7 +215,7 @@ impl Site {
     }
 
     fn may_speak(&self, caller: &Caller) -> Result<(), Error> {
-        let may = self.roster().may_speak(&caller.id, clock::now());
+        let may = self.roster().may_speak(&caller.id, self.now());
         may.then_some(()).ok_or(Error::TooOften)
     }
 
@@ -240,7 +240,7 @@ impl Site {
         let newest = caller.known.certificates.iter().max_by_key(|(_, not_after)| *not_after);
         if let Some((newest, _)) = newest {
             let certificate = self.kept_certificate(newest)?;
-            if ca::renew_at(&certificate).is_some_and(|at| clock::now() < at) {
+            if ca::renew_at(&certificate).is_some_and(|at| self.now() < at) {
                 return Ok(ca::certificate_pem(&certificate));
             }
         }
@@ -264,7 +264,7 @@ impl Site {
 
     /// Waivers that name an endpoint, as far as the site root obeys their signers today.
     pub(crate) fn waivers_for(&self, name: &EndpointName) -> Result<Vec<Envelope>, Error> {
-        let (state, now) = (self.state(), clock::now());
+        let (state, now) = (self.state(), self.now());
         if state.waivers.is_empty() {
             return Ok(Vec::new());
         }

@@ -9,7 +9,6 @@
 use crate::{
     Error, Site,
     applies::{Aim, Indexed},
-    clock,
 };
 use fleet::{HeldBack, Lack, Refused};
 use ids::{Digest, RingName, SiteName, SourceId, Timestamp};
@@ -112,7 +111,13 @@ impl Found {
         Lack { packages: self.of(source).count() as u64, endpoints: endpoints.len() as u64 }
     }
 
-    fn list(&self, site: SiteName, ring: &RingName, source: Option<&SourceId>) -> NeedList {
+    fn list(
+        &self,
+        site: SiteName,
+        ring: &RingName,
+        source: Option<&SourceId>,
+        made_at: Timestamp,
+    ) -> NeedList {
         let package = |(package, endpoints): (&LackingPackage, &BTreeSet<usize>)| LackingPackage {
             endpoints: endpoints.len() as u64,
             ..package.clone()
@@ -126,7 +131,7 @@ impl Found {
             kind: "need".to_owned(),
             site,
             ring: ring.clone(),
-            made_at: clock::now(),
+            made_at,
             views: self.views.clone(),
             endpoints: self.endpoints,
             lacking_endpoints: self.lack(source).endpoints,
@@ -173,7 +178,7 @@ impl Site {
             return Err(Error::Input(message));
         }
         let found = self.find_lacking(ring, &moves)?;
-        Ok(found.list(self.name()?, ring, source))
+        Ok(found.list(self.name()?, ring, source, self.now()))
     }
 
     /// What the endpoints of a ring would lack, were it pointed at this view.
@@ -205,7 +210,7 @@ impl Site {
                 }
                 moves.retain(|aim| !stay.contains(aim));
                 for Aim { source, .. } in stay {
-                    let list = found.list(self.name()?, ring, Some(&source));
+                    let list = found.list(self.name()?, ring, Some(&source), self.now());
                     let need = self.commit(serde_json::to_value(&list).map_err(Error::State)?)?;
                     let (ring, lack) = (ring.clone(), found.lack(Some(&source)));
                     all.push(HeldBack { ring, source, lack, need });

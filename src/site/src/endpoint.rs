@@ -4,9 +4,8 @@
 //! for which Debian's security archive vouches, so `Valid-Until-Min` holds the check open for a media
 //! cycle and fifteen days; the check itself is never turned off.
 
-use crate::{Error, Site, clock, keys};
+use crate::{Error, Site, keys};
 use catalogue::Vendor;
-use durable::RealDisk;
 use fleet::{Actor, Command};
 use ids::{EndpointName, RingName, Timestamp};
 use merkle::{KeyKind, VerifierKey};
@@ -58,7 +57,7 @@ impl Site {
         let host = host_of(address)?;
         let sources = self.apt_sources(ring, address)?;
         let authority = self.authority()?;
-        let issued = authority.issue(name, clock::now());
+        let issued = authority.issue(name, self.now());
         let (certificate, key) = issued.map_err(Error::Authority)?;
         let value = json!({ "endpoint": name });
         let commitment = self.evidence().put(value, keys::random()?).map_err(Error::Store)?;
@@ -121,8 +120,8 @@ impl Site {
     /// # Errors
     /// [`Error::Key`] or [`Error::Folder`].
     pub(crate) fn public_keys(&self, origin: &str) -> Result<Vec<(String, String)>, Error> {
-        let log = keys::load(&RealDisk, self.folder(), keys::Purpose::Log)?;
-        let audit = keys::load(&RealDisk, self.folder(), keys::Purpose::Audit)?;
+        let log = keys::load(self.disk(), self.folder(), keys::Purpose::Log)?;
+        let audit = keys::load(self.disk(), self.folder(), keys::Purpose::Audit)?;
         let log = VerifierKey::new(origin, KeyKind::Ed25519, log.verifying_key())
             .map_err(|e| Error::Input(e.to_string()))?;
         Ok(vec![("log".to_owned(), log.to_string()), ("audit".to_owned(), keys::openssh(&audit))])

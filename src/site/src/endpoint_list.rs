@@ -1,6 +1,6 @@
 //! Endpoints as a list that people look through: filtered, sorted, and only the part that is shown made.
 
-use crate::{EndpointStatus, Error, Site, clock};
+use crate::{EndpointStatus, Error, Site};
 use fleet::{Endpoint, JobPhase, NOT_SEEN_DAYS, Standing};
 use ids::{EndpointName, RecordId, RingName, Timestamp};
 use jiff::SignedDuration;
@@ -91,7 +91,7 @@ impl Site {
         let all = state.endpoints.iter().count() as u64;
         let mut found: Vec<(EndpointName, &RecordId, &Endpoint, Option<Timestamp>)> = Vec::new();
         let week = SignedDuration::from_hours(24 * NOT_SEEN_DAYS);
-        let missed = clock::now().saturating_sub(week).unwrap_or(Timestamp::MIN);
+        let missed = self.now().saturating_sub(week).unwrap_or(Timestamp::MIN);
         for (id, known) in state.endpoints.iter() {
             if query.ring.as_ref().is_some_and(|ring| *ring != known.ring) {
                 continue;

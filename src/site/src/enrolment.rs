@@ -1,6 +1,6 @@
 //! Enrolment: tokens, endpoints that ask, the person who compares their keys, and leaving.
 
-use crate::{Error, Held, Site, ca, clock, keys};
+use crate::{Error, Held, Site, ca, keys};
 use api::{Enrol, Enrolled};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use fleet::{
@@ -112,7 +112,7 @@ impl Site {
         let secret = u128::from_be_bytes(random[..16].try_into().unwrap_or_default());
         // As text without letters that look alike (Crockford's base 32).
         let secret = ulid::Ulid::from(secret).to_string();
-        let not_after = clock::now().saturating_add(SignedDuration::from_hours(hours.into()));
+        let not_after = self.now().saturating_add(SignedDuration::from_hours(hours.into()));
         let not_after = not_after.map_err(|e| Error::Input(e.to_string()))?;
         let alone = self.roster().alone(&endpoint);
         let (token, name) = (Digest::of(secret.as_bytes()), self.commit_to(&endpoint)?);
@@ -165,8 +165,7 @@ impl Site {
             return Err(Error::Refused(Refused::NoToken));
         }
         let newest = known.certificates.last().map(|(_, not_after)| *not_after);
-        let good =
-            known.standing == Standing::Active && newest.is_some_and(|end| end > clock::now());
+        let good = known.standing == Standing::Active && newest.is_some_and(|end| end > self.now());
         if !good && known.standing != Standing::Pending {
             let request = self.keep(asked.request.as_bytes())?;
             let actor = Actor::Endpoint { endpoint: endpoint.clone() };
@@ -201,7 +200,7 @@ impl Site {
         name: Digest,
         key: Digest,
     ) -> Result<(), Error> {
-        let endpoint = keys::record_id(clock::now())?;
+        let endpoint = keys::record_id(self.now())?;
         let used = self.state().tokens.get(&token).is_some_and(|token| token.used_by.is_some());
         let (actor, request) = if used {
             // Somebody's, not the endpoint's: nothing of it is kept.
@@ -334,7 +333,7 @@ impl Site {
         name: &EndpointName,
         request: &str,
     ) -> Result<(Digest, Timestamp), Error> {
-        let issued = self.authority()?.issue_for_request(name, request, clock::now());
+        let issued = self.authority()?.issue_for_request(name, request, self.now());
         let issued = issued.map_err(Error::Authority)?;
         Ok((self.keep(&issued.certificate)?, issued.not_after))
     }

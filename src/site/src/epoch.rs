@@ -5,10 +5,8 @@
 //! counts for nothing; after it [`finish`] puts it in its place at the next start, again after a crash,
 //! and the log before stays as it was in `ledger-epoch-N`.
 
-use crate::{
-    Error, Folder, Restored, Site, approval::IMPORTS_MAX, clock, keys, rows, site_root::Chain,
-};
-use durable::{Disk, RealDisk};
+use crate::{Error, Folder, Restored, Site, approval::IMPORTS_MAX, keys, rows, site_root::Chain};
+use durable::Disk;
 use fleet::{Actor, Command, Epoch, Event, State};
 use ids::{PersonId, SourceId};
 use ledger::{FileLedger, Ledger};
@@ -40,11 +38,11 @@ impl Site {
         let epoch = newest.map_or(epoch, |root| root.log.epoch.max(epoch)) + 1;
         let next = self.next_folder();
         let origin = format!("patchkeep.invalid/{}/epoch-{epoch}", self.name()?);
-        let known = next.origin(&RealDisk).is_ok_and(|known| known == origin);
+        let known = next.origin(self.disk()).is_ok_and(|known| known == origin);
         if !known || self.next_key(&origin).is_err() {
-            keys::create(&RealDisk, &next, keys::Purpose::Log)?;
+            keys::create(self.disk(), &next, keys::Purpose::Log)?;
             let path = next.origin_file();
-            let written = RealDisk.write_atomic(&path, format!("{origin}\n").as_bytes());
+            let written = self.disk().write_atomic(&path, format!("{origin}\n").as_bytes());
             written.map_err(|source| Error::Folder { path, source })?;
         }
         Ok(LogIdentity { epoch, key: self.next_key(&origin)?.to_string() })
@@ -56,7 +54,7 @@ impl Site {
     }
 
     fn next_key(&self, origin: &str) -> Result<VerifierKey, Error> {
-        let key = keys::load(&RealDisk, &self.next_folder(), keys::Purpose::Log)?;
+        let key = keys::load(self.disk(), &self.next_folder(), keys::Purpose::Log)?;
         VerifierKey::new(origin, KeyKind::Ed25519, key.verifying_key())
             .map_err(|e| Error::Input(e.to_string()))
     }
@@ -96,8 +94,8 @@ impl Site {
         let folder = self.folder().recovery().join("roots");
         // Ten digits, so that names sort as numbers do.
         let path = folder.join(format!("{generation:010}.json"));
-        let kept = RealDisk.create_dir_all(&folder);
-        let kept = kept.and_then(|()| RealDisk.write_atomic(&path, &envelope.to_bytes()));
+        let kept = self.disk().create_dir_all(&folder);
+        let kept = kept.and_then(|()| self.disk().write_atomic(&path, &envelope.to_bytes()));
         kept.map_err(|source| Error::Folder { path, source })
     }
 
@@ -108,12 +106,12 @@ impl Site {
             let path = path.to_owned();
             move |source| Error::Folder { path, source }
         };
-        let names = match RealDisk.list(&folder) {
+        let names = match self.disk().list(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(fail(&folder))?,
         };
         let read = |name: &String| {
-            let bytes = RealDisk.read(&folder.join(name)).map_err(fail(&folder.join(name)))?;
+            let bytes = self.disk().read(&folder.join(name)).map_err(fail(&folder.join(name)))?;
             Envelope::parse(&bytes).map_err(Error::Denied)
         };
         names.iter().map(read).collect()
@@ -128,7 +126,7 @@ impl Site {
         before: &Chain,
         held: &[String],
     ) -> Result<(), Error> {
-        let (next, disk) = (self.next_folder(), Arc::new(RealDisk) as Arc<dyn Disk>);
+        let (next, disk) = (self.next_folder(), Arc::clone(self.shared_disk()));
         let epoch = Box::new(self.epoch_after(root, held)?);
         let json = self.store().read(&epoch.state, STATE_BYTES_MAX).map_err(Error::Store)?;
         let state = State::carried(&json, &epoch).map_err(Error::Carried)?;
@@ -136,7 +134,7 @@ impl Site {
         for (envelope, root) in before.later.iter().map(|(e, r)| (e, r)).chain([(envelope, root)]) {
             roots.push((self.keep(&envelope.to_bytes())?, root.clone()));
         }
-        let (origin, now) = (epoch.origin.clone(), clock::now());
+        let (origin, now) = (epoch.origin.clone(), self.now());
         let command = Command::OpenEpoch { epoch, roots };
         let facts = fleet::decide(&state, command, now).map_err(Error::Refused)?;
         let mut entries = Vec::new();
@@ -181,8 +179,8 @@ impl Site {
         }
         let size = log.checkpoint().size;
         let newer = newest.filter(|held| held.size > size);
-        let origin = self.next_folder().origin(&RealDisk)?;
-        let audit = keys::load(&RealDisk, self.folder(), keys::Purpose::Audit)?;
+        let origin = self.next_folder().origin(self.disk())?;
+        let audit = keys::load(self.disk(), self.folder(), keys::Purpose::Audit)?;
         Ok(Epoch {
             epoch: root.log.epoch,
             keys: vec![
@@ -276,7 +274,7 @@ pub(crate) fn finish(disk: &dyn Disk, folder: &Folder) -> Result<(), Error> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use durable::{Failure, FaultyDisk};
+    use durable::{Failure, FaultyDisk, RealDisk};
 
     /// A data folder in which an epoch was opened and nothing moved yet.
     fn opened(folder: &Folder) {
@@ -314,7 +312,7 @@ mod tests {
                 disk.crash_at(step, failure);
                 // Whether it noticed or not: the next start goes on.
                 let _ = finish(&disk, &folder);
-                assert!(folder.is_founded());
+                assert!(folder.is_founded(&RealDisk));
                 finish(&RealDisk, &folder).unwrap();
                 finish(&RealDisk, &folder).unwrap();
                 let read = |path: std::path::PathBuf| fs::read_to_string(path).unwrap();
@@ -322,7 +320,7 @@ mod tests {
                 assert_eq!(read(folder.frozen(1).join("checkpoint")), "old", "{step}");
                 assert_eq!(read(folder.origin_file()).trim(), "new");
                 assert_eq!(read(keys::path(&folder, keys::Purpose::Log)), "new");
-                assert!(!folder.is_restored() && !folder.is_opening());
+                assert!(!folder.is_restored(&RealDisk) && !folder.is_opening(&RealDisk));
                 assert!(!folder.recovery().exists() && !folder.state().join("state.json").exists());
             }
         }

@@ -1,6 +1,6 @@
 //! Exceptions: asked for by one person, approved by another, listed with their owner and their end.
 
-use crate::{Error, Site, clock, keys};
+use crate::{Error, Site, keys};
 use fleet::{Actor, Command, Excepted, Exception, ExceptionCommand};
 use ids::{EndpointName, PersonId, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ impl Site {
         let about = Excepted { ring, endpoint, package, version };
         let record =
             json!({ "owner": owner.trim(), "reason": reason.trim(), "control": control.trim() });
-        let (exception, record) = (keys::record_id(clock::now())?, self.commit(record)?);
+        let (exception, record) = (keys::record_id(self.now())?, self.commit(record)?);
         let id = exception.clone();
         let request =
             ExceptionCommand::Request { exception, about, record, requested_by, not_after };
@@ -100,7 +100,7 @@ impl Site {
     /// # Errors
     /// [`Error::Store`] when an endpoint's name cannot be read.
     pub fn exceptions(&self) -> Result<Vec<ExceptionStatus>, Error> {
-        let (state, now) = (self.state(), clock::now());
+        let (state, now) = (self.state(), self.now());
         let open = state.exceptions.iter().filter(|(_, exception)| exception.not_after > now);
         open.map(|(id, exception)| self.exception_status(id, exception)).collect()
     }
@@ -123,7 +123,7 @@ impl Site {
             exception: known.clone(),
             endpoint_name: endpoint,
             told,
-            counts: known.counts(clock::now()),
+            counts: known.counts(self.now()),
         })
     }
 }

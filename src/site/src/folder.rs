@@ -84,14 +84,14 @@ impl Folder {
 
     /// Whether an epoch was opened here and its log is to be put in its place at the next start.
     #[must_use]
-    pub fn is_opening(&self) -> bool {
-        self.recovery().join("opened").exists()
+    pub fn is_opening(&self, disk: &dyn Disk) -> bool {
+        is_there(disk, &self.recovery().join("opened"))
     }
 
     /// Whether the appliance was restored and its next epoch is not open.
     #[must_use]
-    pub fn is_restored(&self) -> bool {
-        self.recovery().join("restored.json").exists()
+    pub fn is_restored(&self, disk: &dyn Disk) -> bool {
+        is_there(disk, &self.recovery().join("restored.json"))
     }
 
     /// The socket through which verbs reach a running server.
@@ -118,9 +118,10 @@ impl Folder {
 
     /// Whether a site was founded here.
     #[must_use]
-    pub fn is_founded(&self) -> bool {
+    pub fn is_founded(&self, disk: &dyn Disk) -> bool {
         let log = self.ledger();
-        log.join("checkpoint").exists() || log.join("journal").exists() || self.is_opening()
+        ["checkpoint", "journal"].iter().any(|name| is_there(disk, &log.join(name)))
+            || self.is_opening(disk)
     }
 
     /// Makes the folder, readable by its owner only, and takes its lock.
@@ -147,6 +148,11 @@ impl Folder {
         }
         Err(Error::InUse { path: self.0.clone() })
     }
+}
+
+/// Whether a file is there, whatever is in it.
+fn is_there(disk: &dyn Disk, path: &Path) -> bool {
+    disk.len(path).is_ok()
 }
 
 /// The lock of a data folder, held while this lives.

@@ -1,6 +1,6 @@
 //! Founding a site: its name, its keys, its log, its anchors and its first ring.
 
-use crate::{Error, Folder, Site, clock, keys};
+use crate::{Error, Folder, Ground, Site, keys};
 use durable::Disk;
 use fleet::{Actor, AnchorKind, Command};
 use ids::{Digest, RingName, SiteName};
@@ -28,6 +28,19 @@ pub struct Founding {
 /// [`Error::Founded`] when there is one; [`Error::Input`] when the root is not the one whose
 /// fingerprint was given. Nothing is left behind that a second try would trip over.
 pub fn found(folder: &Folder, founding: &Founding, actor: Actor) -> Result<(), Error> {
+    found_on(folder, founding, actor, Ground::real())
+}
+
+/// The same on another ground: a simulation's.
+///
+/// # Errors
+/// As [`found`].
+pub fn found_on(
+    folder: &Folder,
+    founding: &Founding,
+    actor: Actor,
+    ground: Ground,
+) -> Result<(), Error> {
     let root = Digest::of(&founding.publisher_root);
     if root != founding.root_fingerprint {
         return Err(Error::Input(format!(
@@ -37,14 +50,14 @@ pub fn found(folder: &Folder, founding: &Founding, actor: Actor) -> Result<(), E
         )));
     }
     let lock = folder.lock()?;
-    let disk: Arc<dyn Disk> = Arc::new(durable::RealDisk);
+    let disk = Arc::clone(&ground.disk);
     let origin = format!("patchkeep.invalid/{}/epoch-1", founding.site);
     // An earlier founding that was cut short left an empty log, or none: it is made anew or gone on
     // with. A log with entries is a site.
-    if !folder.is_founded() {
+    if !folder.is_founded(disk.as_ref()) {
         start_log(&disk, folder, &origin)?;
     }
-    let site = Site::open_locked(folder, lock, None)?;
+    let site = Site::open_locked(folder, lock, None, ground)?;
     if site.state().entries > 0 || folder.origin(disk.as_ref())? != origin {
         site.close()?;
         return Err(Error::Founded { path: folder.path().to_owned() });
@@ -65,7 +78,7 @@ pub fn found(folder: &Folder, founding: &Founding, actor: Actor) -> Result<(), E
     let ring = founding.ring.clone();
     let command = Command::CreateSite { site: founding.site.clone(), origin, keys, anchors, ring };
     site.heart().ask(actor, command)?;
-    tracing::info!(at = %clock::now(), site = %founding.site, "site founded");
+    tracing::info!(at = %site.now(), site = %founding.site, "site founded");
     site.close()
 }
 

@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** nothing is answered, shown or served before its entries are durable.
 
-use crate::{Error, Restored, clock, rows, snapshot::Snapshots};
+use crate::{Clock, Error, Restored, rows, snapshot::Snapshots};
 use arc_swap::ArcSwap;
 use durable::Disk;
 use fleet::{Actor, Command, Event, Fact, State};
@@ -72,6 +72,7 @@ pub(crate) struct Writer {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) reserve: PathBuf,
     pub(crate) restored: Option<Restored>,
+    pub(crate) clock: Clock,
 }
 
 impl Heart {
@@ -219,7 +220,7 @@ impl Writer {
         command: Command,
         entries: &mut Vec<(Event, Vec<u8>)>,
     ) -> Result<Done, Error> {
-        let now = clock::now();
+        let now = self.clock.now();
         let facts = fleet::decide(&self.state, command, now).map_err(Error::Refused)?;
         let first = self.state.entries;
         let mut made = Vec::new();

@@ -15,7 +15,7 @@ pub use outcome::{Figures, ImportOutcome};
 use crate::{
     Error, Site,
     applies::Aim,
-    clock, custody,
+    custody,
     heart::Done,
     keys,
     progress::{Progress, Report},
@@ -72,7 +72,7 @@ impl Site {
         let Ok(_one) = self.importing.try_lock() else {
             return Err(Error::Busy);
         };
-        let now = clock::now();
+        let now = self.now();
         let custody = keys::record_id(now)?;
         let path = order.paths.first().map_or_else(PathBuf::new, Clone::clone);
         let name = self.name()?;
@@ -112,7 +112,7 @@ impl Run<'_> {
     fn read(&mut self, report: Report<'_>) -> Result<ImportOutcome, Stop> {
         report(Progress::count("reading the bundle's metadata", 0, 0, "files"));
         let medium = Medium::open(&self.order.paths).map_err(Stop::medium)?;
-        let now = fleet::effective_now(&self.site.state(), clock::now());
+        let now = fleet::effective_now(&self.site.state(), self.site.now());
         let offered = medium.offered().map_err(Stop::medium)?;
         self.bundle = offered.file("timestamp.json").map(Digest::of);
         let (publisher, root) = self.trusted()?;
@@ -270,7 +270,7 @@ impl Run<'_> {
 
     /// What the site's malware scanner says of what came, where the site has one: a hit blocks.
     fn scan(&mut self, plan: &Plan, incoming: &Incoming, report: Report<'_>) -> Result<(), Stop> {
-        let scanned = scanner::scan(self.site, incoming, &plan.paths(), clock::now(), report);
+        let scanned = scanner::scan(self.site, incoming, &plan.paths(), self.site.now(), report);
         self.figures.scan = scanned.map_err(|not| match not {
             NotScanned::Away(why) => Stop::scanner_away(&why),
             NotScanned::Store(error) => Stop::store(error),
@@ -289,7 +289,7 @@ impl Run<'_> {
         report: Report<'_>,
     ) -> Result<Vec<ImportedSource>, Stop> {
         let anchors = self.vendor_anchors()?;
-        let now = fleet::effective_now(&self.site.state(), clock::now());
+        let now = fleet::effective_now(&self.site.state(), self.site.now());
         let read =
             |digest: &Digest, max: u64| incoming.read(digest, max).map_err(|e| vendor::chain(&e));
         let mut sources = Vec::new();
@@ -404,7 +404,7 @@ impl Run<'_> {
             av_engines: self.figures.scan.iter().cloned().collect(),
             verdict,
             verdict_reason_code: outcome.code().to_owned(),
-            finished_at: clock::now(),
+            finished_at: self.site.now(),
         });
         let record = self.put_record()?;
         let custody = self.custody.clone();

@@ -65,7 +65,7 @@ pub(crate) fn create(
     let write = || {
         disk.create_dir_all(&folder.keys())?;
         disk.write_atomic(&path, pem.as_bytes())?;
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        disk.keep_private(&path)
     };
     write().map_err(|source| Error::Folder { path: path.clone(), source })?;
     Ok(key)

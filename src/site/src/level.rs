@@ -1,6 +1,6 @@
 //! Service levels as of now, the calendar that they go by, and what is open under a patch policy.
 
-use crate::{EndpointMissing, Error, MissingUpdate, Site, approval::KnownUpdate, clock, rows};
+use crate::{EndpointMissing, Error, MissingUpdate, Site, approval::KnownUpdate, rows};
 use catalogue::Risk;
 use fleet::{
     Actor, Calendar, Command, Deadline, ElectedFacts, Exception, Exposure, FactAsked, Level,
@@ -119,7 +119,7 @@ impl Site {
     /// # Errors
     /// [`Error::Store`] when a catalogue or a name cannot be read; [`Error::Views`].
     pub fn level_report(&self) -> Result<LevelReport, Error> {
-        let (state, at, calendar) = (self.state(), clock::now(), self.calendar());
+        let (state, at, calendar) = (self.state(), self.now(), self.calendar());
         let mut elected = Vec::new();
         for (id, known) in state.endpoints.iter().filter(|(_, known)| known.is_elected()) {
             elected.push(ElectedFacts {
@@ -239,7 +239,7 @@ impl Site {
     /// # Errors
     /// [`Error::Refused`] when it is not in force; [`Error::Store`].
     pub fn policy_report(&self, name: &PolicyName) -> Result<PolicyReport, Error> {
-        let (state, at) = (self.state(), clock::now());
+        let (state, at) = (self.state(), self.now());
         let policy = state
             .policies
             .get(name)

@@ -1,6 +1,6 @@
 //! What the linter says of an approval before it is drawn up: plain values from what is known now.
 
-use crate::{Error, Site, Wish, clock};
+use crate::{Error, Site, Wish};
 use fleet::{EndpointFacts, Finding, Hold, PlanFacts, RingBefore, WayBack, WayBackFacts};
 use ids::{EndpointName, Timestamp};
 use jiff::SignedDuration;
@@ -15,7 +15,7 @@ impl Site {
     /// # Errors
     /// [`Error::Refused`] when there is no such ring or window; [`Error::Store`] when a plan was erased.
     pub fn lint(&self, wish: &Wish) -> Result<Vec<Finding>, Error> {
-        let now = clock::now();
+        let now = self.now();
         let updates = self.ring_updates(&wish.ring)?;
         let (spans, has_windows) = match self.spans_for(wish, now) {
             Ok(spans) if spans.is_empty() => {

@@ -3,9 +3,8 @@
 use crate::{
     Error, Site,
     audit::{Export, Exported, Filter, KeptEvidence, Line, Scope, show},
-    clock, keys,
+    keys,
 };
-use durable::RealDisk;
 use fleet::{Actor, Command};
 use merkle::VerifierKey;
 use std::{fs::File, path::Path};
@@ -26,7 +25,7 @@ impl Site {
         }
         let fail = |source| Error::Folder { path: into.to_owned(), source };
         let (entries, checkpoint, log) = self.published()?;
-        let key = keys::load(&RealDisk, self.folder(), keys::Purpose::Audit)?;
+        let key = keys::load(self.disk(), self.folder(), keys::Purpose::Audit)?;
         let blob = |digest: &ids::Digest| self.store().read(digest, BLOB_BYTES_MAX).ok();
         let evidence = |commitment: &ids::Digest| {
             let (salt, value) = self.evidence().get(commitment).ok()?;
@@ -39,7 +38,7 @@ impl Site {
             key: &key,
             scope,
             witnesses: &self.witnesses(),
-            generated_at: clock::now(),
+            generated_at: self.now(),
             patchkeep: env!("CARGO_PKG_VERSION"),
             blob: &blob,
             evidence: &evidence,
@@ -100,7 +99,7 @@ impl Site {
     /// # Errors
     /// [`Error::Key`] or [`Error::Folder`].
     pub fn audit_fingerprint(&self) -> Result<String, Error> {
-        let key = keys::load(&RealDisk, self.folder(), keys::Purpose::Audit)?;
+        let key = keys::load(self.disk(), self.folder(), keys::Purpose::Audit)?;
         Ok(crate::audit::fingerprint(&key.verifying_key()))
     }
 }

@@ -4,7 +4,7 @@
 //! nobody recorded is made anew, a restore that has begun is done again. One thing at a time is asked
 //! about an endpoint, and a few endpoints at a time.
 
-use crate::{Error, Site, clock};
+use crate::{Error, Site};
 use fleet::{
     Actor, Command, Endpoint, Job, JobEnd, JobPhase, Resolution, SnapshotCommand, Standing, WayBack,
 };
@@ -78,7 +78,7 @@ impl Site {
         if self.restored().is_some() {
             return;
         }
-        let (state, now) = (self.state(), clock::now());
+        let (state, now) = (self.state(), self.now());
         for (id, known) in state.endpoints.iter() {
             let Some((due, approval)) = self.due(id, known, now) else { continue };
             if !self.providers().take(id) {

@@ -57,7 +57,7 @@ impl Site {
             what: "the site's certificate authority".to_owned(),
             then: "no endpoint can reach this appliance from then on".to_owned(),
         });
-        let reach = clock::now().saturating_add(RADAR_REACH).unwrap_or(Timestamp::MAX);
+        let reach = self.now().saturating_add(RADAR_REACH).unwrap_or(Timestamp::MAX);
         endings.retain(|ending| ending.at <= reach);
         endings.sort();
         Ok(endings)
@@ -104,7 +104,7 @@ impl Site {
 
     /// The first of the endpoints' certificates to end, and how many do within reach.
     fn certificates_ending(&self) -> Result<Option<Ending>, Error> {
-        let now = clock::now();
+        let now = self.now();
         let reach = now.saturating_add(RADAR_REACH).unwrap_or(Timestamp::MAX);
         let all = self.heart().views().rows(rows::CERTIFICATES, b"", CERTIFICATES_MAX);
         let ends = |(_, value): &(Vec<u8>, serde_json::Value)| {

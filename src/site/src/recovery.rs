@@ -6,7 +6,7 @@
 
 use crate::{Error, Folder, Held, Site};
 use api::CheckIn;
-use durable::{Disk, RealDisk};
+use durable::Disk;
 use ids::{Digest, SiteName, Timestamp};
 use merkle::{Checkpoint, verify_consistency};
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,7 @@ impl Site {
             Err(error) => return Err(error),
         };
         let path = self.folder().recovery().join(name);
-        let written = RealDisk.write_atomic(&path, note.as_bytes());
+        let written = self.disk().write_atomic(&path, note.as_bytes());
         written.map_err(|source| Error::Folder { path, source })
     }
 
@@ -130,7 +130,7 @@ impl Site {
     /// The newest checkpoint that endpoints hold, as far as they have said.
     pub(crate) fn newest_held(&self) -> Result<Option<Held>, Error> {
         let path = self.folder().recovery().join("held");
-        match RealDisk.read(&path) {
+        match self.disk().read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::Folder { path, source }),
             Ok(bytes) => self.judge_held(&String::from_utf8_lossy(&bytes)).map(Some),

@@ -4,7 +4,7 @@
 //! ledger (`state/seen.json`), and what is lost of it comes back with the next check-ins.
 
 use crate::{Error, Site, audit::Witness};
-use durable::{Disk, FileBlobs, RealDisk};
+use durable::FileBlobs;
 use fleet::Standing;
 use ids::{Digest, EndpointName, RecordId, Timestamp};
 use ledger::Log;
@@ -163,12 +163,12 @@ impl Site {
     /// The log as it was published last.
     pub(crate) fn published_log(&self) -> Result<Log, Error> {
         let path = self.folder().ledger().join("checkpoint");
-        let note = RealDisk.read(&path).map_err(|source| Error::Folder { path, source })?;
+        let note = self.disk().read(&path).map_err(|source| Error::Folder { path, source })?;
         let mut known = held(&self.roster().log);
         if let Some(log) = known.as_ref().filter(|log| log.note().as_bytes() == note) {
             return Ok(log.clone());
         }
-        let blobs = FileBlobs::new(Arc::new(RealDisk), self.folder().ledger());
+        let blobs = FileBlobs::new(Arc::clone(self.shared_disk()), self.folder().ledger());
         let log = Log::read(Arc::new(blobs), self.log_key()).map_err(Error::OpenLedger)?;
         *known = Some(log.clone());
         Ok(log)
@@ -256,13 +256,13 @@ impl Site {
         let seen = held(&self.roster().seen).clone();
         let bytes = serde_json::to_vec(&seen.into_iter().collect::<Vec<_>>());
         let path = self.seen_file();
-        let written = RealDisk.write_atomic(&path, &bytes.map_err(Error::State)?);
+        let written = self.disk().write_atomic(&path, &bytes.map_err(Error::State)?);
         written.map_err(|source| Error::Folder { path, source })
     }
 
     /// Reads what was written down; what cannot be read is not there.
     pub(crate) fn recall_seen(&self) {
-        let bytes = RealDisk.read(&self.seen_file()).unwrap_or_default();
+        let bytes = self.disk().read(&self.seen_file()).unwrap_or_default();
         let mut seen: Vec<(RecordId, Seen)> = serde_json::from_slice(&bytes).unwrap_or_default();
         // What was held of the log before this epoch says nothing of this one.
         let origin = self.log_key().name();

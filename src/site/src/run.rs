@@ -1,6 +1,6 @@
 //! Runs: drawn up, started, held back, looked at. What an endpoint is told of its run is [`Site::run_orders`].
 
-use crate::{Error, Site, Wish, clock, keys, rows};
+use crate::{Error, Site, Wish, keys, rows};
 use api::RunOrders;
 use fleet::{
     Actor, Brake, Command, Endpoint, Fact, Finding, JobPhase, NewRun, Resolution, RingPlace,
@@ -104,7 +104,7 @@ impl Site {
         let findings = self.lint(&wish)?;
         let draft = self.draft_statement(wish)?;
         let approval = Approval::unverified(&draft).map_err(Error::Denied)?;
-        let run = keys::record_id(clock::now())?;
+        let run = keys::record_id(self.now())?;
         let record = self.commit(json!({ "draft": draft, "findings": findings }))?;
         let plan = RunCommand::Plan {
             run: run.clone(),
@@ -246,7 +246,7 @@ impl Site {
     /// # Errors
     /// [`Error::Ledger`].
     pub fn end_due_runs(&self) -> Result<(), Error> {
-        let now = clock::now();
+        let now = self.now();
         if self.restored().is_some() || !self.state().runs.values().any(|r| r.not_after <= now) {
             return Ok(());
         }
@@ -259,9 +259,9 @@ impl Site {
     /// [`Error::Views`].
     pub fn runs(&self) -> Result<Vec<RunStatus>, Error> {
         let rows = self.heart().views().rows(rows::RUNS, b"", RUNS_MAX).map_err(Error::Views)?;
-        let state = self.state();
+        let (state, now) = (self.state(), self.now());
         let mut runs: Vec<RunStatus> =
-            known(&rows).into_iter().map(|known| run_status(&state, known)).collect();
+            known(&rows).into_iter().map(|known| run_status(&state, known, now)).collect();
         runs.reverse();
         Ok(runs)
     }
@@ -330,7 +330,7 @@ impl Site {
 
     /// The run that begins with an approval which nobody had planned.
     pub(crate) fn new_run(&self, approval: &Approval) -> Result<NewRun, Error> {
-        let (run, members) = (keys::record_id(clock::now())?, self.joining(approval)?);
+        let (run, members) = (keys::record_id(self.now())?, self.joining(approval)?);
         Ok(NewRun { run, members, brake: Brake::default() })
     }
 
@@ -354,7 +354,7 @@ impl Site {
         let begun = |job: &&fleet::Job| job.end.is_none() && job.phase >= JobPhase::Applying;
         let under_way = known.job.as_ref().filter(begun).map(|job| job.approval);
         let approval = &under_way.or(newest)?;
-        let (state, now) = (self.state(), clock::now());
+        let (state, now) = (self.state(), self.now());
         let run = known.run.clone()?;
         let held = state.may_begin(known, approval, now).err();
         let own = known.job.as_ref().filter(|job| job.approval == *approval);
@@ -372,10 +372,10 @@ impl Site {
     }
 }
 
-fn run_status(state: &State, known: Known) -> RunStatus {
+fn run_status(state: &State, known: Known, now: Timestamp) -> RunStatus {
     let live = state.runs.get(&known.run);
     let started = live.filter(|run| run.standing == RunStanding::Started && !run.unsoaked);
-    let holds = started.and_then(|run| state.soaked(&run.ring, &run.views, clock::now()).err());
+    let holds = started.and_then(|run| state.soaked(&run.ring, &run.views, now).err());
     RunStatus {
         stands: live.map_or_else(|| ended(known.end), |run| run.standing.word()).to_owned(),
         waits_for: holds.map(|hold| hold.to_string()),

@@ -7,9 +7,8 @@
 use crate::{
     Error, SessionStatus, Site,
     account::secrets::{self, Authenticator, Secrets},
-    clock, keys,
+    keys,
 };
-use durable::RealDisk;
 use fleet::{AccountCommand, Actor, Command, Credential, Door, Operation, Role, SignOutCause};
 use ids::{Digest, PersonId, RecordId, Timestamp};
 use jiff::SignedDuration;
@@ -185,13 +184,13 @@ impl Site {
     /// # Errors
     /// [`Error::SignIn`], the same whatever was wrong; [`Error::SlowDown`] after too many of these.
     pub fn sign_in(&self, person: &str, password: &str, number: &str) -> Result<String, Error> {
-        let now = clock::now();
+        let now = self.now();
         let person: PersonId = person.trim().to_lowercase().parse().map_err(|_| Error::SignIn)?;
         self.sessions().may_try(&person, now)?;
         let site = self.name()?;
         let ready = self.state().accounts.get(&person).is_some_and(fleet::Account::is_ready);
         let kept = if ready {
-            secrets::read(&RealDisk, self.folder(), &person)?
+            secrets::read(self.disk(), self.folder(), &person)?
         } else {
             Secrets::default()
         };
@@ -206,13 +205,13 @@ impl Site {
         };
         known.used = step;
         let kept = Secrets { authenticator: Some(known), ..kept };
-        secrets::write(&RealDisk, self.folder(), &person, &kept)?;
+        secrets::write(self.disk(), self.folder(), &person, &kept)?;
         self.sessions().forgive(&person);
         self.begin_session(person)
     }
 
     fn begin_session(&self, person: PersonId) -> Result<String, Error> {
-        let now = clock::now();
+        let now = self.now();
         let role =
             self.state().accounts.get(&person).and_then(|known| known.roles.first().copied());
         let actor = Actor::Person {
@@ -235,7 +234,7 @@ impl Site {
     /// # Errors
     /// [`Error::SignIn`] and [`Error::SlowDown`]; [`Error::Input`] for the first one's id or name.
     pub fn use_code(&self, person: &str, code: &str, name: &str) -> Result<String, Error> {
-        let now = clock::now();
+        let now = self.now();
         let first = self.first_code();
         let parsed = person.trim().to_lowercase().parse::<PersonId>();
         let person = match (parsed, &first) {
@@ -249,7 +248,7 @@ impl Site {
             Some(shown) => secrets::code_digest(shown) == given,
             None => {
                 let until = self.state().accounts.get(&person).and_then(|known| known.code_until);
-                let kept = secrets::read(&RealDisk, self.folder(), &person)?.code;
+                let kept = secrets::read(self.disk(), self.folder(), &person)?.code;
                 until.is_some_and(|until| now < until)
                     && kept.is_some_and(|kept| kept.sha256 == given && now < kept.until)
             }
@@ -278,7 +277,7 @@ impl Site {
     /// Who chooses with this token, and the authenticator that is offered.
     #[must_use]
     pub fn choosing(&self, token: &str) -> Option<Choosing> {
-        let (site, now) = (self.name().ok()?, clock::now());
+        let (site, now) = (self.name().ok()?, self.now());
         let held = self.sessions().held();
         let pending = held.choosing.get(&Digest::of(token.as_bytes())).filter(|p| now < p.until)?;
         let Pending { person, authenticator, .. } = pending;
@@ -295,7 +294,7 @@ impl Site {
     /// [`Error::SignIn`] for a token that does not count, [`Error::Input`] for a password that may not be or a number
     /// that is not the authenticator's: both can be tried again.
     pub fn choose(&self, token: &str, password: &str, number: &str) -> Result<String, Error> {
-        let now = clock::now();
+        let now = self.now();
         let known = Digest::of(token.as_bytes());
         let (person, first, mut authenticator) = {
             let held = self.sessions().held();
@@ -322,7 +321,7 @@ impl Site {
         };
         let chosen =
             Secrets { code: None, password: Some(password), authenticator: Some(authenticator) };
-        secrets::write(&RealDisk, self.folder(), &person, &chosen)?;
+        secrets::write(self.disk(), self.folder(), &person, &chosen)?;
         for credential in [Credential::Password, Credential::Authenticator] {
             let set = AccountCommand::SetCredential { person: person.clone(), credential };
             self.heart().ask(Actor::Appliance, Command::Account(set))?;
@@ -338,7 +337,7 @@ impl Site {
         }
         let record = self.commit(json!({ "person": person, "name": name }))?;
         let roles = BTreeSet::from([Role::Administrator]);
-        let now = clock::now();
+        let now = self.now();
         let code_until = now.checked_add(CHOOSING_LIFE).unwrap_or(now);
         let set = AccountCommand::Set { person: person.clone(), roles, record };
         let reset = AccountCommand::Reset { person: person.clone(), code_until };
@@ -352,7 +351,7 @@ impl Site {
     /// Who is signed in with this token; that they asked is kept as of now.
     #[must_use]
     pub fn session(&self, token: &str) -> Option<Session> {
-        let now = clock::now();
+        let now = self.now();
         let open = {
             let mut held = self.sessions().held();
             let open = held.open.get_mut(&Digest::of(token.as_bytes()))?;
@@ -429,7 +428,7 @@ impl Site {
     /// # Errors
     /// [`Error::Ledger`] or [`Error::Stopped`].
     pub fn end_old_sessions(&self) -> Result<(), Error> {
-        let now = clock::now();
+        let now = self.now();
         let over = self.take_sessions(|open| open.over(now));
         over.into_iter()
             .try_for_each(|(open, cause)| self.say_ended(&Actor::Appliance, open, cause))

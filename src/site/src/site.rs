@@ -1,9 +1,9 @@
 //! The open appliance: its folder, its writer, its stores and what it serves.
 
 use crate::{
-    Error, Folder, Restored, Revoked, SiteCa, SourceView,
+    Clock, Error, Folder, Restored, Revoked, SiteCa, SourceView,
     applies::Applies,
-    clock, epoch, folder,
+    epoch, folder,
     heart::{self, Heart, Writer},
     keys,
     provider::Providers,
@@ -16,7 +16,7 @@ use crate::{
 };
 use durable::{Disk, RealDisk};
 use fleet::{Actor, Command, Event, Fact, State};
-use ids::{Digest, SourceId};
+use ids::{Digest, SourceId, Timestamp};
 use ledger::{FileLedger, Ledger};
 use merkle::{KeyKind, VerifierKey};
 use sandbox::Reader;
@@ -31,9 +31,28 @@ use views::{Identity, Views};
 /// Entries read at once while replaying.
 const REPLAY_CHUNK: u64 = 1024;
 
+/// What a site stands on: the disk that all of its files are on, but for its lock and its views, which are made
+/// anew at will; and the clock that it goes by.
+#[derive(Clone)]
+pub struct Ground {
+    /// The disk.
+    pub disk: Arc<dyn Disk>,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl Ground {
+    /// This machine's own.
+    #[must_use]
+    pub fn real() -> Self {
+        Self { disk: Arc::new(RealDisk), clock: Clock::system() }
+    }
+}
+
 /// The open appliance. One process has it at a time.
 pub struct Site {
     folder: Folder,
+    ground: Ground,
     heart: Heart,
     writer: Mutex<Option<JoinHandle<()>>>,
     store: Store,
@@ -59,19 +78,32 @@ impl Site {
     /// # Errors
     /// [`Error::InUse`], [`Error::NotFounded`], [`Error::OpenLedger`], or what else is broken.
     pub fn open(folder: &Folder, prober: Option<process::Command>) -> Result<Self, Error> {
-        if !folder.is_founded() {
+        Self::open_on(folder, prober, Ground::real())
+    }
+
+    /// The same on another ground: a simulation's.
+    ///
+    /// # Errors
+    /// As [`Site::open`].
+    pub fn open_on(
+        folder: &Folder,
+        prober: Option<process::Command>,
+        ground: Ground,
+    ) -> Result<Self, Error> {
+        if !folder.is_founded(ground.disk.as_ref()) {
             return Err(Error::NotFounded { path: folder.path().to_owned() });
         }
         let lock = folder.lock()?;
-        Self::open_locked(folder, lock, prober)
+        Self::open_locked(folder, lock, prober, ground)
     }
 
     pub(crate) fn open_locked(
         folder: &Folder,
         lock: folder::Lock,
         prober: Option<process::Command>,
+        ground: Ground,
     ) -> Result<Self, Error> {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let disk = Arc::clone(&ground.disk);
         epoch::finish(disk.as_ref(), folder)?;
         let restored = Restored::load(disk.as_ref(), folder)?;
         let reserve = folder.path().join("reserve");
@@ -91,11 +123,20 @@ impl Site {
             Evidence::open(Arc::clone(&disk), &folder.evidence()).map_err(Error::Store)?;
         heart::keep_reserve(disk.as_ref(), &reserve);
         let (founded, writable) = (state.site.is_some(), restored.is_none());
-        let views = Arc::new(views);
-        let (heart, thread) =
-            Heart::start(Writer { ledger, state, views, snapshots, disk, reserve, restored });
+        let (views, clock) = (Arc::new(views), ground.clock.clone());
+        let (heart, thread) = Heart::start(Writer {
+            ledger,
+            state,
+            views,
+            snapshots,
+            disk,
+            reserve,
+            restored,
+            clock,
+        });
         let site = Self {
             folder: folder.clone(),
+            ground,
             heart,
             writer: Mutex::new(Some(thread)),
             store,
@@ -158,6 +199,22 @@ impl Site {
     #[must_use]
     pub fn folder(&self) -> &Folder {
         &self.folder
+    }
+
+    /// Now, by the clock that the site goes by.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.ground.clock.now()
+    }
+
+    /// The disk that the site's files are on.
+    #[must_use]
+    pub fn disk(&self) -> &dyn Disk {
+        self.ground.disk.as_ref()
+    }
+
+    pub(crate) fn shared_disk(&self) -> &Arc<dyn Disk> {
+        &self.ground.disk
     }
 
     /// The writer.
@@ -236,7 +293,7 @@ impl Site {
     /// # Errors
     /// [`Error::Authority`].
     pub fn authority(&self) -> Result<SiteCa, Error> {
-        SiteCa::load_or_create(&RealDisk, &self.folder.keys(), &self.name()?, clock::now())
+        SiteCa::load_or_create(self.disk(), &self.folder.keys(), &self.name()?, self.now())
             .map_err(Error::Authority)
     }
 

@@ -3,7 +3,7 @@
 //! The appliance holds no administrator's key: it drafts, people sign elsewhere, and what comes back is
 //! judged by `trust` against the whole chain before it counts.
 
-use crate::{Error, Site, clock};
+use crate::{Error, Site};
 use fleet::{Actor, Command};
 use ids::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -56,9 +56,9 @@ impl Chain {
     }
 
     /// The newest one, for people.
-    fn status(&self) -> Option<SiteRootStatus> {
+    fn status(&self, now: Timestamp) -> Option<SiteRootStatus> {
         let (newest, pinned) = self.newest.as_ref()?;
-        let left = newest.not_after.duration_since(clock::now());
+        let left = newest.not_after.duration_since(now);
         let days_left = left.as_hours().div_euclid(24);
         Some(SiteRootStatus { root: SiteRoot::clone(newest), pinned: *pinned, days_left })
     }
@@ -82,7 +82,7 @@ impl Site {
             schema: 1,
             site: self.name()?,
             generation: newest.map_or(0, |root| root.generation) + 1,
-            issued_at: clock::now(),
+            issued_at: self.now(),
             not_after: draft.not_after,
             administrators: draft.administrators,
             approvers: draft.approvers,
@@ -116,7 +116,7 @@ impl Site {
             let root = judged.map_err(Error::Denied)?;
             self.recover_with(actor, envelope, &root, &chain, held)?;
             chain.push(root, pinned);
-            return chain.status().ok_or_else(|| Error::Input(ABSENT.to_owned()));
+            return chain.status(self.now()).ok_or_else(|| Error::Input(ABSENT.to_owned()));
         }
         if !held.is_empty() {
             let message = "this appliance was not restored, so no epoch is opened and nothing was \
@@ -145,7 +145,7 @@ impl Site {
     /// # Errors
     /// [`Error::Store`] or [`Error::Denied`] when what is kept is damaged.
     pub fn site_root(&self) -> Result<Option<SiteRootStatus>, Error> {
-        Ok(self.site_roots()?.status())
+        Ok(self.site_roots()?.status(self.now()))
     }
 
     /// The newest root and the fingerprint of the first.

@@ -1,7 +1,7 @@
 //! How the site stands under its policies, at a glance: counted in one pass, without a row for each update of
 //! each endpoint.
 
-use crate::{Error, Site, clock, level::facts_of};
+use crate::{Error, Site, level::facts_of};
 use fleet::{Policy, PolicyStatus, UpdateFacts};
 use ids::{Digest, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ impl Site {
     /// # Errors
     /// [`Error::Store`] when a catalogue or a name cannot be read.
     pub fn policy_standings(&self) -> Result<Vec<PolicyStanding>, Error> {
-        let (state, now) = (self.state(), clock::now());
+        let (state, now) = (self.state(), self.now());
         let mut standings: Vec<PolicyStanding> = state
             .policies
             .values()

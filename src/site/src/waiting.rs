@@ -1,6 +1,6 @@
 //! What waits for whom: what people have to do next, so that nothing stands still unseen.
 
-use crate::{Error, Site, clock, endpoint_list::undecided};
+use crate::{Error, Site, endpoint_list::undecided};
 use fleet::{Role, RunStanding, Standing};
 use ids::{EndpointName, RecordId, RingName};
 
@@ -51,7 +51,7 @@ impl Site {
     /// # Errors
     /// [`Error::Store`] when an endpoint's name cannot be read.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
-        let (state, now) = (self.state(), clock::now());
+        let (state, now) = (self.state(), self.now());
         let mut waiting = Vec::new();
         let (mut pending, mut doubting, mut names) = (0, 0, Vec::new());
         for known in state.endpoints.values().filter(|e| e.standing != Standing::Retired) {

@@ -1,6 +1,6 @@
 //! Maintenance windows: set, removed, looked at, and worked out for an approval.
 
-use crate::{Error, Site, Wish, clock};
+use crate::{Error, Site, Wish};
 use fleet::{Actor, Command, Odd, Window, WindowCommand, WindowError};
 use ids::{EndpointName, RingName, Timestamp, WindowName};
 use jiff::SignedDuration;
@@ -94,7 +94,7 @@ impl Site {
         window: &Window,
         max: usize,
     ) -> Result<WindowStatus, Error> {
-        let (next, broken) = match openings(window, clock::now(), max) {
+        let (next, broken) = match openings(window, self.now(), max) {
             Ok(next) => (next, None),
             Err(why) => (Vec::new(), Some(why.to_string())),
         };

@@ -196,7 +196,9 @@ pub(crate) fn write(
     let bytes = serde_json::to_vec_pretty(secrets).map_err(Error::State)?;
     let write = || {
         disk.create_dir_all(&folder.accounts())?;
-        disk.write_atomic(&path, &bytes)
+        disk.keep_private(&folder.accounts())?;
+        disk.write_atomic(&path, &bytes)?;
+        disk.keep_private(&path)
     };
     write().map_err(|source| Error::Folder { path: path.clone(), source })
 }

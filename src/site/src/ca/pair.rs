@@ -4,7 +4,7 @@ use super::CaError;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use durable::Disk;
 use rcgen::KeyPair;
-use std::{fs::Permissions, io, os::unix::fs::PermissionsExt, path::Path};
+use std::{io, path::Path};
 use x509_parser::{certificate::X509Certificate, pem::Pem, prelude::FromDer};
 
 pub(super) fn pem(label: &str, der: &[u8]) -> String {
@@ -20,7 +20,7 @@ pub(super) fn pem(label: &str, der: &[u8]) -> String {
 pub(super) fn make_private_dir(disk: &dyn Disk, dir: &Path) -> Result<(), CaError> {
     let failed = |source| CaError::Write { path: dir.to_owned(), source };
     disk.create_dir_all(dir).map_err(failed)?;
-    std::fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(failed)
+    disk.keep_private(dir).map_err(failed)
 }
 
 /// One file for both, so that no crash leaves a certificate without its key.
@@ -34,7 +34,7 @@ pub(super) fn write_pair(
     let failed = |source| CaError::Write { path: path.to_owned(), source };
     disk.write_atomic(path, text.as_bytes()).map_err(failed)?;
     // Until here the folder kept others out.
-    std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)
+    disk.keep_private(path).map_err(failed)
 }
 
 pub(super) type Pair = (Vec<u8>, KeyPair);
