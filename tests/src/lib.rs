@@ -26,7 +26,7 @@ pub mod swarm;
 mod workshop;
 
 pub use appliance::{Appliance, Served};
-pub use browser::Browser;
+pub use browser::{Browser, Page};
 pub use command::{Said, run, run_within};
 pub use debian::{Debian, Mounted};
 pub use here::{Client, Here};

@@ -5,6 +5,7 @@
 
 mod airgap;
 mod closure;
+mod console;
 mod decide;
 mod endless;
 mod hostile;
