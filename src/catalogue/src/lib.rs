@@ -6,8 +6,10 @@
 //!
 //! Sizes are bytes, times RFC 3339 UTC with a resolution of one second.
 
+mod advice;
 mod update;
 
+pub use advice::{Advice, CveAdvice, Risk};
 pub use update::{ReleaseBasis, Update, UpdatePayload};
 
 use ids::{Digest, SourceId, Timestamp};
@@ -37,6 +39,9 @@ pub struct Catalogue {
     pub updates: Vec<Update>,
     /// What the selection could not promise, e.g. an upgrade that would remove a package.
     pub notes: Vec<String>,
+    /// What public lists say of the CVEs that the updates name; absent where the collector had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<Advice>,
 }
 
 /// A vendor's stream in the vendor's own words.

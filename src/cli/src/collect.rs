@@ -5,7 +5,7 @@ use crate::{
     screen::{Screen, bytes},
 };
 use clap::Args;
-use collect::{Collection, Machine, Receipt, Request, Selection, Settings};
+use collect::{Collection, Lists, Machine, Receipt, Request, Selection, Settings};
 use ids::Fault;
 use sandbox::Reader;
 use std::{
@@ -41,6 +41,13 @@ pub(crate) struct Collect {
     /// A site's receipt: what it holds is not fetched again.
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
+    /// CISA's list of known exploited vulnerabilities (`known_exploited_vulnerabilities.json`).
+    #[arg(long, value_name = "FILE.json")]
+    kev: Option<PathBuf>,
+    /// SSVC decision points by CVE: `{"as_of": "2026-11-20T00:00:00Z", "cves": {"CVE-2026-1":
+    /// {"automatable": "yes", "technical_impact": "total"}}}`.
+    #[arg(long, value_name = "FILE.json")]
+    ssvc: Option<PathBuf>,
     /// A folder of vendors' keyrings that goes before the machine's own.
     #[arg(long, value_name = "FOLDER")]
     keyrings: Option<PathBuf>,
@@ -69,6 +76,7 @@ impl Collect {
             keyrings: self.keyrings,
             selection: Selection { machines, packages, needs, all },
             receipt: self.receipt.as_deref().map(Receipt::read).transpose()?,
+            lists: Lists::read(self.kev.as_deref(), self.ssvc.as_deref())?,
             now: site::now(),
         };
         let collection = collect_now(&request, screen)?;

@@ -6,7 +6,7 @@ use crate::{
     screen::Screen,
 };
 use clap::Subcommand;
-use fleet::{Level, LevelRow, LevelStatus, PolicyStatus};
+use fleet::{Deadline, FactAsked, Level, LevelRow, LevelStatus, PolicyStatus};
 use ids::{PolicyName, Timestamp};
 use site::{LevelReport, PolicyReport, PolicyRow};
 use std::{fmt::Write as _, path::PathBuf};
@@ -102,18 +102,11 @@ fn open(report: &PolicyReport) -> String {
         counts.iter().map(|(status, count)| format!("{count} {}", status.word())).collect();
     let counted = if counted.is_empty() { "nothing".to_owned() } else { counted.join(", ") };
     let _ = writeln!(text, "Open on endpoints: {counted}.");
+    if report.forensic_triage > 0 {
+        let _ = writeln!(text, "Forensic triage is asked for, too, by {}.", report.forensic_triage);
+    }
     for row in rows {
-        let PolicyRow { endpoint, package, installed, fixed, deadline, status, .. } = row;
-        let due = deadline.as_ref().map_or_else(String::new, |deadline| {
-            format!("; due {} by {}", at(deadline.due_at), deadline.rule)
-        });
-        let alarm = if *status == PolicyStatus::Overdue { "ALARM " } else { "" };
-        let _ = writeln!(
-            text,
-            "  {alarm}{endpoint}: {package} {installed} -> {fixed}, released {}: {}{due}",
-            at(row.released_at),
-            status.word()
-        );
+        let _ = writeln!(text, "  {}", line(row));
     }
     for (name, why) in &report.untold {
         let _ = writeln!(text, "What {name} lacks cannot be told: {why}");
@@ -121,23 +114,77 @@ fn open(report: &PolicyReport) -> String {
     for name in &report.elected_out {
         let _ = writeln!(text, "Not counted, since it is elected out: {name}");
     }
-    let _ = write!(
-        text,
-        "Severity, CVSS, KEV and SSVC are not at hand here: what is unknown is taken as the worse. What is \
-         effective already is not listed.\nBasis: {}",
-        policy.basis
+    let _ = writeln!(text, "{}", assumed(report));
+    let _ = write!(text, "What is effective already is not listed.\nBasis: {}", policy.basis);
+    text
+}
+
+/// A row in one line.
+fn line(row: &PolicyRow) -> String {
+    let PolicyRow { endpoint, package, installed, fixed, deadline, status, .. } = row;
+    let alarm = if *status == PolicyStatus::Overdue { "ALARM " } else { "" };
+    let mut text = format!(
+        "{alarm}{endpoint}: {package} {installed} -> {fixed}, released {}: {}",
+        at(row.released_at),
+        status.word()
     );
+    // Writing to a String cannot fail.
+    if let Some(deadline) = deadline {
+        let due = match deadline.due_at {
+            Some(due_at) => at(Some(due_at)),
+            None => "with the next upgrade".to_owned(),
+        };
+        let triage = if deadline.forensic_triage { " and forensic triage" } else { "" };
+        let _ = write!(text, "; due {due}{triage} by {}", deadline.rule);
+    }
+    if let Some(cve) = &row.decided_by {
+        let _ = write!(text, " for {cve}");
+    }
+    if !row.taken_as_worse.is_empty() {
+        let _ = write!(text, "; unknown, taken as the worse: {}", words(row).join(", "));
+    }
+    text
+}
+
+fn words(row: &PolicyRow) -> Vec<&'static str> {
+    row.taken_as_worse.iter().map(|fact| fact.word()).collect()
+}
+
+/// What is not known, in how many rows, and how old the lists are by which it was judged.
+fn assumed(report: &PolicyReport) -> String {
+    let counted = |(fact, count): (&FactAsked, &u64)| format!("{} in {count}", fact.word());
+    let unknown: Vec<String> = report.taken_as_worse.iter().map(counted).collect();
+    let mut text = if unknown.is_empty() {
+        "Everything that the policy asks for is known.".to_owned()
+    } else {
+        format!("Unknown, and taken as the worse: {} of {}.", unknown.join(", "), report.rows.len())
+    };
+    let oldest =
+        |date: fn(&PolicyRow) -> Option<Timestamp>| report.rows.iter().filter_map(date).min();
+    for (name, date) in [
+        ("known exploited vulnerabilities (KEV)", oldest(|row| row.kev_as_of)),
+        ("SSVC decision points", oldest(|row| row.ssvc_as_of)),
+    ] {
+        if date.is_some() {
+            let _ = write!(text, " The list of {name} is of {}.", at(date));
+        }
+    }
     text
 }
 
 fn table(report: &PolicyReport) -> String {
     let mut text = String::from(
         "endpoint,ring,package,installed_version,fixed_version,cve_ids,released_at,deadline_rule,due_at,\
-         status,policy_id,as_of_log_seq\n",
+         forensic_triage,decided_by,kev_as_of,ssvc_as_of,taken_as_worse,status,policy_id,as_of_log_seq\n",
     );
     for row in &report.rows {
         let cves = row.cves.as_ref().map_or_else(|| "unknown".to_owned(), |cves| cves.join(" "));
         let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+        let deadline = row.deadline.as_ref();
+        let due = |deadline: &Deadline| {
+            deadline.due_at.map_or_else(|| "next upgrade".to_owned(), |at| at.to_string())
+        };
+        let triage = |deadline: &Deadline| if deadline.forensic_triage { "yes" } else { "no" };
         let cells = [
             row.endpoint.to_string(),
             row.ring.to_string(),
@@ -146,8 +193,13 @@ fn table(report: &PolicyReport) -> String {
             row.fixed.clone(),
             cves,
             time(row.released_at),
-            row.deadline.as_ref().map(|deadline| deadline.rule.clone()).unwrap_or_default(),
-            time(row.deadline.as_ref().and_then(|deadline| deadline.due_at)),
+            deadline.map(|deadline| deadline.rule.clone()).unwrap_or_default(),
+            deadline.map(due).unwrap_or_default(),
+            deadline.map(triage).unwrap_or_default().to_owned(),
+            row.decided_by.clone().unwrap_or_default(),
+            time(row.kev_as_of),
+            time(row.ssvc_as_of),
+            words(row).join(" ").to_lowercase(),
             row.status.word().to_lowercase(),
             report.policy.name.to_string(),
             report.entries.to_string(),

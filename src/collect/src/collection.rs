@@ -1,7 +1,7 @@
 //! One run: every source's release file, indexes, selection, payloads and catalogue.
 
 use crate::{
-    Error, changes,
+    Error, Lists, changes,
     depot::Depot,
     fetch::{Fetched, Tools, Wanted, must},
     indexes,
@@ -41,6 +41,8 @@ pub struct Request {
     pub selection: Selection,
     /// What the site holds already.
     pub receipt: Option<Receipt>,
+    /// What is publicly known of vulnerabilities.
+    pub lists: Lists,
     /// The moment at which signatures and dates are judged.
     pub now: Timestamp,
 }
@@ -274,7 +276,9 @@ async fn finish(
     tools.progress.step(&format!("Reading changelogs of {}", stream.id));
     let date = stream.signed.release.date;
     let updates = changes::updates(tools, reader, &taken, chosen, &stream.history, date).await?;
+    let advice = request.lists.advice(&updates);
     let catalogue = stream.catalogue(request.now, &taken, updates, chosen);
+    let catalogue = Catalogue { advice, ..catalogue };
     keep(&request.folder, catalogue, held_by_site)
 }
 
@@ -322,6 +326,7 @@ impl Stream {
             files,
             updates,
             notes: chosen.notes.iter().chain(&self.notes).cloned().collect(),
+            advice: None,
         }
     }
 }

@@ -14,6 +14,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A list about vulnerabilities is not usable.
+    #[error("the list {} cannot be used: {reason}; nothing was collected", .path.display())]
+    List {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// No mirror is named, neither in the settings nor by this machine.
     #[error(
         "no mirror is known for {suite}: name one with `mirror = \"https://...\"` in the settings, \
@@ -188,6 +196,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Settings { .. }
+            | Self::List { .. }
             | Self::NoMirror { .. }
             | Self::Unconfigured
             | Self::NoKeyring { .. }

@@ -11,6 +11,7 @@
 //! Everything is resumable: a run that was killed goes on where it was, and a run with nothing new
 //! asks only for the release files.
 
+mod advice;
 mod changes;
 mod collection;
 mod depot;
@@ -27,6 +28,7 @@ mod select;
 mod settings;
 mod solve;
 
+pub use advice::Lists;
 pub use collection::{CollectedSource, Collection, Request, Summary, collect};
 pub use depot::payload_path;
 pub use error::Error;

@@ -5,7 +5,7 @@
 mod support;
 
 use catalogue::FileKind;
-use collect::{Error, Receipt, payload_path};
+use collect::{Error, Lists, Receipt, payload_path};
 use ids::Fault;
 use sandbox::Compression;
 use std::{fs, io::Write, process::Command};
@@ -39,6 +39,40 @@ fn collects_genuine_updates_and_asks_for_nothing_twice() {
     assert_eq!(mirror.asked(), [(TOP.to_owned(), 304)]);
     assert!(!second.sources[0].changed, "{:?}", second.summary);
     assert_eq!(second.summary.fetched_files, 0);
+}
+
+#[test]
+fn public_lists_ride_in_the_catalogue() {
+    let real = Real::load();
+    let mirror = Mirror::serve(real.files.clone());
+    let folder = tempfile::tempdir().unwrap();
+    let mut request = real.request(&mirror, folder.path());
+    let plain = run(&request).unwrap();
+    let known = plain.sources[0].catalogue.updates[0].cves.clone().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let list = |date: &str| {
+        let text = format!(
+            r#"{{"dateReleased": "{date}", "count": 2, "vulnerabilities":
+            [{{"cveID": "{}", "dueDate": "2026-12-01"}}, {{"cveID": "CVE-1999-0001"}}]}}"#,
+            known[0]
+        );
+        fs::write(path("kev.json"), text).unwrap();
+        Lists::read(Some(&path("kev.json")), None).unwrap()
+    };
+    request.lists = list("2026-11-20T15:00:00Z");
+    let listed = run(&request).unwrap();
+    let advice = listed.sources[0].catalogue.advice.clone().unwrap();
+    assert!(listed.sources[0].changed, "it says more than before");
+    assert_eq!(advice.kev_as_of.unwrap().to_string(), "2026-11-20T15:00:00Z");
+    let named: Vec<&String> = advice.cves.keys().collect();
+    assert_eq!(named, [&known[0]], "of the list, only what an update names");
+    assert!(advice.cves[&known[0]].kev && advice.ssvc_as_of.is_none());
+    assert!(!run(&request).unwrap().sources[0].changed);
+    request.lists = list("2026-11-21T15:00:00Z");
+    assert!(run(&request).unwrap().sources[0].changed, "a newer list is news");
+    let error = Lists::read(None, Some(&path("kev.json"))).unwrap_err();
+    assert_eq!(error.fault(), Fault::Input);
+    assert!(told(&error).contains("kev.json cannot be used"), "{}", told(&error));
 }
 
 #[test]

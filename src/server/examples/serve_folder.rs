@@ -84,6 +84,7 @@ fn take(store: &Store, folder: &Path) -> Result<Shelf, Box<dyn Error>> {
         files,
         updates: Vec::new(),
         notes: Vec::new(),
+        advice: None,
     };
     let mut shelf = Shelf::default();
     shelf.add(Arc::new(SourceView::new(1, &catalogue, None)));

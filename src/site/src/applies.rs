@@ -5,7 +5,11 @@
 //! share the indexes that did not change between them, and inventories the packages that they have in
 //! common; answers are kept as long as no package of theirs is offered otherwise.
 
-use crate::{Error, Site, approval::KnownUpdates, vendor};
+use crate::{
+    Error, Site,
+    approval::{KnownUpdate, KnownUpdates},
+    vendor,
+};
 use fleet::{Refused, Standing};
 use ids::{Digest, EndpointName, RecordId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -96,6 +100,9 @@ pub struct MissingUpdate {
     pub released_at: Option<Timestamp>,
     /// CVE ids that its changelog names; `None` is unknown, not none.
     pub cves: Option<Vec<String>>,
+    /// Its update in the catalogue, for whoever judges it.
+    #[serde(skip)]
+    pub(crate) known: Option<KnownUpdate>,
 }
 
 impl Indexed {
@@ -351,8 +358,9 @@ fn dressed(all: &[Applicable], known: &KnownUpdates) -> Vec<MissingUpdate> {
             installed: update.installed().to_owned(),
             candidate: candidate.version.clone(),
             held: update.held(),
-            released_at: told.map(|(released_at, _)| *released_at),
-            cves: told.and_then(|(_, cves)| cves.clone()),
+            released_at: told.map(|known| known.update.released_at),
+            cves: told.and_then(|known| known.update.cves.clone()),
+            known: told.cloned(),
         }
     };
     all.iter().map(one).collect()

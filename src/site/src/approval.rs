@@ -5,7 +5,7 @@
 
 use crate::{Error, Site, clock, rows};
 use api::Plan;
-use catalogue::{Catalogue, FileKind, Update};
+use catalogue::{Advice, Catalogue, FileKind, Update};
 use fleet::{Actor, Command, RingStatement, Said, Standing, StatementCommand};
 use ids::{Digest, EndpointName, PersonId, RingName, Timestamp, WindowName};
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,15 @@ use vendor_apt::compare_versions;
 /// Most imports that are looked at for four eyes.
 pub(crate) const IMPORTS_MAX: usize = 100_000;
 
-/// Release dates and CVEs, by payload.
-pub(crate) type KnownUpdates = HashMap<Digest, (Timestamp, Option<Vec<String>>)>;
+/// What is known of updates, by payload.
+pub(crate) type KnownUpdates = HashMap<Digest, KnownUpdate>;
+
+/// What is known of an update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KnownUpdate {
+    pub(crate) update: Arc<Update>,
+    pub(crate) advice: Option<Arc<Advice>>,
+}
 
 /// What a ring's endpoints would apply, put together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +122,8 @@ struct Offered {
     path: String,
     /// The update that carries it, where one is known, and its place among the update's payloads.
     update: Option<(Arc<Update>, usize)>,
+    /// What its catalogue says of vulnerabilities.
+    advice: Option<Arc<Advice>>,
 }
 
 impl Offered {
@@ -225,7 +234,7 @@ impl Site {
     pub(crate) fn known_updates(&self, ring: &RingName) -> Result<KnownUpdates, Error> {
         let known = |(sha256, offered): (Digest, Offered)| {
             let (update, _) = offered.update?;
-            Some((sha256, (update.released_at, update.cves.clone())))
+            Some((sha256, KnownUpdate { update, advice: offered.advice }))
         };
         Ok(self.offered(ring)?.into_iter().filter_map(known).collect())
     }
@@ -237,8 +246,10 @@ impl Site {
         for ((_, source), (sequence, _)) in state.pointers.iter().filter(|((r, _), _)| r == ring) {
             let Some(kept) = state.views.get(&(source.clone(), *sequence)) else { continue };
             let catalogue: Catalogue = self.catalogue(source, &kept.source.catalogue)?;
+            let advice = catalogue.advice.map(Arc::new);
             for file in catalogue.files.into_iter().filter(|f| f.kind == FileKind::Payload) {
-                offered.insert(file.sha256, Offered { path: file.path, update: None });
+                let advice = advice.clone();
+                offered.insert(file.sha256, Offered { path: file.path, update: None, advice });
             }
             for update in catalogue.updates {
                 let update = Arc::new(update);

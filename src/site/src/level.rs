@@ -1,9 +1,10 @@
 //! Service levels as of now, the calendar that they go by, and what is open under a patch policy.
 
-use crate::{EndpointMissing, Error, Site, clock, rows};
+use crate::{EndpointMissing, Error, MissingUpdate, Site, clock, rows};
+use catalogue::Risk;
 use fleet::{
-    Actor, Calendar, Command, Deadline, ElectedFacts, Exception, Level, LevelRow, LevelStatus,
-    Policy, PolicyCommand, PolicyStatus, ServedFacts, Step, UpdateFacts,
+    Actor, Calendar, Command, Deadline, ElectedFacts, Exception, Exposure, FactAsked, Level,
+    LevelRow, LevelStatus, Policy, PolicyCommand, PolicyStatus, ServedFacts, UpdateFacts,
 };
 use ids::{Digest, EndpointName, PolicyName, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,10 @@ pub struct PolicyReport {
     pub policy: Policy,
     /// Rows by how they stand.
     pub counts: BTreeMap<PolicyStatus, u64>,
+    /// In how many rows a fact that the policy asks for is not known, so that it was taken as the worse.
+    pub taken_as_worse: BTreeMap<FactAsked, u64>,
+    /// Rows that ask for forensic triage, too.
+    pub forensic_triage: u64,
     /// Endpoints of which it cannot be told what they lack, with why.
     pub untold: Vec<(EndpointName, String)>,
     /// Endpoints that were elected out.
@@ -63,12 +68,20 @@ pub struct PolicyRow {
     pub fixed: String,
     /// CVE ids; `None` is unknown.
     pub cves: Option<Vec<String>>,
+    /// The date of the list of known exploited vulnerabilities by which it was judged.
+    pub kev_as_of: Option<Timestamp>,
+    /// The date of the list of SSVC decision points by which it was judged.
+    pub ssvc_as_of: Option<Timestamp>,
     /// When its vendor released it.
     pub released_at: Option<Timestamp>,
+    /// Which of its CVEs gave the deadline; `None` where none is known.
+    pub decided_by: Option<String>,
     /// By when it is to be effective, and which rule says so.
     pub deadline: Option<Deadline>,
     /// How it stands.
     pub status: PolicyStatus,
+    /// What the policy asks for and is not known here, so that it was taken as the worse.
+    pub taken_as_worse: Vec<FactAsked>,
 }
 
 impl Site {
@@ -196,35 +209,90 @@ impl Site {
                 let id = self.endpoint_named(&endpoint)?;
                 let exposure = self.known(&id)?.description.exposure;
                 for update in updates {
-                    let released_at = update.released_at;
                     let covers = |known: &&Exception| {
                         known.covers(&ring, &id, &update.package, &update.candidate)
                     };
-                    let excepted = state
-                        .exceptions
-                        .values()
-                        .filter(|known| known.counts(at))
-                        .any(|known| covers(&known));
-                    let facts = UpdateFacts { released_at, exposure, ..UpdateFacts::default() };
-                    rows.push(PolicyRow {
-                        endpoint: endpoint.clone(),
-                        ring: ring.clone(),
-                        package: update.package,
-                        installed: update.installed,
-                        fixed: update.candidate,
-                        cves: update.cves,
-                        released_at,
-                        deadline: policy.deadline(&facts, Step::Effective),
-                        status: policy.status(&facts, None, excepted, at),
-                    });
+                    let mut counting = state.exceptions.values().filter(|known| known.counts(at));
+                    let excepted = counting.any(|known| covers(&known));
+                    rows.push(row(&policy, (&endpoint, &ring), exposure, update, excepted, at));
                 }
             }
         }
-        let mut counts = BTreeMap::new();
+        Ok(PolicyReport::new(policy, at, state.entries, rows, untold, elected_out))
+    }
+}
+
+/// An update that an endpoint lacks, judged.
+fn row(
+    policy: &Policy,
+    (endpoint, ring): (&EndpointName, &RingName),
+    exposure: Option<Exposure>,
+    update: MissingUpdate,
+    excepted: bool,
+    at: Timestamp,
+) -> PolicyRow {
+    let known = update.known.as_ref();
+    let advice = known.and_then(|known| known.advice.as_deref());
+    let risks = match (known, advice) {
+        (Some(known), Some(advice)) => advice.risks(&known.update),
+        _ => vec![Risk::default()],
+    };
+    let released_at = update.released_at;
+    let facts = risks.iter().map(|risk| UpdateFacts {
+        released_at,
+        exposure,
+        kev: risk.kev,
+        automatable: risk.automatable,
+        total_impact: risk.total_impact,
+        ..UpdateFacts::default()
+    });
+    let judged = policy.judge(&facts.collect::<Vec<_>>(), None, excepted, at);
+    PolicyRow {
+        endpoint: endpoint.clone(),
+        ring: ring.clone(),
+        kev_as_of: advice.and_then(|advice| advice.kev_as_of),
+        ssvc_as_of: advice.and_then(|advice| advice.ssvc_as_of),
+        package: update.package,
+        installed: update.installed,
+        fixed: update.candidate,
+        cves: update.cves,
+        released_at,
+        decided_by: risks.into_iter().nth(judged.by).and_then(|risk| risk.cve),
+        deadline: judged.deadline,
+        status: judged.status,
+        taken_as_worse: judged.taken_as_worse,
+    }
+}
+
+impl PolicyReport {
+    fn new(
+        policy: Policy,
+        at: Timestamp,
+        entries: u64,
+        rows: Vec<PolicyRow>,
+        untold: Vec<(EndpointName, String)>,
+        elected_out: Vec<EndpointName>,
+    ) -> Self {
+        let (mut counts, mut taken_as_worse) = (BTreeMap::new(), BTreeMap::new());
         for row in &rows {
             *counts.entry(row.status).or_default() += 1;
+            for fact in &row.taken_as_worse {
+                *taken_as_worse.entry(*fact).or_default() += 1;
+            }
         }
-        Ok(PolicyReport { at, entries: state.entries, policy, counts, untold, elected_out, rows })
+        let triage = |row: &&PolicyRow| row.deadline.as_ref().is_some_and(|d| d.forensic_triage);
+        let forensic_triage = rows.iter().filter(triage).count() as u64;
+        Self {
+            at,
+            entries,
+            policy,
+            counts,
+            taken_as_worse,
+            forensic_triage,
+            untold,
+            elected_out,
+            rows,
+        }
     }
 }
 

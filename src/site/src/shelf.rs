@@ -269,6 +269,7 @@ mod tests {
             files,
             updates: vec![],
             notes: vec![],
+            advice: None,
         }
     }
 

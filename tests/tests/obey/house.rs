@@ -11,7 +11,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use tests::{Appliance, Debian, Here, Package, Said, Workshop, program, run, run_within, scratch};
+use tests::{
+    Appliance, Debian, Draft, Here, Package, Said, Workshop, program, run, run_within, scratch,
+};
 
 /// What the vendor has: two packages, each in two versions.
 const NAMES: [&str; 2] = ["package-0", "package-1"];
@@ -104,20 +106,26 @@ impl House {
 
     /// Has Oscar import the vendor's next release, with this version of everything.
     pub(crate) fn offer(&mut self, version: &str) {
-        self.release(version, "", &[]).ok();
+        self.release(version, "", |_| {}).ok();
+    }
+
+    /// The same, with a catalogue that says more.
+    pub(crate) fn offer_saying(&mut self, version: &str, change: impl FnOnce(&mut Value)) {
+        self.release(version, "", |draft| change(&mut draft.catalogue)).ok();
     }
 
     /// The same, with packages that run a script when they are installed.
     pub(crate) fn offer_with(&mut self, version: &str, script: &str) {
-        self.release(version, script, &[]).ok();
+        self.release(version, script, |_| {}).ok();
     }
 
     /// The same, but the bundle lacks the payloads of these packages, which the vendor's index names.
     pub(crate) fn offer_without(&mut self, version: &str, lacking: &[&str]) -> Said {
-        self.release(version, "", lacking)
+        let drop = |draft: &mut Draft| lacking.iter().for_each(|name| draft.drop_payload(name));
+        self.release(version, "", drop)
     }
 
-    fn release(&mut self, version: &str, script: &str, lacking: &[&str]) -> Said {
+    fn release(&mut self, version: &str, script: &str, change: impl FnOnce(&mut Draft)) -> Said {
         self.edition += 1;
         let folder = self.folder.path().join(format!("offer-{}", self.edition));
         let packages = NAMES.map(|name| {
@@ -126,9 +134,7 @@ impl House {
         });
         self.offered = [0, 1].map(|n: usize| Digest::of(&packages[n].1));
         let mut draft = self.workshop.draft_of(self.edition, packages.into());
-        for name in lacking {
-            draft.drop_payload(name);
-        }
+        change(&mut draft);
         self.workshop.collect(&draft);
         let bundle = self.workshop.build(&format!("bundle-{}", self.edition), &[]);
         self.appliance.verb(&["import"], &[bundle.to_str().unwrap(), "--as", "oscar"])

@@ -1,7 +1,7 @@
 //! Service levels and policies: what people are told of how a site stands.
 
 use crate::house::House;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The statuses of one level's rows.
 fn statuses<'a>(report: &'a Value, level: &str) -> Vec<&'a str> {
@@ -64,4 +64,62 @@ fn levels_are_kept_by_runs_and_policies_count_what_is_open() {
     verb(&["policy", "remove"], &["cyber-essentials", "--as", "ann"]).ok().says("No policy");
     assert_eq!(house.told("policy-set").len(), 1);
     assert_eq!(house.told("calendar-set").len(), 1);
+}
+
+#[test]
+fn cisas_days_come_from_public_lists_and_what_they_do_not_say_is_the_worse() {
+    let mut house = House::new();
+    // Two CVEs of one update are judged each for itself; of the other update no CVE is known.
+    house.offer_saying("3", |catalogue| {
+        catalogue["updates"][0]["cves"] = json!(["CVE-2026-1", "CVE-2026-2"]);
+        catalogue["advice"] = json!({
+            "kev_as_of": "2026-11-20T15:00:05.123Z", "ssvc_as_of": "2026-11-21T00:00:00Z",
+            "cves": {
+                "CVE-2026-1": {"kev": false, "automatable": false, "total_impact": true},
+                "CVE-2026-2": {"kev": true, "automatable": false, "total_impact": false},
+            },
+        });
+    });
+    house.scanned("web1");
+    let verb = |verb: &[&str], words: &[&str]| house.appliance.verb(verb, words);
+    verb(&["policy", "set"], &["cisa-bod-26-04", "--as", "ann"]).ok().says("DT_BOD2604:1.0.0");
+    let told = house.told("policy-set");
+    assert!(told[0].contains("10 rules, of which 2 with forensic triage"), "{told:?}");
+    let report = || verb(&["report", "policy"], &["cisa-bod-26-04", "--json"]).ok().json();
+    let triage = |row: &Value| row["deadline"]["forensic_triage"] == true;
+    // Nobody said yet how web1 can be reached.
+    let open = report();
+    let rows = open["rows"].as_array().unwrap();
+    assert_eq!(rows[0]["decided_by"], "CVE-2026-1", "{open:#}");
+    assert_eq!(rows[0]["taken_as_worse"], json!(["exposure"]));
+    assert_eq!(rows[0]["deadline"]["rule"], "bod-exposed-total-14-days");
+    assert!(!triage(&rows[0]) && triage(&rows[1]), "{open:#}");
+    assert_eq!(open["taken_as_worse"]["exposure"], 2);
+    verb(&["endpoint", "set"], &["web1", "--exposure", "internal", "--as", "ann"]).ok();
+    let open = report();
+    assert_eq!(open["rows"][0]["taken_as_worse"], json!([]), "{open:#}");
+    assert_eq!(open["rows"][0]["decided_by"], "CVE-2026-2");
+    assert_eq!(open["rows"][1]["taken_as_worse"], json!(["kev", "automatable", "impact"]));
+    assert_eq!((&open["forensic_triage"], &open["taken_as_worse"]["kev"]), (&json!(1), &json!(1)));
+    let said = verb(&["report", "policy"], &["cisa-bod-26-04"]).ok();
+    let said = said.says("by bod-known-exploited-14-days for CVE-2026-2");
+    let said =
+        said.says("and forensic triage by bod-exploited-automatable-total-3-days-and-triage");
+    let said = said.says("unknown, taken as the worse: KEV, automatable, impact");
+    said.says("Unknown, and taken as the worse: KEV in 1, automatable in 1, impact in 1 of 2.")
+        .says("(KEV) is of 2026-11-20 15:00Z. The list of SSVC decision points is of 2026-11-21");
+    let table = verb(&["report", "policy"], &["cisa-bod-26-04", "--csv"]).ok();
+    table.says(",no,CVE-2026-2,2026-11-20T15:00:05.123Z,2026-11-21T00:00:00Z,,due,cisa").says(
+        ",yes,,2026-11-20T15:00:05.123Z,2026-11-21T00:00:00Z,kev automatable impact,due,cisa",
+    );
+    // What mends nothing that is on a list waits for the next upgrade.
+    house.offer_saying("4", |catalogue| {
+        for update in catalogue["updates"].as_array_mut().unwrap() {
+            update["cves"] = json!([]);
+        }
+        catalogue["advice"] =
+            json!({"kev_as_of": "2026-11-22T00:00:00Z", "ssvc_as_of": null, "cves": {}});
+    });
+    let said = house.appliance.verb(&["report", "policy"], &["cisa-bod-26-04"]).ok();
+    said.says("due; due with the next upgrade by bod-next-upgrade").says("asks for is known");
 }

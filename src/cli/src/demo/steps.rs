@@ -124,6 +124,7 @@ impl<'a> Story<'a> {
                 keyrings: None,
                 selection: Selection { machines, ..Selection::default() },
                 receipt: None,
+                lists: collect::Lists::default(),
                 now: site::now(),
             };
             let collection = collect_now(&request, story.screen)?;

@@ -89,6 +89,7 @@ impl Works {
             files,
             updates,
             notes: Vec::new(),
+            advice: None,
         }
     }
 

@@ -208,6 +208,7 @@ pub(crate) fn request(mirror: &str, suite: &str, folder: &Path, now: Timestamp) 
         keyrings: None,
         selection: Selection::default(),
         receipt: None,
+        lists: collect::Lists::default(),
         now,
     }
 }
@@ -248,6 +249,7 @@ impl Real {
                 keyrings: None,
                 selection: Selection { machines: vec![status.clone()], ..Selection::default() },
                 receipt: None,
+                lists: collect::Lists::default(),
                 now: Timestamp::now(),
             })
             .expect("the machine's own mirror is needed once");

@@ -84,6 +84,7 @@ fn catalogue(sequence: u64, store: &Store) -> Catalogue {
         files,
         updates: vec![],
         notes: vec![],
+        advice: None,
     }
 }
 

@@ -255,6 +255,7 @@ impl MadeUp {
             files: vec![File { path, sha256: release, length, kind: FileKind::Release }],
             updates,
             notes: vec![format!("bundle {sequence}")],
+            advice: None,
         };
         let counts = (catalogue.updates.len() as u64, cves.len() as u64);
         let catalogue = self.keep(serde_json::to_vec(&catalogue).unwrap());

@@ -26,12 +26,19 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
             calendar.zone,
             count(calendar.holidays.len() as u64, "holiday")
         ),
-        Fact::PolicySet { policy } => format!(
-            "{who} put the policy {} in force: {}, {}",
-            policy.name,
-            policy.title,
-            count(policy.rules.len() as u64, "rule")
-        ),
+        Fact::PolicySet { policy } => {
+            let triage = policy.rules.iter().filter(|rule| rule.forensic_triage).count();
+            let triage = match triage {
+                0 => String::new(),
+                some => format!(", of which {some} with forensic triage"),
+            };
+            format!(
+                "{who} put the policy {} in force: {}, {}{triage}",
+                policy.name,
+                policy.title,
+                count(policy.rules.len() as u64, "rule")
+            )
+        }
         Fact::PolicyRemoved { policy } => format!("{who} put the policy {policy} out of force"),
         Fact::WindowRemoved { window } => format!("{who} removed window {window}"),
         _ => return None,
