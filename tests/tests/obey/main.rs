@@ -14,6 +14,7 @@ mod level;
 mod load;
 mod provider;
 mod recover;
+mod renewal;
 mod roles;
 mod runs;
 mod window;
