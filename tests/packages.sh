@@ -28,6 +28,7 @@ for folder in /etc/patchkeep/hooks/before.d /etc/patchkeep/hooks/after.d; do
 done
 [ -z "$(inside dpkg --audit)" ] || fail "dpkg is not in order"
 inside dpkg --verify patchkeep-agent
+cmp "$root/usr/share/keyrings/patchkeep-agent.gpg" keys/patchkeep-agent.gpg
 
 say "the unit is sound"
 inside systemd-analyze verify --man=no patchkeep-agent.service

@@ -21,6 +21,7 @@ mod here;
 mod machine;
 mod network;
 mod package;
+mod packaged;
 mod story;
 pub mod swarm;
 mod workshop;
@@ -33,6 +34,7 @@ pub use here::{Client, Here};
 pub use machine::{Mirror, cache, mirror, patchkeep, program, require_root, scratch, soak};
 pub use network::{Network, Node};
 pub use package::Package;
+pub use packaged::agent_package;
 pub use story::Story;
 pub use swarm::{Console, Drone, Swarm};
 pub use workshop::{

@@ -183,8 +183,8 @@ async fn begin(
     tools.progress.step(&format!("Asking for {id}"));
     let base = request.machine.mirror_of(settings)?;
     let base = Url::parse(&base).map_err(|e| bad(format!("the mirror's address: {e}")))?;
-    if !["http", "https"].contains(&base.scheme()) {
-        return Err(bad("a mirror's address begins with https:// or http://".into()));
+    if !["http", "https", "file"].contains(&base.scheme()) {
+        return Err(bad("a mirror's address begins with https://, http:// or file:///".into()));
     }
     let keyring = request.machine.keyring_of(settings, request.keyrings.as_deref())?;
     let mut history = History::load(tools, &id)?;

@@ -1,4 +1,5 @@
-//! Fetching over HTTP(S): bounded, resumed, retried, capped.
+//! Fetching over HTTP(S): bounded, resumed, retried, capped; and from a folder of this machine (`file:`), which
+//! is how a builder's own repository comes here.
 //!
 //! Nothing that comes from here is believed: callers compare digests and signatures. Redirects are
 //! followed five times at most and never from HTTPS to HTTP; credentials stay with their host.
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     error::Error as _,
     fs,
+    io::Read as _,
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
@@ -105,6 +107,17 @@ impl Net {
         known: &Validators,
         bytes_max: u64,
     ) -> Result<Option<Document>, Error> {
+        if base.scheme() == "file" {
+            let Some(from) = open(base, path)? else { return Ok(None) };
+            let mut bytes = Vec::new();
+            let mut most = from.take(bytes_max.saturating_add(1));
+            most.read_to_end(&mut bytes).map_err(Error::file("read", Path::new(path)))?;
+            if bytes.len() as u64 > bytes_max {
+                return Err(Error::Altered { path: path.to_owned() });
+            }
+            self.count(bytes.len()).await;
+            return Ok(Some(Document::Found { bytes, validators: Validators::default() }));
+        }
         self.repeat(path, || self.document_once(base, path, known, bytes_max)).await
     }
 
@@ -155,6 +168,15 @@ impl Net {
         to: &Path,
         length: u64,
     ) -> Result<bool, Error> {
+        if base.scheme() == "file" {
+            let Some(from) = open(base, path)? else { return Ok(false) };
+            let mut file = fs::File::create(to).map_err(Error::file("write", to))?;
+            // One byte more than it may have is another file: its digest cannot fit.
+            let copied = std::io::copy(&mut from.take(length.saturating_add(1)), &mut file);
+            let copied = copied.map_err(Error::file("write", to))?;
+            self.count(usize::try_from(copied).unwrap_or(usize::MAX)).await;
+            return Ok(true);
+        }
         let done = self.repeat(path, || self.file_once(base, path, to, length)).await?;
         Ok(done.is_some())
     }
@@ -323,6 +345,22 @@ impl Net {
         if let Some(pace) = &self.pace {
             pace.wait(bytes as u64).await;
         }
+    }
+}
+
+/// Opens a file of a repository that lies in a folder. `None`: it is not there.
+fn open(base: &Url, path: &str) -> Result<Option<fs::File>, Error> {
+    let bad = || Error::Client { reason: "a file: address names no folder of this machine".into() };
+    if !catalogue::is_safe_path(path) {
+        return Err(Error::Altered { path: path.to_owned() });
+    }
+    let at = base.to_file_path().map_err(|()| bad())?.join(path);
+    match fs::File::open(&at) {
+        // A folder opens too.
+        Ok(file) if file.metadata().is_ok_and(|meta| meta.is_file()) => Ok(Some(file)),
+        Ok(_) => Ok(None),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::file("read", &at)(e)),
     }
 }
 

@@ -33,7 +33,7 @@ pub struct SourceSettings {
     /// Components, e.g. `main`.
     #[serde(default = "main_component")]
     pub components: Vec<String>,
-    /// Base address of the mirror; without it, the machine's own apt is asked.
+    /// Base address of the mirror (`https:`, `http:`, or `file:` for a folder here); without it, the machine's own apt is asked.
     pub mirror: Option<String>,
     /// Architectures whose payloads are selected.
     #[serde(default = "default_architectures")]

@@ -16,7 +16,11 @@ use std::fmt::Write as _;
 /// How long a vendor's release file is taken after its date, in seconds: 30 days and 15.
 pub const VALID_UNTIL_MIN_SECS: u64 = 45 * 24 * 60 * 60;
 
+/// Where endpoints have the keys of an anchor: Debian's package has its own, the agent's package its own.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const AGENT_KEYRING: &str = "/usr/share/keyrings/patchkeep-agent.gpg";
+/// The anchor that judges the agent's packages.
+const AGENT_ANCHOR: &str = "patchkeep-agent";
 
 /// A file for the endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +100,9 @@ impl Site {
         let mut stanzas = 0;
         for ((_, source), (sequence, _)) in state.pointers.iter().filter(|((r, _), _)| r == ring) {
             let Some(view) = shelf.view(source, *sequence) else { continue };
+            let kept = state.views.get(&(source.clone(), *sequence));
+            let agents = kept.is_some_and(|kept| kept.source.vendor.anchor == AGENT_ANCHOR);
+            let keyring = if agents { AGENT_KEYRING } else { KEYRING };
             let Vendor::Apt { suite, components, architectures, .. } = view.vendor();
             stanzas += 1;
             let (components, architectures) = (components.join(" "), architectures.join(" "));
@@ -103,7 +110,7 @@ impl Site {
             let _ = write!(
                 text,
                 "\nTypes: deb\nURIs: {address}/ring/{ring}/{source}/\nSuites: {suite}\n\
-                 Components: {components}\nArchitectures: {architectures}\nSigned-By: {KEYRING}\n\
+                 Components: {components}\nArchitectures: {architectures}\nSigned-By: {keyring}\n\
                  Valid-Until-Min: {VALID_UNTIL_MIN_SECS}\n"
             );
         }

@@ -15,6 +15,7 @@ mod level;
 mod load;
 mod provider;
 mod recover;
+mod renewal;
 mod roles;
 mod runs;
 mod window;

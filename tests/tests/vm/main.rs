@@ -8,7 +8,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod machine;
-mod packaged;
 mod restarts;
 
 use ids::Digest;

@@ -5,7 +5,6 @@
 use crate::{
     LIBRARY, PACKAGE, Site,
     machine::{Machine, UP},
-    packaged,
 };
 use ids::Timestamp;
 use std::fs;
@@ -63,7 +62,7 @@ fn furnished(restart: &str) -> Debian {
     };
     // Where it is installed, nobody has written settings yet.
     fs::remove_dir_all(root.path("/etc/patchkeep")).unwrap();
-    let package = packaged::build(&root.path("/tmp"));
+    let package = tests::agent_package(&root.path("/tmp"), "");
     let package = package.file_name().unwrap().display();
     inside(&format!("dpkg --install /tmp/{package}; rm /tmp/{package}"));
     inside("systemctl is-enabled patchkeep-agent").says("enabled");

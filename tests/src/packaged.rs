@@ -2,16 +2,18 @@
 //! the same files, modes, dependencies and maintainers' scripts, read from the agent's Cargo.toml. The tool that
 //! makes those takes minutes to build, so that only `tests/packages.sh` (in `just soak`) asks for it.
 
+use crate::{program, run, run_within, scratch};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use tests::{program, run, run_within, scratch};
 
-/// Builds the package into a folder; gives its file.
-pub(crate) fn build(into: &Path) -> PathBuf {
+/// Builds the agent's package into a folder; gives its file. `more` goes behind its version: `+1` is a newer one.
+#[track_caller]
+#[must_use]
+pub fn agent_package(into: &Path, more: &str) -> PathBuf {
     let crate_folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../src/agent"));
     let mut ask = Command::new(env!("CARGO"));
     ask.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
@@ -42,7 +44,7 @@ pub(crate) fn build(into: &Path) -> PathBuf {
     }
     let kept = deb["conf-files"].as_array().unwrap().iter().map(|path| text(path) + "\n");
     fs::write(root.join("DEBIAN/conffiles"), kept.collect::<String>()).unwrap();
-    let (name, version) = (text(&deb["name"]), text(&agent["version"]));
+    let (name, version) = (text(&deb["name"]), text(&agent["version"]) + more);
     let (maintainer, depends) = (text(&deb["maintainer"]), text(&deb["depends"]));
     let control = format!(
         "Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: {maintainer}\n\
@@ -50,6 +52,7 @@ pub(crate) fn build(into: &Path) -> PathBuf {
         text(&agent["description"])
     );
     fs::write(root.join("DEBIAN/control"), control).unwrap();
+    fs::create_dir_all(into).unwrap();
     let file = into.join(format!("{name}_{version}_amd64.deb"));
     let mut build = Command::new("dpkg-deb");
     build.args(["--root-owner-group", "-Zgzip", "-z1", "--build"]).arg(&root).arg(&file);
