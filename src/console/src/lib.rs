@@ -27,6 +27,9 @@ mod update;
 mod visit;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use failure::Failure;
 
 use axum::{
