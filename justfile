@@ -16,6 +16,8 @@ test *ARGS: setup build
 check: setup
     cargo fmt --all --check
     cargo clippy --release --workspace --all-targets -- -D warnings
+    # The site that unit tests of the console open looks for its reader.
+    cargo build --release --package reader
     cargo nextest run --release --workspace --lib --bins --test tidy
 
 # Figures, as ratios in one run against nginx and plain copying; they never fail by the clock
@@ -52,6 +54,10 @@ soak: setup build
 # What the console's pages load, into web/dist
 web:
     tests/web.sh
+
+# A picture of each page of the console: target/screens/*.png
+screens: setup
+    SCREENS={{justfile_directory()}}/target/screens cargo nextest run --release --package console browser
 
 # Fuzz one parser for some seconds; without a target, list the targets
 fuzz TARGET="" SECONDS="60":

@@ -37,6 +37,7 @@ need mkfs.btrfs btrfs-progs "a file system with snapshots, for a machine to go b
 need unshare util-linux "for namespaces of a test's own"
 need node nodejs "to build what the console's pages load"
 need npm npm "to fetch what that is built with"
+need chromium chromium "a real browser to look at the console's pages"
 need qemu-system-x86_64 qemu-system-x86 "real virtual machines to make snapshots of"
 need qemu-img qemu-utils "to look into a virtual machine's disks"
 need virsh libvirt-clients "to ask libvirt for snapshots"

@@ -176,6 +176,37 @@ fn done(word: &str) -> Option<&'static str> {
         ("account-set", "The account is as you said."),
         ("sessions-ended", "Their sessions were ended."),
         ("account-closed", "The account was closed, and its sessions were ended."),
+        (
+            "elected-in",
+            "The endpoint is elected in: it is patched, and counts in the service levels.",
+        ),
+        (
+            "elected-out",
+            "The endpoint is elected out: it is in no approval and in no service level.",
+        ),
+        ("retired", "The endpoint was put out: it is refused from its next request on."),
+        ("described", "What you said of the endpoint is kept."),
+        (
+            "to-restore",
+            "The endpoint is put back as it was. It hears of it when it next checks in.",
+        ),
+        ("kept", "The endpoint stays as it is. It hears of it when it next checks in."),
+        ("declined", "The update is left out of what is drawn up for this ring."),
+        ("planned", "The run is planned, and its approval drawn up: its approver signs it next."),
+        ("started", "Its endpoints may begin, as the approval permits."),
+        ("paused", "No endpoint begins until the run is resumed; what has begun comes to its end."),
+        ("resumed", "The run goes on."),
+        ("cancelled", "The run is over: what had not begun never does."),
+        ("window-set", "The window is kept. Approvals that were signed keep their own times."),
+        ("window-removed", "The window is gone. Approvals that were signed keep their own times."),
+        ("ring-made", "The ring is there. Endpoints join it with a token for it."),
+        ("ring-pointed", "The ring points there now."),
+        ("ring-stayed", "The ring pointed there already; nothing was changed."),
+        ("ring-placed", "The order of the rings is kept."),
+        ("policy-set", "The policy is in force, as it stands in the log."),
+        ("policy-removed", "The policy is no longer in force."),
+        ("exception-asked", "The exception is asked for. Somebody else has to approve it."),
+        ("exception-approved", "The exception counts until it ends."),
     ];
     DONE.iter().find(|(known, _)| *known == word).map(|(_, said)| *said)
 }

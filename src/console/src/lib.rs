@@ -29,6 +29,9 @@ mod update;
 mod visit;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use failure::Failure;
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};

@@ -59,11 +59,14 @@ async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<Strin
 /// How a run's endpoints fare.
 fn bar(run: &RunStatus) -> Bar {
     let tally = &run.tally;
-    let good = tally.ended(JobEnd::Effective);
     let ended: u64 = tally.ends.values().sum();
-    let failed = tally.failures.min(ended.saturating_sub(good));
-    let other = ended.saturating_sub(good).saturating_sub(failed);
-    let open = tally.open();
+    let good = tally.ended(JobEnd::Effective);
+    let ends = [JobEnd::Failed, JobEnd::Restored, JobEnd::RestoreFailed];
+    let bad: u64 = ends.into_iter().map(|end| tally.ended(end)).sum();
+    let other = ended.saturating_sub(good + bad);
+    // One that waits for a decision has failed, and its part is open.
+    let failed = tally.failures.max(bad);
+    let open = tally.open().saturating_sub(failed - bad);
     let said = format!("{good} effective, {failed} failed, {other} ended otherwise, {open} open");
     Bar::stacked(said, &[("good", good), ("bad", failed), ("unknown", other), ("other", open)])
 }

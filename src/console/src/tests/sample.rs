@@ -1,0 +1,491 @@
+//! A small site with something of everything: two rings, machines that lack updates, a run under way, an
+//! exception, a bundle that was kept out. Its events are real, its vendor and its endpoints are made up.
+
+use crate::{Setup, routes};
+use axum::Router;
+use catalogue::{Catalogue, File, FileKind, ReleaseBasis, Update, UpdatePayload, Vendor};
+use fleet::{
+    Actor, Command, Commit, Custody, Door, EndpointCommand, ImportedSource, Job, JobEnd, JobPhase,
+    PolicyCommand, Role, RunCommand, SourceFacts, Verdict, Window, WindowCommand,
+};
+use ids::{Digest, EndpointName, PersonId, RecordId, RingName, SourceId, Timestamp};
+use jiff::SignedDuration;
+use serde_json::json;
+use site::{Describe, ExceptionWish, Folder, Founding, RootDraft, Site, Wish, found};
+use std::{fs, path::Path, process, sync::Arc};
+use tempfile::TempDir;
+use trust::{
+    APPROVAL, Administrator, Administrators, Approver, Decision, Envelope, Purpose, SITE_ROOT,
+    SitePolicy,
+};
+
+/// The one source.
+pub(super) const SOURCE: &str = "debian-bookworm-security";
+/// Its packages: name, installed and fixed version, days since release, CVE ids.
+const PACKAGES: [(&str, &str, &str, i64, Option<&[&str]>); 6] = [
+    ("openssl", "3.0.11-1", "3.0.17-1~deb12u3", 40, Some(&["CVE-2026-1001", "CVE-2026-1002"])),
+    ("libc6", "2.36-9", "2.36-9+deb12u13", 11, Some(&["CVE-2026-2001"])),
+    ("curl", "7.88.1-10", "7.88.1-10+deb12u14", 6, None),
+    ("nginx", "1.22.1-9", "1.22.1-9+deb12u3", 2, Some(&[])),
+    (
+        "linux-image-amd64",
+        "6.1.140-1",
+        "6.1.158-1",
+        1,
+        Some(&[
+            "CVE-2026-3001",
+            "CVE-2026-3002",
+            "CVE-2026-3003",
+            "CVE-2026-3004",
+            "CVE-2026-3005",
+        ]),
+    ),
+    ("tzdata", "2026a-0", "2026b-0+deb12u1", 20, Some(&[])),
+];
+
+pub(super) struct Sample {
+    pub(super) site: Arc<Site>,
+    pub(super) run: RecordId,
+    folder: TempDir,
+}
+
+pub(super) fn person(name: &str, role: Role) -> Actor {
+    Actor::Person { person: name.parse().unwrap(), role, door: Door::CommandLine }
+}
+
+fn id(number: u32) -> RecordId {
+    format!("01ARZ3NDEKTSV4RRFFQ69G{number:04}").parse().unwrap()
+}
+
+fn days_ago(days: i64) -> Timestamp {
+    site::now().checked_sub(SignedDuration::from_hours(days * 24)).unwrap()
+}
+
+fn hours_ahead(hours: i64) -> Timestamp {
+    site::now().checked_add(SignedDuration::from_hours(hours)).unwrap()
+}
+
+impl Sample {
+    /// A site in which nothing has happened yet.
+    pub(super) fn founded() -> Self {
+        let folder = TempDir::new().unwrap();
+        let data = Folder::at(&folder.path().join("data"));
+        fs::create_dir_all(data.path()).unwrap();
+        let root = br#"{"signed":{"expires":"2027-11-01T00:00:00Z"},"signatures":[]}"#.to_vec();
+        let founding = Founding {
+            site: "lab".parse().unwrap(),
+            root_fingerprint: Digest::of(&root),
+            publisher_root: root,
+            vendor_keyrings: Vec::new(),
+            ring: "broad".parse().unwrap(),
+        };
+        found(&data, &founding, person("ann", Role::Administrator)).unwrap();
+        let site = Arc::new(Site::open(&data, None).unwrap());
+        Self { site, run: id(9_999), folder }
+    }
+
+    pub(super) fn full() -> Self {
+        let mut sample = Self::founded();
+        sample.rules();
+        sample.root();
+        sample.imports();
+        let names = ["web1", "web2", "db1", "desk-17", "files.example", "print1", "edge1"];
+        for (number, name) in (0..).zip(names) {
+            sample.endpoint(number, name);
+        }
+        sample.decisions();
+        sample
+    }
+
+    pub(super) fn console(&self) -> Router {
+        routes(Setup {
+            site: Arc::downgrade(&self.site),
+            name: "lab".parse().unwrap(),
+            refusals: Arc::default(),
+            fingerprints: vec![("Site CA (SHA-256)".to_owned(), "0a1b".repeat(16))],
+            root_pem: "-----BEGIN CERTIFICATE-----\n".to_owned(),
+        })
+    }
+
+    fn ask(&self, actor: Actor, command: Command) {
+        self.site.heart().ask(actor, command).unwrap();
+    }
+
+    fn commit(&self, value: serde_json::Value) -> Digest {
+        self.site.evidence().put(value, [7; 32]).unwrap()
+    }
+
+    fn rules(&self) {
+        let operator = || person("oscar", Role::Operator);
+        let calendar = fleet::Calendar { zone: "Europe/London".into(), ..Default::default() };
+        self.site.set_calendar(person("ann", Role::Administrator), calendar).unwrap();
+        self.site.create_ring(operator(), "pilot".parse().unwrap(), true).unwrap();
+        let place = fleet::RingPlace { after: "pilot".parse().unwrap(), soak_hours: 72 };
+        self.site.place_ring(operator(), "broad".parse().unwrap(), Some(place)).unwrap();
+        for (name, ring, rule, start) in [
+            ("nights", "broad", "FREQ=WEEKLY;BYDAY=SA", "2026-11-07T22:00"),
+            ("pilot-evenings", "pilot", "FREQ=DAILY", "2026-11-01T18:30"),
+        ] {
+            let window = Window {
+                ring: ring.parse().unwrap(),
+                rule: rule.into(),
+                start: start.parse().unwrap(),
+                zone: "Europe/London".into(),
+                minutes: 240,
+            };
+            let set = WindowCommand::Set { name: name.parse().unwrap(), window };
+            self.ask(operator(), Command::Window(set));
+        }
+        for policy in fleet::built_in().unwrap().into_iter().take(2) {
+            let set = Command::Policy(PolicyCommand::Set { policy });
+            self.ask(person("ann", Role::Administrator), set);
+        }
+    }
+
+    /// A key of a person's, and its public half.
+    fn key(&self, name: &str) -> String {
+        let file = self.folder.path().join(name);
+        let mut keygen = process::Command::new("ssh-keygen");
+        keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&file);
+        assert!(keygen.status().unwrap().success());
+        fs::read_to_string(file.with_extension("pub")).unwrap().trim().to_owned()
+    }
+
+    fn sign(&self, envelope: &mut Envelope, purpose: Purpose, name: &str) {
+        let file = self.folder.path().join("message");
+        fs::write(&file, envelope.message(purpose).unwrap()).unwrap();
+        drop(fs::remove_file(file.with_extension("sig")));
+        let mut keygen = process::Command::new("ssh-keygen");
+        keygen.args(["-q", "-Y", "sign", "-n", purpose.namespace, "-f"]);
+        keygen.arg(self.folder.path().join(name)).arg(&file);
+        assert!(keygen.output().unwrap().status.success());
+        envelope.add(purpose, &fs::read_to_string(file.with_extension("sig")).unwrap()).unwrap();
+    }
+
+    /// Ann and Ben administer, Kim approves.
+    fn root(&self) {
+        let own = |name: &str| (name.parse::<PersonId>().unwrap(), self.key(name));
+        let keys = ["ann", "ben"].map(own).map(|(person, key)| Administrator { person, key });
+        let (person, key) = own("kim");
+        let draft = RootDraft {
+            administrators: Administrators { threshold: 2, keys: keys.into() },
+            approvers: vec![Approver { person, key, not_after: None }],
+            policy: SitePolicy { four_eyes: true, attested_approvals: false },
+            not_after: hours_ahead(20 * 24),
+        };
+        let mut envelope = self.site.draft_site_root(draft).unwrap();
+        let print = trust::SiteRoot::fingerprint(&envelope).unwrap();
+        self.sign(&mut envelope, SITE_ROOT, "ann");
+        self.sign(&mut envelope, SITE_ROOT, "ben");
+        let actor = super::sample::person("ann", Role::Administrator);
+        self.site.accept_site_root(actor, &envelope, Some(print), &[]).unwrap();
+    }
+
+    /// One bundle that was imported and one that was refused.
+    fn imports(&self) {
+        let catalogue = self.catalogue(0);
+        let custody = id(1);
+        let record = self.commit(json!(Custody::default()));
+        let operator = || person("oscar", Role::Operator);
+        let (bundle, sequence) = (Digest::of(b"bundle"), 14);
+        self.ask(operator(), Command::OpenCustody { custody: custody.clone(), record });
+        self.ask(operator(), Command::StartImport { custody: custody.clone(), bundle, sequence });
+        let is_release = |file: &&File| file.kind == FileKind::Release;
+        let release = catalogue.files.iter().find(is_release).unwrap().sha256;
+        let encoded = self.site.keep(&bundle::encode_catalogue(&catalogue).unwrap()).unwrap();
+        let root = br#"{"signed":{"expires":"2027-11-01T00:00:00Z"},"signatures":[]}"#;
+        let publisher = trust::Publisher {
+            roots: [(1, self.site.keep(root).unwrap())].into(),
+            timestamp: Some(trust::Seen { version: sequence, sha256: bundle }),
+            snapshot: None,
+            latest_signed_at: Some(days_ago(1)),
+        };
+        let source = ImportedSource {
+            source: SOURCE.parse().unwrap(),
+            catalogue: encoded,
+            vendor: SourceFacts {
+                release,
+                release_date: days_ago(1),
+                valid_until: Some(hours_ahead(6 * 24)),
+                signed_by: vec!["A7236886F3CCCAAD148A27F80E98404D386FA1D9".into()],
+                anchor: "debian".into(),
+            },
+            files: catalogue.files.len() as u64,
+            updates: catalogue.updates.len() as u64,
+            cves: 8,
+            missing: 0,
+        };
+        let commit = Commit {
+            custody: custody.clone(),
+            bundle,
+            sequence,
+            metadata: Digest::of(b"metadata"),
+            publisher,
+            sources: vec![source],
+            payloads_new: 6,
+            bytes_new: 123_456_789,
+            signed_time: days_ago(1),
+            previous: Some(13),
+            held_back: Vec::new(),
+        };
+        self.ask(operator(), Command::CommitImport(Box::new(commit)));
+        let verdict = Verdict::Accepted;
+        self.ask(operator(), Command::CloseCustody { custody, record, verdict });
+        let custody = id(2);
+        self.ask(operator(), Command::OpenCustody { custody: custody.clone(), record });
+        let message =
+            "the medium's snapshot is older than the one that is trusted; nothing was kept";
+        let (reason, message) = ("rollback".to_owned(), message.to_owned());
+        self.ask(operator(), Command::RefuseBundle { custody, reason, message, bundle: None });
+        self.site.fill_shelf().unwrap();
+    }
+
+    /// What the vendor has, with `more` made-up updates beside it.
+    pub(super) fn catalogue(&self, more: u32) -> Catalogue {
+        let (mut index, mut updates, mut files) = (String::new(), Vec::new(), Vec::new());
+        for (name, _, version, days, cves) in PACKAGES {
+            let bytes = format!("{name} {version}").into_bytes();
+            let sha256 = self.site.keep(&bytes).unwrap();
+            let path = format!("pool/main/{name}_{}_amd64.deb", version.replace('~', "_"));
+            index.push_str(&format!(
+                "Package: {name}\nVersion: {version}\nArchitecture: amd64\nFilename: {path}\nSize: {}\n\
+                 SHA256: {sha256}\nDescription: made for a test\n\n",
+                bytes.len()
+            ));
+            let cves = cves.map(|cves| cves.iter().map(|&cve| cve.to_owned()).collect());
+            updates.push(update(name, version, days_ago(days), cves, &path, sha256));
+            let (length, kind) = (bytes.len() as u64, FileKind::Payload);
+            files.push(File { path, sha256, length, kind });
+        }
+        for number in 0..more {
+            let (name, path) = (format!("made-up-{number}"), format!("pool/{number}.deb"));
+            let sha256 = Digest::of(path.as_bytes());
+            let cves = Some(vec![format!("CVE-2026-{number}")]);
+            updates.push(update(
+                &name,
+                "1.0-1",
+                days_ago(i64::from(number % 700)),
+                cves,
+                &path,
+                sha256,
+            ));
+        }
+        let plain = Digest::of(index.as_bytes());
+        let release = format!(
+            "Origin: Debian\nSuite: stable-security\nCodename: bookworm\nDate: {}\nArchitectures: amd64\n\
+             Components: main\nSHA256:\n {plain} {} main/binary-amd64/Packages\n",
+            days_ago(1).strftime("%a, %d %b %Y %H:%M:%S UTC"),
+            index.len()
+        );
+        let signed = format!(
+            "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{release}\
+             -----BEGIN PGP SIGNATURE-----\n\nbm9uZQ==\n-----END PGP SIGNATURE-----\n"
+        );
+        let mut all = Vec::new();
+        for (path, bytes, kind) in [
+            ("dists/stable-security/InRelease", signed.into_bytes(), FileKind::Release),
+            (
+                "dists/stable-security/main/binary-amd64/Packages",
+                index.into_bytes(),
+                FileKind::Index,
+            ),
+        ] {
+            let (sha256, length) = (self.site.keep(&bytes).unwrap(), bytes.len() as u64);
+            all.push(File { path: path.into(), sha256, length, kind });
+        }
+        all.extend(files);
+        all.sort_by(|a, b| a.path.cmp(&b.path));
+        updates.sort_by(|a, b| a.id.cmp(&b.id));
+        let whole = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap();
+        Catalogue {
+            schema: catalogue::SCHEMA,
+            advice: None,
+            source: SOURCE.parse::<SourceId>().unwrap(),
+            vendor: Vendor::Apt {
+                origin: "Debian".into(),
+                suite: "stable-security".into(),
+                codename: "bookworm".into(),
+                components: vec!["main".into()],
+                architectures: vec!["amd64".into()],
+            },
+            collected_at: whole(days_ago(1)),
+            release_date: whole(days_ago(1)),
+            valid_until: None,
+            files: all,
+            updates,
+            notes: Vec::new(),
+        }
+    }
+
+    /// An endpoint; the last two have not joined, and were put out.
+    fn endpoint(&self, number: u32, name: &str) {
+        let commitment = self.commit(json!({ "endpoint": name }));
+        let (endpoint, token) = (id(100 + number), Digest::of(name.as_bytes()));
+        let ring: RingName = if number < 2 { "pilot" } else { "broad" }.parse().unwrap();
+        let not_after = hours_ahead(12);
+        let (key, request) =
+            (Digest::of(format!("key of {name}").as_bytes()), Digest::of(b"request"));
+        let admin = || person("ann", Role::Administrator);
+        let own = || Actor::Endpoint { endpoint: endpoint.clone() };
+        let as_admin = |command| self.ask(admin(), Command::Endpoint(command));
+        let as_itself = |command| self.ask(own(), Command::Endpoint(command));
+        as_admin(EndpointCommand::IssueToken { token, name: commitment, ring, not_after });
+        let ask = EndpointCommand::Ask {
+            endpoint: endpoint.clone(),
+            token,
+            name: commitment,
+            key,
+            request,
+        };
+        as_itself(ask);
+        if name == "edge1" {
+            return;
+        }
+        let certificate = Digest::of(format!("certificate of {name}").as_bytes());
+        let not_after = hours_ahead(24 * (10 + i64::from(number) * 9));
+        let confirm =
+            EndpointCommand::Confirm { endpoint: endpoint.clone(), certificate, not_after };
+        as_admin(confirm);
+        if name == "print1" {
+            let reason = "sold".to_owned();
+            as_admin(EndpointCommand::Retire { endpoint: endpoint.clone(), reason });
+            return;
+        }
+        let status = |held: usize| {
+            let native = "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.21.22\n\n";
+            let lines = PACKAGES.iter().take(PACKAGES.len() - held).map(|(package, version, ..)| {
+                format!(
+                    "Package: {package}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n\n"
+                )
+            });
+            native.to_owned() + &lines.collect::<String>()
+        };
+        let inventory = self.commit(json!({
+            "schema": 1, "kind": "apt", "host": name, "taken_at": days_ago(0),
+            "architectures": ["amd64"], "preferences": [],
+            "status": status(number as usize),
+        }));
+        let packages = 7 - u64::from(number);
+        let take =
+            EndpointCommand::TakeInventory { endpoint: endpoint.clone(), inventory, packages };
+        as_itself(take);
+        let mut planned: Vec<_> = PACKAGES[..PACKAGES.len() - number as usize]
+            .iter()
+            .map(|(package, installed, version, ..)| {
+                let sha256 = Digest::of(format!("{package} {version}").as_bytes());
+                json!({ "package": package, "architecture": "amd64", "version": version,
+                    "sha256": sha256, "replaces": installed })
+            })
+            .collect();
+        planned.sort_by_key(|package| package["package"].to_string());
+        let plan = self.commit(json!({ "packages": planned }));
+        let packages = planned.len() as u64;
+        let endpoint_id = endpoint.clone();
+        let take =
+            EndpointCommand::TakePlan { endpoint: endpoint_id, plan, packages, kept_back: 0 };
+        as_itself(take);
+    }
+
+    fn decisions(&mut self) {
+        let operator = || person("oscar", Role::Operator);
+        let pilot: RingName = "pilot".parse().unwrap();
+        let wish = |ring: &RingName, days: i64| Wish {
+            ring: ring.clone(),
+            approver: "kim".parse().unwrap(),
+            decision: Decision::Approve,
+            not_after: hours_ahead(24 * days),
+            windows: Vec::new(),
+            named: Vec::new(),
+            any_time: true,
+            endpoints: Vec::new(),
+            packages: Vec::new(),
+            reason: None,
+        };
+        let never = fleet::Brake { failures: 0, per_cent: 0 };
+        let planned = self.site.plan_run(operator(), wish(&pilot, 7), never).unwrap();
+        let mut envelope = planned.draft;
+        self.sign(&mut envelope, APPROVAL, "kim");
+        self.site.accept_statement(person("kim", Role::Approver), &envelope, false).unwrap();
+        self.site.start_run(operator(), &planned.run, false).unwrap();
+        let approval = Digest::of(&envelope.unverified_payload(APPROVAL).unwrap());
+        self.report(100, approval, JobPhase::Ended, Some(JobEnd::Effective), "All is as approved.");
+        let said = "nginx.service did not come up again; 12 MB were written since.";
+        self.report(101, approval, JobPhase::AwaitingDecision, None, said);
+        self.run = planned.run;
+        let broad: RingName = "broad".parse().unwrap();
+        self.site.plan_run(operator(), wish(&broad, 14), Default::default()).unwrap();
+        let exception = ExceptionWish {
+            ring: broad,
+            endpoint: Some("db1".parse().unwrap()),
+            package: "openssl".into(),
+            version: "3.0.17-1~deb12u3".into(),
+            owner: "Head of laboratory".into(),
+            reason: "The instrument's vendor has not released it".into(),
+            control: "The port is closed at the switch".into(),
+            not_after: hours_ahead(24 * 30),
+        };
+        let requested_by = "oscar".parse().unwrap();
+        self.site.request_exception(operator(), requested_by, exception).unwrap();
+        let described = Describe {
+            kind: Some(fleet::EndpointKind::Server),
+            exposure: Some(fleet::Exposure::Internal),
+            owner: site::Change::To("Laboratory IT".into()),
+            ..Describe::default()
+        };
+        let name: EndpointName = "web1".parse().unwrap();
+        self.site.describe_endpoint(person("ann", Role::Administrator), &name, described).unwrap();
+    }
+
+    fn report(
+        &self,
+        number: u32,
+        approval: Digest,
+        phase: JobPhase,
+        end: Option<JobEnd>,
+        said: &str,
+    ) {
+        let (endpoint, record) = (id(number), self.commit(json!({ "message": said })));
+        let way_back = Some(fleet::WayBack::Own);
+        let job = Job { approval, phase, at: days_ago(0), way_back, end };
+        let actor = Actor::Endpoint { endpoint: endpoint.clone() };
+        let report = EndpointCommand::TakeReport { endpoint, job, record };
+        self.ask(actor, Command::Endpoint(report));
+    }
+
+    /// A folder in which nothing is.
+    pub(super) fn empty(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Ends a run, so that there is one of the past.
+    pub(super) fn cancel(&self, run: RecordId) {
+        self.ask(person("oscar", Role::Operator), Command::Run(RunCommand::Cancel { run }));
+    }
+}
+
+fn update(
+    name: &str,
+    version: &str,
+    released_at: Timestamp,
+    cves: Option<Vec<String>>,
+    path: &str,
+    sha256: Digest,
+) -> Update {
+    Update {
+        id: format!("{name}_{version}"),
+        source_package: name.to_owned(),
+        fixed_version: version.to_owned(),
+        released_at: Timestamp::from_second(released_at.as_second()).unwrap(),
+        released_by: ReleaseBasis::SignedRelease,
+        changelog_at: None,
+        urgency: Some("high".to_owned()),
+        cves,
+        payloads: vec![UpdatePayload {
+            package: name.to_owned(),
+            version: version.to_owned(),
+            architecture: "amd64".to_owned(),
+            path: path.to_owned(),
+            sha256,
+        }],
+    }
+}

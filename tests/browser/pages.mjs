@@ -1,0 +1,103 @@
+// Looks at pages in Chromium: node pages.mjs ADDRESS PATH... Each is to pass axe-core's WCAG 2.2 A and AA
+// rules, to fit a window of 320 pixels (400 % of 1280) without sideways scrolling, to say the same without a
+// script, and to load nothing from another host. With SCREENS=FOLDER it leaves a picture of each there.
+import { createRequire } from "node:module";
+import { mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+// The tools are those that the console is built with.
+const web = createRequire(fileURLToPath(new URL("../../web/package.json", import.meta.url)));
+const { chromium } = web("playwright-core");
+const { default: AxeBuilder } = web("@axe-core/playwright");
+
+const [address, ...paths] = process.argv.slice(2);
+const screens = process.env.SCREENS;
+const wrong = [];
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
+});
+
+function name(path) {
+  return path === "/" ? "overview" : path.slice(1).replace(/[^a-z0-9.-]+/gi, "-");
+}
+
+async function open(context, path) {
+  const page = await context.newPage();
+  const said = [];
+  page.on("request", (request) => {
+    if (!request.url().startsWith(address) && !request.url().startsWith("data:")) {
+      said.push(`asks ${request.url()}`);
+    }
+  });
+  page.on("console", (message) => {
+    if (message.type() === "error") {
+      said.push(`says ${message.text()}`);
+    }
+  });
+  page.on("pageerror", (error) => said.push(`fails: ${error.message}`));
+  const response = await page.goto(address + path, { waitUntil: "load" });
+  if (response?.status() !== 200) {
+    said.push(`answers ${response?.status()}`);
+  }
+  return { page, said };
+}
+
+const wide = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+const narrow = await browser.newContext({ viewport: { width: 320, height: 640 } });
+const plain = await browser.newContext({ viewport: { width: 1280, height: 900 }, javaScriptEnabled: false });
+for (const path of paths) {
+  const { page, said } = await open(wide, path);
+  for (const summary of await page.locator("details > summary").all()) {
+    await summary.click();
+  }
+  const found = await new AxeBuilder({ page })
+    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
+    .analyze();
+  for (const violation of found.violations) {
+    const where = violation.nodes.map((node) => node.target.join(" ")).slice(0, 4).join("; ");
+    said.push(`${violation.id}: ${violation.help}: ${where}`);
+  }
+  const text = (await page.locator("main").innerText()).length;
+  await page.close();
+
+  const small = await open(narrow, path);
+  const over = await small.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  if (over > 0) {
+    const widest = await small.page.evaluate(() => {
+      const all = [...document.querySelectorAll("body *")].filter((e) => !e.closest(".console-scroll"));
+      const far = all.filter((e) => e.getBoundingClientRect().right > window.innerWidth + 1);
+      return far.slice(0, 3).map((e) => `${e.tagName}.${e.className}`).join(", ");
+    });
+    said.push(`scrolls sideways by ${over} pixels at 320: ${widest}`);
+  }
+  said.push(...small.said);
+  await small.page.close();
+
+  const bare = await open(plain, path);
+  said.push(...bare.said.map((words) => `without a script: ${words}`));
+  if (screens) {
+    mkdirSync(screens, { recursive: true });
+    await bare.page.screenshot({ path: `${screens}/${name(path)}.png`, fullPage: true });
+  }
+  if (text === 0) {
+    said.push("is empty");
+  }
+  await bare.page.close();
+  wrong.push(...said.map((words) => `${path} ${words}`));
+}
+await browser.close();
+if (wrong.length > 0) {
+  console.log(wrong.join("\n"));
+  process.exit(1);
+}
+console.log(`${paths.length} pages are well`);
