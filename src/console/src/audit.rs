@@ -46,7 +46,7 @@ impl Looked {
 struct ListWords {
     #[serde(rename = "type")]
     kind: Option<String>,
-    before: Option<u64>,
+    before: Option<String>,
 }
 
 #[derive(Template)]
@@ -75,7 +75,13 @@ async fn list(
     Query(words): Query<ListWords>,
 ) -> Result<Html<String>, Failure> {
     let actor = visit.acting(Operation::ShowLog)?;
-    let (kind, before) = (words.kind.unwrap_or_default(), words.before);
+    let kind = words.kind.unwrap_or_default();
+    // The form sends it empty where nothing was typed.
+    let before = words.before.filter(|before| !before.trim().is_empty());
+    let before: Option<u64> = before
+        .map(|before| before.trim().parse())
+        .transpose()
+        .map_err(|_| Failure::input("give the number of an entry, as a whole number"))?;
     let filter = if kind.is_empty() { "everything".to_owned() } else { kind.clone() };
     let record = console.looked().is_new(visit.person(), &filter);
     let wanted = Some(kind.clone()).filter(|kind| !kind.is_empty());

@@ -142,33 +142,7 @@ fn look(site: &Site) -> Result<Looked, site::Error> {
 
 fn cards(looked: &Looked) -> Vec<Card> {
     let Looked { levels, standings, waiting, endpoints, unseen, status, .. } = looked;
-    let overdue = |standing: &PolicyStanding| {
-        standing.counts.get(&PolicyStatus::Overdue).copied().unwrap_or(0)
-    };
-    let worst = standings.iter().max_by_key(|standing| overdue(standing));
-    let safe = match worst {
-        None => Card {
-            title: "Are we safe?",
-            tone: "due",
-            figure: "–".to_owned(),
-            unit: String::new(),
-            says: "No patch policy is in force, so nothing has a deadline.".to_owned(),
-            link: ("Put a policy in force", "/policies"),
-        },
-        Some(standing) => Card {
-            title: "Are we safe?",
-            tone: if overdue(standing) > 0 { "bad" } else { "good" },
-            figure: thousands(overdue(standing)),
-            unit: "overdue".to_owned(),
-            says: format!(
-                "{} of {} have nothing overdue under {}.",
-                thousands(standing.in_time),
-                count(standing.endpoints, "endpoint"),
-                standing.policy.title
-            ),
-            link: ("Compliance", "/reports"),
-        },
-    };
+    let safe = safe_card(standings);
     let level = |status| levels.counts.get(&status).copied().unwrap_or(0);
     let missed = level(LevelStatus::Missed);
     let in_time = Card {
@@ -217,6 +191,37 @@ fn cards(looked: &Looked) -> Vec<Card> {
         link: ("Imports", "/imports"),
     };
     vec![safe, in_time, next, estate, store]
+}
+
+/// Whether something is overdue, under the policy under which it is worst.
+fn safe_card(standings: &[PolicyStanding]) -> Card {
+    let overdue = |standing: &PolicyStanding| {
+        standing.counts.get(&PolicyStatus::Overdue).copied().unwrap_or(0)
+    };
+    let worst = standings.iter().max_by_key(|standing| overdue(standing));
+    match worst {
+        None => Card {
+            title: "Are we safe?",
+            tone: "due",
+            figure: "–".to_owned(),
+            unit: String::new(),
+            says: "No patch policy is in force, so nothing has a deadline.".to_owned(),
+            link: ("Put a policy in force", "/policies"),
+        },
+        Some(standing) => Card {
+            title: "Are we safe?",
+            tone: if overdue(standing) > 0 { "bad" } else { "good" },
+            figure: thousands(overdue(standing)),
+            unit: "overdue".to_owned(),
+            says: format!(
+                "{} of {} have nothing overdue under {}.",
+                thousands(standing.in_time),
+                count(standing.endpoints, "endpoint"),
+                standing.policy.title
+            ),
+            link: ("Compliance", "/reports"),
+        },
+    }
 }
 
 fn task(waiting: &Waiting) -> Task {

@@ -1,5 +1,5 @@
 //! The pages over a small site: what they say, what they refuse, and how they look in a real browser.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod browser;
 mod pages;

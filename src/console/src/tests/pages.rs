@@ -150,6 +150,24 @@ async fn an_operator_decides_about_a_job_that_failed() {
 }
 
 #[tokio::test]
+async fn a_filter_that_was_sent_empty_shows_everything() {
+    let sample = Sample::full();
+    let console = sample.console();
+    for path in [
+        "/audit?type=&before=",
+        "/audit?type=&before=20",
+        "/endpoints?name=&ring=&state=",
+        "/updates?text=&source=",
+        "/endpoints/web1/inventory?text=",
+        "/reports/sample?seed=&number=10",
+    ] {
+        let answer = get(&console, path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text);
+    }
+    assert_eq!(get(&console, "/audit?before=x").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn lists_are_filtered_and_sorted_by_their_address() {
     let sample = Sample::full();
     let console = sample.console();
@@ -239,4 +257,28 @@ async fn a_run_is_planned_paused_and_ended_from_its_page() {
     assert!(get(&console, &run).await.text.contains("paused by a person"));
     sample.cancel(sample.run.clone());
     assert!(get(&console, &run).await.text.contains("cancelled"));
+}
+
+/// Prints how long a page takes; it never fails by the clock.
+#[tokio::test]
+async fn fifty_thousand_updates_are_a_page_at_a_time() {
+    let sample = Sample::with_updates(50_000);
+    let console = sample.console();
+    let mut times = Vec::new();
+    for path in [
+        "/updates",
+        "/updates",
+        "/updates?page=700",
+        "/updates?text=cve-2026-4999",
+        "/updates?sort=lacking&order=descending",
+        "/updates?lacking=yes",
+    ] {
+        let begun = Instant::now();
+        let page = get(&console, path).await;
+        times.push(format!("{path}: {} ms", begun.elapsed().as_millis()));
+        let rows = page.text.matches("<th scope=\"row\"").count();
+        assert!((1..=50).contains(&rows), "{path}: {rows} rows, {}", page.text);
+    }
+    println!("{}", times.join("\n"));
+    assert!(get(&console, "/updates?page=700").await.text.contains("34,951 to 35,000 of 50,006"));
 }

@@ -21,8 +21,10 @@ use trust::{
 
 /// The one source.
 pub(super) const SOURCE: &str = "debian-bookworm-security";
-/// Its packages: name, installed and fixed version, days since release, CVE ids.
-const PACKAGES: [(&str, &str, &str, i64, Option<&[&str]>); 6] = [
+/// A package: name, installed and fixed version, days since release, CVE ids.
+type Package = (&'static str, &'static str, &'static str, i64, Option<&'static [&'static str]>);
+
+const PACKAGES: [Package; 6] = [
     ("openssl", "3.0.11-1", "3.0.17-1~deb12u3", 40, Some(&["CVE-2026-1001", "CVE-2026-1002"])),
     ("libc6", "2.36-9", "2.36-9+deb12u13", 11, Some(&["CVE-2026-2001"])),
     ("curl", "7.88.1-10", "7.88.1-10+deb12u14", 6, None),
@@ -85,10 +87,15 @@ impl Sample {
     }
 
     pub(super) fn full() -> Self {
+        Self::with_updates(0)
+    }
+
+    /// The same, whose vendor has so many updates more.
+    pub(super) fn with_updates(more: u32) -> Self {
         let mut sample = Self::founded();
         sample.rules();
         sample.root();
-        sample.imports();
+        sample.imports(more);
         let names = ["web1", "web2", "db1", "desk-17", "files.example", "print1", "edge1"];
         for (number, name) in (0..).zip(names) {
             sample.endpoint(number, name);
@@ -182,8 +189,8 @@ impl Sample {
     }
 
     /// One bundle that was imported and one that was refused.
-    fn imports(&self) {
-        let catalogue = self.catalogue(0);
+    fn imports(&self, more: u32) {
+        let catalogue = self.catalogue(more);
         let custody = id(1);
         let record = self.commit(json!(Custody::default()));
         let operator = || person("oscar", Role::Operator);
@@ -241,7 +248,7 @@ impl Sample {
     }
 
     /// What the vendor has, with `more` made-up updates beside it.
-    pub(super) fn catalogue(&self, more: u32) -> Catalogue {
+    fn catalogue(&self, more: u32) -> Catalogue {
         let (mut index, mut updates, mut files) = (String::new(), Vec::new(), Vec::new());
         for (name, _, version, days, cves) in PACKAGES {
             let bytes = format!("{name} {version}").into_bytes();
@@ -270,17 +277,7 @@ impl Sample {
                 sha256,
             ));
         }
-        let plain = Digest::of(index.as_bytes());
-        let release = format!(
-            "Origin: Debian\nSuite: stable-security\nCodename: bookworm\nDate: {}\nArchitectures: amd64\n\
-             Components: main\nSHA256:\n {plain} {} main/binary-amd64/Packages\n",
-            days_ago(1).strftime("%a, %d %b %Y %H:%M:%S UTC"),
-            index.len()
-        );
-        let signed = format!(
-            "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{release}\
-             -----BEGIN PGP SIGNATURE-----\n\nbm9uZQ==\n-----END PGP SIGNATURE-----\n"
-        );
+        let signed = release(&index);
         let mut all = Vec::new();
         for (path, bytes, kind) in [
             ("dists/stable-security/InRelease", signed.into_bytes(), FileKind::Release),
@@ -461,6 +458,21 @@ impl Sample {
     pub(super) fn cancel(&self, run: RecordId) {
         self.ask(person("oscar", Role::Operator), Command::Run(RunCommand::Cancel { run }));
     }
+}
+
+/// A release file that names one index, as it would be signed in the clear.
+fn release(index: &str) -> String {
+    let plain = Digest::of(index.as_bytes());
+    let release = format!(
+        "Origin: Debian\nSuite: stable-security\nCodename: bookworm\nDate: {}\nArchitectures: amd64\n\
+         Components: main\nSHA256:\n {plain} {} main/binary-amd64/Packages\n",
+        days_ago(1).strftime("%a, %d %b %Y %H:%M:%S UTC"),
+        index.len()
+    );
+    format!(
+        "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{release}\
+         -----BEGIN PGP SIGNATURE-----\n\nbm9uZQ==\n-----END PGP SIGNATURE-----\n"
+    )
 }
 
 fn update(
