@@ -87,13 +87,14 @@ impl Browser {
         curl.arg("--dump-header").arg(&head).arg("--output").arg(&body);
         curl.args(["--write-out", "%{http_code}"]).args(words);
         let said = run(curl.arg(format!("https://{}{path}", self.door))).ok();
-        let head = fs::read_to_string(&head).unwrap().to_lowercase();
-        let location = head.lines().find_map(|line| line.strip_prefix("location: "));
+        let head = fs::read_to_string(&head).unwrap();
+        let is_location = |line: &&str| line.to_lowercase().starts_with("location: ");
+        let location = head.lines().find(is_location).map(|line| &line["location: ".len()..]);
         Page {
             status: said.out.trim().parse().unwrap(),
             location: location.map(|path| path.trim().to_owned()),
             text: String::from_utf8_lossy(&fs::read(&body).unwrap_or_default()).into_owned(),
-            head,
+            head: head.to_lowercase(),
         }
     }
 

@@ -34,7 +34,13 @@ mod tests;
 
 pub(crate) use failure::Failure;
 
-use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use frame::Frame;
 use ids::SiteName;
 use site::{Refusals, Site};
@@ -111,6 +117,7 @@ pub fn routes(setup: Setup) -> Router {
         .fallback(nothing)
         .merge(account::routes())
         .merge(sign_in::routes())
+        .layer(axum::middleware::map_response(harden))
         .with_state(console)
 }
 
@@ -130,4 +137,28 @@ async fn root(State(console): State<Arc<Console>>) -> impl IntoResponse {
 
 async fn nothing(_: Visit) -> Failure {
     Failure::missing("there is no page under this address; it may have been moved or mistyped")
+}
+
+/// Headers of every answer: a page comes from this appliance alone, with no script or style inside, in nobody's frame,
+/// and is not kept by the browser unless the answer itself allows it.
+async fn harden(mut response: Response) -> Response {
+    const HEADERS: [(HeaderName, &str); 7] = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+             connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        ),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+    ];
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }

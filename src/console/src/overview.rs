@@ -177,20 +177,21 @@ fn cards(looked: &Looked) -> Vec<Card> {
         },
         link: ("Endpoints", "/endpoints"),
     };
-    let free = status.available_bytes < site::KEEP_FREE_BYTES;
-    let store = Card {
+    vec![safe, in_time, next, estate, store_card(status)]
+}
+
+/// How much room there is.
+fn store_card(status: &Status) -> Card {
+    let full = status.available_bytes < site::KEEP_FREE_BYTES;
+    let held = (count(status.payloads, "payload"), bytes(status.payload_bytes));
+    Card {
         title: "Store",
-        tone: if free { "bad" } else { "good" },
+        tone: if full { "bad" } else { "good" },
         figure: bytes(status.available_bytes),
         unit: "free".to_owned(),
-        says: format!(
-            "{} with {} are held.",
-            count(status.payloads, "payload"),
-            bytes(status.payload_bytes)
-        ),
+        says: format!("{} with {} are held.", held.0, held.1),
         link: ("Imports", "/imports"),
-    };
-    vec![safe, in_time, next, estate, store]
+    }
 }
 
 /// Whether something is overdue, under the policy under which it is worst.

@@ -20,7 +20,6 @@ mod files;
 mod gate;
 mod line;
 mod path;
-mod people;
 mod reply;
 mod serving;
 mod small;

@@ -156,18 +156,21 @@ impl Site {
         if founded {
             let repairs: Vec<String> = repairs.into_iter().map(|r| r.to_string()).collect();
             let views = rebuilt.map(|reason| reason.word().to_owned());
-            if writable && (!repairs.is_empty() || views.is_some()) {
-                let command = Command::ReportRepairs { repairs, views };
-                site.heart.ask(Actor::Appliance, command)?;
-            }
-            if let Some(low) = low.filter(|_| writable) {
-                site.heart.ask(Actor::Appliance, low)?;
-            }
-            site.recall_seen();
-            site.refuse_retired();
-            site.fill_shelf()?;
+            let mended = !repairs.is_empty() || views.is_some();
+            let mended = mended.then_some(Command::ReportRepairs { repairs, views });
+            site.settle(mended.into_iter().chain(low).filter(|_| writable))?;
         }
         Ok(site)
+    }
+
+    /// Says what was found while opening, and makes ready what is served.
+    fn settle(&self, found: impl Iterator<Item = Command>) -> Result<(), Error> {
+        for command in found {
+            self.heart.ask(Actor::Appliance, command)?;
+        }
+        self.recall_seen();
+        self.refuse_retired();
+        self.fill_shelf()
     }
 
     /// Says in the ledger that the appliance serves from now on; a restored one says nothing.

@@ -40,7 +40,7 @@ fn the_first_administrator_comes_with_the_code_on_the_screen_and_everybody_else_
     let issued = ann.send("/people/new", "/people", &fields).ok().says("shown once");
     let handed = issued.between("id=\"code\">", "<");
     let mut oscar = Browser::open(&appliance, &here, "oscar");
-    assert_eq!(oscar.get("/people").location.as_deref(), Some("/sign-in?next=%2fpeople"));
+    assert_eq!(oscar.get("/people").location.as_deref(), Some("/sign-in?next=%2Fpeople"));
     oscar.begin("oscar", &handed, None);
     oscar.get("/people").ok().says("Oscar Wild");
     let again = oscar.post("/one-time-code", &[("person", "oscar"), ("code", &handed)]);

@@ -67,6 +67,14 @@ fn hours_ahead(hours: i64) -> Timestamp {
     site::now().checked_add(SignedDuration::from_hours(hours)).unwrap()
 }
 
+/// An update that nobody has.
+fn made_up(number: u32) -> catalogue::Update {
+    let (name, path) = (format!("made-up-{number}"), format!("pool/{number}.deb"));
+    let sha256 = Digest::of(path.as_bytes());
+    let cves = Some(vec![format!("CVE-2026-{number}")]);
+    update(&name, "1.0-1", days_ago(i64::from(number % 700)), cves, &path, sha256)
+}
+
 impl Sample {
     /// A site in which nothing has happened yet.
     pub(super) fn founded() -> Self {
@@ -264,19 +272,7 @@ impl Sample {
             let (length, kind) = (bytes.len() as u64, FileKind::Payload);
             files.push(File { path, sha256, length, kind });
         }
-        for number in 0..more {
-            let (name, path) = (format!("made-up-{number}"), format!("pool/{number}.deb"));
-            let sha256 = Digest::of(path.as_bytes());
-            let cves = Some(vec![format!("CVE-2026-{number}")]);
-            updates.push(update(
-                &name,
-                "1.0-1",
-                days_ago(i64::from(number % 700)),
-                cves,
-                &path,
-                sha256,
-            ));
-        }
+        updates.extend((0..more).map(made_up));
         let signed = release(&index);
         let mut all = Vec::new();
         for (path, bytes, kind) in [
