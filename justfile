@@ -18,7 +18,8 @@ check: setup
     cargo clippy --release --workspace --all-targets -- -D warnings
     # The site that unit tests of the console open looks for its reader.
     cargo build --release --package reader
-    cargo nextest run --release --workspace --lib --bins --test tidy
+    # Pages in a real browser take two minutes: `just test` has them.
+    cargo nextest run --release --workspace --lib --bins --test tidy -E 'not test(browser)'
 
 # Figures, as ratios in one run against nginx and plain copying; they never fail by the clock
 bench *ARGS: build
