@@ -297,8 +297,13 @@ fn take_report(
     let unheard = known.taken_out.as_ref().filter(|_| job.has_begun());
     let before = unheard.map_or(known.job.as_ref(), |taken_out| taken_out.said.as_ref());
     let newest = state.statements.get(&known.ring).map(|newest| newest.statement);
-    let on_newest = before.is_some_and(|before| newest == Some(before.approval));
-    let possible = if on_newest && newest != Some(job.approval) {
+    // Of two approvals of which neither is the newest, the endpoint's own clock knows the later one.
+    let is_past = |before: &Job| {
+        before.approval != job.approval
+            && newest != Some(job.approval)
+            && (newest == Some(before.approval) || job.at < before.at)
+    };
+    let possible = if before.is_some_and(is_past) {
         Err("the job of a later approval has followed it")
     } else {
         job.follows(before)

@@ -488,6 +488,31 @@ fn a_word_about_an_earlier_approval_takes_no_later_ones_place() {
 }
 
 #[test]
+fn a_repeated_word_about_an_approval_that_is_over_takes_no_later_jobs_place() {
+    let mut site = Site::new(Brake::default());
+    let own = Some(WayBack::Own);
+    site.does(&report(0, JobPhase::Ended, own, JobEnd::Effective)).unwrap();
+    let first = job(&site).clone();
+    site.does(&Op::Hours(1)).unwrap();
+    site.does(&Op::Statement(true, false)).unwrap();
+    site.does(&Op::Start).unwrap();
+    site.does(&report(0, JobPhase::AwaitingDecision, own, JobEnd::Failed)).unwrap();
+    // A third statement takes both back, and then comes what was said of the first approval, once more.
+    site.does(&Op::Hours(1)).unwrap();
+    site.does(&Op::Statement(false, true)).unwrap();
+    let repeated = EndpointCommand::TakeReport {
+        endpoint: id(0, 0),
+        job: first,
+        record: Digest::of(b"repeated"),
+    };
+    let said = site.asks(Command::Endpoint(repeated));
+    assert!(matches!(said, Err(Refused::Impossible { .. })));
+    // The machine waits for a person, who can still decide about it.
+    assert_eq!((job(&site).approval, job(&site).phase), (of(2), JobPhase::AwaitingDecision));
+    site.does(&Op::Resolve(0, Resolution::Restore)).unwrap();
+}
+
+#[test]
 fn a_run_counts_what_had_ended_before_it_was_started() {
     let mut site = Site::new(Brake::default());
     for n in 0..ENDPOINTS - 1 {
