@@ -5,9 +5,12 @@ use crate::house::House;
 use fleet::{Operation, Role};
 use tests::{Browser, Page};
 
+/// Fields of a form, and what is typed there.
+type Fields = &'static [(&'static str, &'static str)];
+
 /// What somebody can press: where it is sent to, and what it is in the table of roles. `web1` has joined; nothing
 /// here succeeds by itself, so that every role may try it.
-const ACTS: &[(&str, Operation, &[(&str, &str)])] = &[
+const ACTS: &[(&str, Operation, Fields)] = &[
     ("/endpoints/none/confirm", Operation::Confirm, &[]),
     ("/endpoints/none/elect", Operation::Elect, &[]),
     ("/endpoints/none/retire", Operation::Retire, &[]),
