@@ -68,6 +68,11 @@ fuzz TARGET="" SECONDS="60":
 setup:
     @tests/setup.sh
 
+# A simulated site from a seed: hundreds of endpoints, weeks, crashes, failing disks; without a seed, a new one
+sim SEED="": setup
+    cargo build --release --package reader
+    PATCHKEEP_SIM_SEED={{ if SEED == "" { "$(date +%s)" } else { SEED } }} cargo test --release --package tests --test sim -- --nocapture worlds_of_other_seeds_hold
+
 # What CI runs on a fresh clone
 ci:
     bash .ci/run

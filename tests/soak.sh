@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What takes longer than `just test`: every test with PATCHKEEP_SOAK set (many more kills and random
-# cases), licences and bans by cargo-deny, each fuzz target for a while. Results go to tests/SOAK.md,
+# What takes longer than `just test`: every test with PATCHKEEP_SOAK set (many more kills, simulated worlds and
+# random cases), licences and bans by cargo-deny, each fuzz target for a while. Results go to tests/SOAK.md,
 # to be committed with what was tested.
 #   FUZZ_SECONDS=5 (default) for each target
 set -uo pipefail

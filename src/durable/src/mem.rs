@@ -20,6 +20,8 @@ struct State {
     files: Vec<Bytes>,
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
+    /// Names that may differ from the durable ones: what a sync has to look at.
+    unsynced: BTreeSet<PathBuf>,
     folders: BTreeSet<PathBuf>,
     capacity: Option<u64>,
 }
@@ -28,6 +30,16 @@ struct State {
 struct Bytes {
     now: Vec<u8>,
     durable: Vec<u8>,
+    /// So many first bytes of both are the same: what a sync need not copy.
+    same: usize,
+}
+
+impl Bytes {
+    fn sync(&mut self) {
+        self.durable.truncate(self.same);
+        self.durable.extend_from_slice(&self.now[self.same..]);
+        self.same = self.now.len();
+    }
 }
 
 fn error<T>(kind: io::ErrorKind) -> io::Result<T> {
@@ -59,8 +71,17 @@ impl State {
             return error(io::ErrorKind::IsADirectory);
         }
         self.files.push(Bytes::default());
-        self.names.insert(path.to_owned(), self.files.len() - 1);
+        self.name(path, Some(self.files.len() - 1));
         Ok(self.files.len() - 1)
+    }
+
+    /// Gives a name to a file, or takes it away.
+    fn name(&mut self, path: &Path, id: Option<usize>) {
+        self.unsynced.insert(path.to_owned());
+        match id {
+            Some(id) => self.names.insert(path.to_owned(), id),
+            None => self.names.remove(path),
+        };
     }
 
     fn write(&mut self, id: usize, bytes: &[u8]) -> io::Result<()> {
@@ -72,21 +93,39 @@ impl State {
     }
 
     fn sync(&mut self, id: usize) -> io::Result<()> {
-        let file = self.file(id)?;
-        file.durable.clone_from(&file.now);
+        self.file(id)?.sync();
         Ok(())
     }
 
     fn sync_names(&mut self, dir: &Path) {
-        self.durable_names.retain(|path, _| folder(path) != dir);
-        let names = self.names.iter().filter(|(path, _)| folder(path) == dir);
-        self.durable_names.extend(names.map(|(path, id)| (path.clone(), *id)));
+        let (due, later) =
+            std::mem::take(&mut self.unsynced).into_iter().partition(|path| folder(path) == dir);
+        self.unsynced = later;
+        self.sync_each(due);
+    }
+
+    fn sync_each(&mut self, paths: BTreeSet<PathBuf>) {
+        for path in paths {
+            let before = match self.names.get(&path) {
+                Some(id) => self.durable_names.insert(path.clone(), *id).filter(|old| old != id),
+                None => self.durable_names.remove(&path),
+            };
+            // With nothing left to sync, what lost its only name is nobody's any more.
+            let named = |id: usize| self.names.get(&path) == Some(&id);
+            if let Some(gone) = before.filter(|id| self.unsynced.is_empty() && !named(*id))
+                && !self.names.values().any(|id| *id == gone)
+                && let Some(file) = self.files.get_mut(gone)
+            {
+                *file = Bytes::default();
+            }
+        }
     }
 
     fn available(&self) -> u64 {
+        let Some(capacity) = self.capacity else { return u64::MAX / 2 };
         let used: usize =
             self.names.values().filter_map(|id| self.files.get(*id)).map(|f| f.now.len()).sum();
-        self.capacity.unwrap_or(u64::MAX / 2).saturating_sub(used as u64)
+        capacity.saturating_sub(used as u64)
     }
 }
 
@@ -110,8 +149,10 @@ impl MemDisk {
     pub fn after_power_cut(&self) -> Self {
         let mut state = self.state().clone();
         state.names.clone_from(&state.durable_names);
+        state.unsynced.clear();
         for file in &mut state.files {
             file.now.clone_from(&file.durable);
+            file.same = file.now.len();
         }
         Self(Arc::new(Mutex::new(state)))
     }
@@ -195,7 +236,9 @@ impl Disk for MemDisk {
         let mut state = self.state();
         let id = state.id(path)?;
         let len = usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        state.file(id)?.now.resize(len, 0);
+        let file = state.file(id)?;
+        file.now.resize(len, 0);
+        file.same = file.same.min(len);
         state.sync(id)
     }
 
@@ -214,8 +257,8 @@ impl Disk for MemDisk {
         if !state.is_folder(folder(to)) {
             return error(io::ErrorKind::NotFound);
         }
-        state.names.remove(from);
-        state.names.insert(to.to_owned(), id);
+        state.name(from, None);
+        state.name(to, Some(id));
         Ok(())
     }
 
@@ -243,9 +286,12 @@ impl Disk for MemDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        if self.state().names.remove(path).is_some() {
+        let mut state = self.state();
+        if state.names.contains_key(path) {
+            state.name(path, None);
             return Ok(());
         }
+        drop(state);
         if !self.list(path)?.is_empty() {
             return error(io::ErrorKind::DirectoryNotEmpty);
         }
@@ -278,10 +324,9 @@ impl Disk for MemDisk {
 
     fn sync_filesystem(&self, _path: &Path) -> io::Result<()> {
         let mut state = self.state();
-        state.durable_names = state.names.clone();
-        for file in &mut state.files {
-            file.durable.clone_from(&file.now);
-        }
+        let all = std::mem::take(&mut state.unsynced);
+        state.sync_each(all);
+        state.files.iter_mut().for_each(Bytes::sync);
         Ok(())
     }
 
