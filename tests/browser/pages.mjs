@@ -71,9 +71,6 @@ for (const path of paths) {
   await page.close();
 
   const small = await open(narrow, path);
-  // A busy machine may still be laying the page out.
-  const fits = () => document.documentElement.scrollWidth <= window.innerWidth;
-  await small.page.waitForFunction(fits, undefined, { timeout: 5000 }).catch(() => {});
   const over = await small.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   if (over > 0) {
     const widest = await small.page.evaluate(() => {
