@@ -2,9 +2,9 @@
 
 use crate::{
     Console, Failure,
-    frame::{Frame, Section},
+    frame::{Done, Frame, Section},
     reading,
-    visit::{Sent, Visit},
+    visit::{Nothing, Sent, Visit},
 };
 use askama::Template;
 use axum::{
@@ -56,11 +56,6 @@ struct CodePage {
     issued: IssuedCode,
 }
 
-#[derive(Deserialize)]
-struct Done {
-    done: Option<String>,
-}
-
 /// Which boxes are ticked.
 #[derive(Deserialize)]
 struct SetForm {
@@ -83,9 +78,6 @@ impl SetForm {
         Role::ALL.into_iter().filter(ticked).collect()
     }
 }
-
-#[derive(Deserialize)]
-struct Nothing {}
 
 impl DetailPage {
     fn has(&self, role: &Role) -> bool {

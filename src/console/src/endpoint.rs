@@ -2,7 +2,7 @@
 
 use crate::{
     Console, Failure,
-    frame::{Frame, Section},
+    frame::{Done, Frame, Section},
     list::{Address, Head, Pager, ROWS, Sort, skip},
     reading, tag, text,
     visit::{Sent, Visit},
@@ -111,11 +111,6 @@ async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<Strin
         state,
     };
     Ok(Html(list.render()?))
-}
-
-#[derive(Deserialize)]
-struct Done {
-    done: Option<String>,
 }
 
 /// What an endpoint lacks, as far as it can be told.

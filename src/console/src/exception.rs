@@ -2,10 +2,10 @@
 
 use crate::{
     Console, Failure,
-    frame::{Frame, Section},
+    frame::{Done, Frame, Section},
     reading,
     update::days_from_now,
-    visit::{Sent, Visit},
+    visit::{Nothing, Sent, Visit},
 };
 use askama::Template;
 use axum::{
@@ -19,11 +19,6 @@ use ids::{EndpointName, PersonId, RecordId, RingName};
 use serde::Deserialize;
 use site::{ExceptionStatus, ExceptionWish, Site};
 use std::sync::Arc;
-
-#[derive(Deserialize)]
-struct Done {
-    done: Option<String>,
-}
 
 #[derive(Template)]
 #[template(path = "exceptions.html")]
@@ -71,15 +66,12 @@ async fn request(Sent(visit, form): Sent<RequestForm>) -> Result<Redirect, Failu
         owner: form.owner,
         reason: form.reason,
         control: form.control,
-        not_after: days_from_now(&form.days)?,
+        not_after: days_from_now(&visit, &form.days)?,
     };
     let person = visit.person().clone();
     reading(&visit, move |site| site.request_exception(actor, person, wish)).await?;
     Ok(Redirect::to("/exceptions?done=exception-asked"))
 }
-
-#[derive(Deserialize)]
-struct Nothing {}
 
 async fn approve(
     Path(id): Path<String>,

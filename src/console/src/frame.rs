@@ -73,7 +73,7 @@ impl Frame {
             crumbs: Vec::new(),
             done: None,
             zone: site.calendar().zone(),
-            now: site::now(),
+            now: site.now(),
         }
     }
 
@@ -167,6 +167,12 @@ impl Frame {
     pub(crate) fn zone_name(&self) -> &'static str {
         self.zone.as_ref().map_or("UTC", Zone::name)
     }
+}
+
+/// The word in the address for what was done a moment ago.
+#[derive(serde::Deserialize)]
+pub(crate) struct Done {
+    pub(crate) done: Option<String>,
 }
 
 /// What the word of an act in the address says. Only these: nobody can have a page say what they like.

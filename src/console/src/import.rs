@@ -280,7 +280,7 @@ async fn begin(
             return Err(site::Error::Busy.into());
         }
         let progress = Progress::count("beginning", 0, 0, "");
-        let (since, step) = (site::now(), Instant::now());
+        let (since, step) = (visit.site().now(), Instant::now());
         work.running = Some(Running { path: path.clone(), person, since, progress, step });
     }
     let site = Arc::clone(visit.site());
@@ -298,7 +298,7 @@ async fn begin(
             Err(error) => (false, site::chain(error)),
         };
         let mut work = console.importing().work();
-        work.last = Some(Ended { path, at: site::now(), accepted, message });
+        work.last = Some(Ended { path, at: site.now(), accepted, message });
         work.running = None;
     });
     Ok(Redirect::to("/imports"))

@@ -2,9 +2,9 @@
 
 use crate::{
     Console, Failure,
-    frame::{Frame, Section},
+    frame::{Done, Frame, Section},
     reading,
-    visit::{Sent, Visit},
+    visit::{Nothing, Sent, Visit},
 };
 use askama::Template;
 use axum::{
@@ -15,14 +15,8 @@ use axum::{
 };
 use fleet::{Clock, Condition, Limit, Operation, Policy, PolicyCommand, PolicyRule};
 use ids::PolicyName;
-use serde::Deserialize;
 use site::Site;
 use std::sync::Arc;
-
-#[derive(Deserialize)]
-struct Done {
-    done: Option<String>,
-}
 
 #[derive(Template)]
 #[template(path = "policies.html")]
@@ -106,9 +100,6 @@ async fn list(visit: Visit, Query(words): Query<Done>) -> Result<Html<String>, F
     };
     Ok(Html(page.render()?))
 }
-
-#[derive(Deserialize)]
-struct Nothing {}
 
 async fn set(
     Path(name): Path<String>,

@@ -2,7 +2,7 @@
 
 use crate::{
     Console, Failure,
-    frame::{Frame, Section},
+    frame::{Done, Frame, Section},
     reading,
     visit::{Sent, Visit},
 };
@@ -18,11 +18,6 @@ use ids::{RingName, SourceId};
 use serde::Deserialize;
 use site::{RingPointer, RingStays};
 use std::{collections::BTreeMap, sync::Arc};
-
-#[derive(Deserialize)]
-struct Done {
-    done: Option<String>,
-}
 
 /// A ring, and where it points.
 struct Row {

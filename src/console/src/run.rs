@@ -3,7 +3,7 @@
 use crate::{
     Console, Failure,
     chart::Bar,
-    frame::{Frame, Section},
+    frame::{Done, Frame, Section},
     list::{Address, Pager, ROWS, skip},
     live::{self, Look},
     reading,
@@ -158,11 +158,6 @@ impl One {
     }
 }
 
-#[derive(Deserialize)]
-struct Done {
-    done: Option<String>,
-}
-
 async fn one(
     visit: Visit,
     Path(run): Path<String>,
@@ -276,7 +271,7 @@ async fn draw_up(Sent(visit, form): Sent<PlanForm>) -> Result<Redirect, Failure>
         ring: form.ring.parse()?,
         approver: form.approver.parse()?,
         decision: Decision::Approve,
-        not_after: days_from_now(&form.days)?,
+        not_after: days_from_now(&visit, &form.days)?,
         windows: Vec::new(),
         named: Vec::new(),
         any_time: form.any_time.is_some(),

@@ -4,7 +4,7 @@
 use crate::{
     Console, Failure,
     frame::Frame,
-    visit::{CHOOSING, SESSION, Sent, cookie, from_here, set_cookie},
+    visit::{CHOOSING, Nothing, SESSION, Sent, cookie, from_here, set_cookie},
 };
 use askama::Template;
 use axum::{
@@ -101,9 +101,6 @@ struct ChooseForm {
     again: String,
     number: String,
 }
-
-#[derive(Deserialize)]
-struct Nothing {}
 
 /// Where somebody wanted to go: a page of this console, or the overview.
 fn safe(next: &str) -> &str {

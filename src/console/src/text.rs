@@ -25,23 +25,12 @@ impl<T: Amount + Copy> Amount for &T {
 
 /// `12,345`.
 pub(crate) fn thousands(number: impl Amount) -> String {
-    let number = number.amount();
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    site::audit::thousands(number.amount())
 }
 
 /// `1 endpoint`, `2,000 endpoints`.
 pub(crate) fn count(number: impl Amount, noun: &str) -> String {
-    let number = number.amount();
-    let many = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{many}", thousands(number))
+    site::audit::count(number.amount(), noun)
 }
 
 /// `1.5 GB`: decimal units, as media are sold.

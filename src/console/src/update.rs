@@ -2,7 +2,7 @@
 
 use crate::{
     Console, Failure,
-    frame::{Frame, Section},
+    frame::{Done, Frame, Section},
     list::{Address, Head, Pager, ROWS, Sort, encode, skip},
     reading, text,
     visit::{Sent, Visit},
@@ -156,11 +156,6 @@ impl One {
     }
 }
 
-#[derive(Deserialize)]
-struct Done {
-    done: Option<String>,
-}
-
 async fn one(
     visit: Visit,
     Path((source, id)): Path<(String, String)>,
@@ -198,7 +193,7 @@ async fn decline(
 ) -> Result<Redirect, Failure> {
     let actor = visit.acting(Operation::Decline)?;
     let ring: RingName = form.ring.parse()?;
-    let not_after = days_from_now(&form.days)?;
+    let not_after = days_from_now(&visit, &form.days)?;
     let act = move |site: &site::Site| {
         site.decline(actor, ring, form.package.trim(), &form.reason, not_after)
     };
@@ -207,12 +202,12 @@ async fn decline(
 }
 
 /// So many whole days from now.
-pub(crate) fn days_from_now(days: &str) -> Result<ids::Timestamp, Failure> {
+pub(crate) fn days_from_now(visit: &Visit, days: &str) -> Result<ids::Timestamp, Failure> {
     let days: Result<u32, _> = days.trim().parse();
     let days = days.ok().filter(|days| (1..=3_650).contains(days));
     let days =
         days.ok_or_else(|| Failure::input("give the days as a whole number from 1 to 3650"))?;
-    let end = site::now().saturating_add(SignedDuration::from_hours(24 * i64::from(days)));
+    let end = visit.site().now().saturating_add(SignedDuration::from_hours(24 * i64::from(days)));
     end.map_err(|e| Failure::input(e.to_string()))
 }
 

@@ -127,6 +127,10 @@ pub(crate) fn from_here(headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
+/// A form without a field of its own: a button.
+#[derive(Deserialize)]
+pub(crate) struct Nothing {}
+
 /// A form that was sent by a page of this session.
 pub(crate) struct Sent<T>(pub(crate) Visit, pub(crate) T);
 

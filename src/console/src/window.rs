@@ -2,9 +2,9 @@
 
 use crate::{
     Console, Failure,
-    frame::{Frame, Section},
+    frame::{Done, Frame, Section},
     reading, text,
-    visit::{Sent, Visit},
+    visit::{Nothing, Sent, Visit},
 };
 use askama::Template;
 use axum::{
@@ -18,11 +18,6 @@ use ids::{RingName, WindowName};
 use serde::Deserialize;
 use site::{Site, WindowStatus};
 use std::sync::Arc;
-
-#[derive(Deserialize)]
-struct Done {
-    done: Option<String>,
-}
 
 #[derive(Template)]
 #[template(path = "windows.html")]
@@ -140,9 +135,6 @@ async fn set(Sent(visit, form): Sent<SetForm>) -> Result<Redirect, Failure> {
     reading(&visit, move |site| site.set_window(actor, own, window)).await?;
     Ok(Redirect::to(&format!("/windows/{name}?done=window-set")))
 }
-
-#[derive(Deserialize)]
-struct Nothing {}
 
 async fn remove(
     Path(name): Path<String>,

@@ -56,7 +56,7 @@ pub use policy::{
     Clock, Condition, Deadline, Exposure, FactAsked, Judgement, Limit, Policy, PolicyCommand,
     PolicyRule, PolicyStatus, Step, UpdateFacts, VendorSeverity, built_in,
 };
-pub use provided::{KeptSnapshot, SnapshotCommand};
+pub use provided::{KeptSnapshot, ProviderDue, SnapshotCommand};
 pub use run::{
     Brake, Hold, LastRun, NewRun, PauseCause, RingPlace, Run, RunCommand, RunEnd, RunStanding,
     Tally,

@@ -3,8 +3,11 @@
 //! A provider is driven outside; what it showed comes here as a commitment to its record. An effect on a
 //! machine follows its event: a restore has begun here before the provider is asked for it.
 
-use crate::{Endpoint, Fact, Job, JobEnd, JobPhase, Refused, Resolution, State, WayBack, run};
+use crate::{
+    Endpoint, Fact, Job, JobEnd, JobPhase, Refused, Resolution, Standing, State, WayBack, run,
+};
 use ids::{Digest, RecordId, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 /// A snapshot of an endpoint that its provider holds.
@@ -22,6 +25,87 @@ pub struct KeptSnapshot {
     /// Since when, by its own clock, the job had waited for it. One that has waited for another window since
     /// waits for another snapshot: the machine has worked on.
     pub since: Timestamp,
+}
+
+/// For how long a machine that changes packages may say nothing before its provider is asked.
+const SILENT: SignedDuration = SignedDuration::from_mins(45);
+/// For how long a snapshot is kept after its job came to a good end: it grows with every change.
+const KEPT: SignedDuration = SignedDuration::from_hours(72);
+/// How often the way back is tried on a clone.
+const DRILL_EVERY: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// What is to be asked of an endpoint's provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderDue {
+    /// Make a snapshot and prove it.
+    Snapshot,
+    /// Put the machine back.
+    Restore,
+    /// Look at a machine that says nothing.
+    Probe,
+    /// Delete the snapshot.
+    Delete,
+    /// Try the way back on a clone.
+    Drill,
+}
+
+impl Endpoint {
+    /// What is to be asked of its provider, and for which approval's job. `seen_at` is when it last checked in;
+    /// `can_drill`, whether its provider can try a clone.
+    #[must_use]
+    pub fn provider_due(
+        &self,
+        seen_at: Option<Timestamp>,
+        can_drill: bool,
+        now: Timestamp,
+    ) -> Option<(ProviderDue, Digest)> {
+        self.description.provider?;
+        if self.standing != Standing::Active {
+            return None;
+        }
+        let drilled_lately =
+            self.drilled_at.is_some_and(|at| now.duration_since(at) <= DRILL_EVERY);
+        let drill = can_drill && !drilled_lately;
+        let Some(job) = self.job.as_ref() else {
+            return drill.then_some((ProviderDue::Drill, Digest::of(b"")));
+        };
+        if let Some(due) = self.due_by_job(job, now) {
+            return Some((due, job.approval));
+        }
+        if job.phase == JobPhase::Ended && drill {
+            return Some((ProviderDue::Drill, job.approval));
+        }
+        let works = (JobPhase::Applying..=JobPhase::Confirming).contains(&job.phase);
+        let silent = seen_at.is_none_or(|seen| now.duration_since(seen) > SILENT);
+        let asked = self.silent == Some(job.approval);
+        (works && silent && !asked).then_some((ProviderDue::Probe, job.approval))
+    }
+
+    /// What a job's phase and what people decided make due.
+    fn due_by_job(&self, job: &Job, now: Timestamp) -> Option<ProviderDue> {
+        let kept = self.snapshot.as_ref();
+        let own = kept.filter(|kept| kept.approval == job.approval);
+        if kept.is_some_and(|kept| kept.restoring) {
+            return Some(ProviderDue::Restore);
+        }
+        match (job.phase, own) {
+            (JobPhase::Snapshotting, _) => {
+                (!self.has_snapshot(job)).then_some(ProviderDue::Snapshot)
+            }
+            (JobPhase::Ended, Some(kept)) => {
+                let good =
+                    matches!(job.end, Some(JobEnd::Effective | JobEnd::Restored | JobEnd::Failed));
+                (good && now.duration_since(kept.at) > KEPT).then_some(ProviderDue::Delete)
+            }
+            (phase, Some(_)) if phase >= JobPhase::Applying => {
+                let decided = self.resolution == Some((job.approval, Resolution::Restore));
+                let waits =
+                    phase == JobPhase::AwaitingDecision && job.way_back == Some(WayBack::Provided);
+                (decided || (waits && self.description.stateless)).then_some(ProviderDue::Restore)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// What may be asked about snapshots. `approval` is the job's.

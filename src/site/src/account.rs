@@ -6,7 +6,7 @@
 
 pub(crate) mod secrets;
 
-use crate::{Error, Site, keys, session::Open};
+use crate::{Error, Site, session::Open};
 use fleet::{Account, AccountCommand, Actor, Command, Role, SignOutCause};
 use ids::{Digest, PersonId, RecordId, Timestamp};
 use jiff::SignedDuration;
@@ -163,9 +163,5 @@ impl Site {
     fn name_in(&self, record: &Digest) -> Option<String> {
         let (_, value) = self.evidence().get(record).ok()?;
         Some(value["name"].as_str()?.to_owned())
-    }
-
-    pub(crate) fn new_session_id(&self) -> Result<RecordId, Error> {
-        keys::record_id(self.now())
     }
 }

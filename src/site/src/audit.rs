@@ -30,6 +30,6 @@ pub use export::{Export, Exported, KeptEvidence};
 pub use keys::{NAMESPACE, PRINCIPAL, fingerprint};
 pub use manifest::{Manifest, Scope};
 pub use people::Witness;
-pub use sentence::sentence;
+pub use sentence::{count, sentence, thousands};
 pub use show::{Filter, Line, show};
 pub use verify::{Checks, Finding, Findings, Holds, verify};

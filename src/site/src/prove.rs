@@ -80,9 +80,7 @@ impl Site {
         }
         let said = if said.is_empty() { "everything".to_owned() } else { said };
         let entries = lines.len() as u64;
-        if self.restored().is_none() {
-            self.heart().ask(actor, Command::ViewLog { filter: said, entries })?;
-        }
+        self.record_look(actor, said, entries)?;
         Ok(lines)
     }
 

@@ -5,11 +5,8 @@
 //! about an endpoint, and a few endpoints at a time.
 
 use crate::{Error, Site};
-use fleet::{
-    Actor, Command, Endpoint, Job, JobEnd, JobPhase, Resolution, SnapshotCommand, Standing, WayBack,
-};
+use fleet::{Actor, Command, Endpoint, ProviderDue, SnapshotCommand};
 use ids::{Digest, Fault, RecordId, Timestamp};
-use jiff::SignedDuration;
 use serde_json::{Value, json};
 use snapshot::{
     Alive, Answer, Binding, Depth, IfNot, Level, Limits, Look, Made, Order, Proof, Provider,
@@ -22,14 +19,6 @@ use std::{
 
 /// Most endpoints whose providers are at work at the same time: their disks may be one.
 const AT_ONCE: usize = 4;
-/// For how long a machine that changes packages may say nothing before its provider is asked.
-const SILENT: SignedDuration = SignedDuration::from_mins(45);
-/// For how long a snapshot is kept after its job came to a good end: it grows with every change.
-const KEPT: SignedDuration = SignedDuration::from_hours(72);
-
-/// How often the way back is tried on a clone.
-const DRILL_EVERY: SignedDuration = SignedDuration::from_hours(30 * 24);
-
 /// What is known of providers beside the state.
 #[derive(Default)]
 pub(crate) struct Providers(Mutex<Known>);
@@ -40,16 +29,6 @@ struct Known {
     at_work: BTreeSet<RecordId>,
     /// Providers that cannot try a clone, by their settings: there is no drill.
     without_clones: BTreeSet<Digest>,
-}
-
-/// What is to be asked of an endpoint's provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Due {
-    Snapshot,
-    Restore,
-    Probe,
-    Delete,
-    Drill,
 }
 
 impl Providers {
@@ -95,42 +74,30 @@ impl Site {
         }
     }
 
-    fn due(&self, id: &RecordId, known: &Endpoint, now: Timestamp) -> Option<(Due, Digest)> {
-        known.description.provider?;
-        if known.standing != Standing::Active {
-            return None;
-        }
-        let drill = drill_is_due(known, now)
-            && !known.description.provider.is_some_and(|p| self.providers().cannot_clone(&p));
-        let Some(job) = known.job.as_ref() else {
-            return drill.then_some((Due::Drill, Digest::of(b"")));
-        };
-        if let Some(due) = due(known, job, now) {
-            return Some((due, job.approval));
-        }
-        if job.phase == JobPhase::Ended && drill {
-            return Some((Due::Drill, job.approval));
-        }
-        let works = (JobPhase::Applying..=JobPhase::Confirming).contains(&job.phase);
-        let seen = self.roster().seen(id).map(|seen| seen.at);
-        let silent = seen.is_none_or(|seen| now.duration_since(seen) > SILENT);
-        let asked = known.silent == Some(job.approval);
-        (works && silent && !asked).then_some((Due::Probe, job.approval))
+    fn due(
+        &self,
+        id: &RecordId,
+        known: &Endpoint,
+        now: Timestamp,
+    ) -> Option<(ProviderDue, Digest)> {
+        let provider = known.description.provider?;
+        let seen_at = self.roster().seen(id).map(|seen| seen.at);
+        known.provider_due(seen_at, !self.providers().cannot_clone(&provider), now)
     }
 
     fn ask_provider(
         &self,
-        due: Due,
+        due: ProviderDue,
         id: &RecordId,
         known: &Endpoint,
         approval: Digest,
     ) -> Result<(), Error> {
         match due {
-            Due::Snapshot => self.snapshot(id, known, approval),
-            Due::Restore => self.put_back(id, known, approval),
-            Due::Probe => self.probe(id, known, approval),
-            Due::Delete => self.delete_snapshot(id, known),
-            Due::Drill => self.drill(id, known),
+            ProviderDue::Snapshot => self.snapshot(id, known, approval),
+            ProviderDue::Restore => self.put_back(id, known, approval),
+            ProviderDue::Probe => self.probe(id, known, approval),
+            ProviderDue::Delete => self.delete_snapshot(id, known),
+            ProviderDue::Drill => self.drill(id, known),
         }
     }
 
@@ -291,11 +258,6 @@ impl Site {
     }
 }
 
-/// Whether it is a month since the way back was last tried.
-fn drill_is_due(known: &Endpoint, now: Timestamp) -> bool {
-    known.drilled_at.is_none_or(|at| now.duration_since(at) > DRILL_EVERY)
-}
-
 /// Makes a snapshot, tries a clone of it, and deletes it.
 fn drill(binding: &Binding) -> Result<Option<Value>, String> {
     let mut provider = opened(binding)?;
@@ -310,30 +272,6 @@ fn drill(binding: &Binding) -> Result<Option<Value>, String> {
     }
     let message = format!("a clone of the snapshot {} was tried, and it works", made.name);
     Ok(Some(json!({ "message": message, "made": made, "proof": proof })))
-}
-
-/// What a job's phase and what people decided make due.
-fn due(known: &Endpoint, job: &Job, now: Timestamp) -> Option<Due> {
-    let kept = known.snapshot.as_ref();
-    let own = kept.filter(|kept| kept.approval == job.approval);
-    if kept.is_some_and(|kept| kept.restoring) {
-        return Some(Due::Restore);
-    }
-    match (job.phase, own) {
-        (JobPhase::Snapshotting, _) => (!known.has_snapshot(job)).then_some(Due::Snapshot),
-        (JobPhase::Ended, Some(kept)) => {
-            let good =
-                matches!(job.end, Some(JobEnd::Effective | JobEnd::Restored | JobEnd::Failed));
-            (good && now.duration_since(kept.at) > KEPT).then_some(Due::Delete)
-        }
-        (phase, Some(_)) if phase >= JobPhase::Applying => {
-            let decided = known.resolution == Some((job.approval, Resolution::Restore));
-            let waits =
-                phase == JobPhase::AwaitingDecision && job.way_back == Some(WayBack::Provided);
-            (decided || (waits && known.description.stateless)).then_some(Due::Restore)
-        }
-        _ => None,
-    }
 }
 
 /// Makes the snapshot; one of this name that is there already was made by a try that was cut short before its

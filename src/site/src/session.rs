@@ -219,7 +219,7 @@ impl Site {
             role: role.ok_or(Error::SignIn)?,
             door: Door::Console,
         };
-        let id = self.new_session_id()?;
+        let id = keys::record_id(now)?;
         let begin = AccountCommand::BeginSession { person: person.clone(), session: id.clone() };
         self.heart().ask(actor, Command::Account(begin))?;
         let ((token, known), (form_token, _)) = (secret()?, secret()?);

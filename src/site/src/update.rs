@@ -257,14 +257,13 @@ impl Site {
     /// What the newest view of each source holds.
     fn newest_offered(&self) -> Result<Arc<Offered>, Error> {
         let state = self.state();
-        let mut aims = Vec::new();
-        for ((source, sequence), kept) in state.views.iter().rev() {
-            if aims.last().is_none_or(|aim: &Aim| aim.source != *source) {
-                let catalogue = kept.source.catalogue;
-                aims.push(Aim { source: source.clone(), sequence: *sequence, catalogue });
-            }
-        }
-        aims.reverse();
+        let sources: BTreeSet<&SourceId> = state.views.keys().map(|(source, _)| source).collect();
+        let newest = |source: &SourceId| {
+            let (sequence, kept) = state.newest_view(source)?;
+            let catalogue = kept.source.catalogue;
+            Some(Aim { source: source.clone(), sequence, catalogue })
+        };
+        let aims: Vec<Aim> = sources.into_iter().filter_map(newest).collect();
         let known = self.updates().kept().offered.clone();
         if let Some(known) = known.filter(|known| known.aims == aims) {
             return Ok(known);

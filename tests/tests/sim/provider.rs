@@ -1,73 +1,34 @@
 //! The driver of the providers of snapshots, as `site/provider.rs` drives them, with a made-up provider.
 
 use crate::{Right, agent::Agent, appliance::Answer, house::House};
-use fleet::{
-    Actor, Command, Endpoint, Job, JobEnd, JobPhase, Resolution, SnapshotCommand, WayBack,
-};
-use ids::{Digest, Timestamp};
-use jiff::SignedDuration;
+use fleet::{Actor, Command, Endpoint, ProviderDue, SnapshotCommand};
+use ids::Digest;
 use serde_json::json;
-
-const SILENT: SignedDuration = SignedDuration::from_mins(45);
-const KEPT: SignedDuration = SignedDuration::from_hours(72);
-
-/// What is to be asked of an endpoint's provider.
-enum Due {
-    Snapshot,
-    Restore,
-    Probe,
-    Delete,
-}
 
 /// Asks the providers of these agents what is due.
 pub(crate) fn see_to(agents: &mut [Agent], house: &mut House) -> Right<()> {
     for agent in agents.iter_mut().filter(|agent| agent.provided) {
         let Some(state) = house.appliance.state() else { return Ok(()) };
         let Some(known) = state.endpoints.get(&agent.id) else { continue };
-        let Some(job) = &known.job else { continue };
-        let now = house.now();
-        let Some(due) = due(known, job, now.duration_since(agent.heard_at), now) else { continue };
+        let due = known.provider_due(Some(agent.heard_at), false, house.now());
+        let Some((due, approval)) = due else { continue };
         match due {
-            Due::Snapshot => snapshot(agent, house, known, job.approval)?,
-            Due::Restore => restore(agent, house, job.approval)?,
-            Due::Probe => {
-                let (endpoint, approval) = (agent.id.clone(), job.approval);
+            ProviderDue::Snapshot => snapshot(agent, house, known, approval)?,
+            ProviderDue::Restore => restore(agent, house, approval)?,
+            ProviderDue::Probe => {
+                let endpoint = agent.id.clone();
                 record(house, "it is silent", |record| SnapshotCommand::Probe {
                     endpoint,
                     approval,
                     record,
                 })?;
             }
-            Due::Delete => delete(agent, house, known)?,
+            ProviderDue::Delete => delete(agent, house, known)?,
+            // None can be tried here.
+            ProviderDue::Drill => {}
         }
     }
     Ok(())
-}
-
-fn due(known: &Endpoint, job: &Job, unheard: SignedDuration, now: Timestamp) -> Option<Due> {
-    let kept = known.snapshot.as_ref();
-    let own = kept.filter(|kept| kept.approval == job.approval);
-    if kept.is_some_and(|kept| kept.restoring) {
-        return Some(Due::Restore);
-    }
-    let works = (JobPhase::Applying..=JobPhase::Confirming).contains(&job.phase);
-    let silent = works && unheard > SILENT && known.silent != Some(job.approval);
-    let by_state = match (job.phase, own) {
-        (JobPhase::Snapshotting, _) => (!known.has_snapshot(job)).then_some(Due::Snapshot),
-        (JobPhase::Ended, Some(kept)) => {
-            let good =
-                matches!(job.end, Some(JobEnd::Effective | JobEnd::Restored | JobEnd::Failed));
-            (good && now.duration_since(kept.at) > KEPT).then_some(Due::Delete)
-        }
-        (phase, Some(_)) if phase >= JobPhase::Applying => {
-            let decided = known.resolution == Some((job.approval, Resolution::Restore));
-            let waits =
-                phase == JobPhase::AwaitingDecision && job.way_back == Some(WayBack::Provided);
-            (decided || (waits && known.description.stateless)).then_some(Due::Restore)
-        }
-        _ => None,
-    };
-    by_state.or_else(|| silent.then_some(Due::Probe))
 }
 
 fn snapshot(agent: &mut Agent, house: &mut House, known: &Endpoint, approval: Digest) -> Right<()> {

@@ -208,7 +208,8 @@ fn fingerprint_list(fingerprints: &[String]) -> String {
 }
 
 /// `1 update`, `2 updates`, `1,234 entries`.
-pub(super) fn count(n: u64, noun: &str) -> String {
+#[must_use]
+pub fn count(n: u64, noun: &str) -> String {
     let many = noun
         .strip_suffix('y')
         .filter(|stem| !stem.ends_with('e'))
@@ -217,7 +218,8 @@ pub(super) fn count(n: u64, noun: &str) -> String {
 }
 
 /// `1,234,567`.
-pub(super) fn thousands(n: u64) -> String {
+#[must_use]
+pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
