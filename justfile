@@ -16,8 +16,8 @@ test *ARGS: setup build
 check: setup
     cargo fmt --all --check
     cargo clippy --release --workspace --all-targets -- -D warnings
-    # The site that unit tests of the console open looks for its reader.
-    cargo build --release --package reader
+    # Sites that unit tests open look for their reader. One build of the whole: a crate alone would have other features.
+    cargo build --release --workspace --bins
     # Pages in a real browser take two minutes: `just test` has them.
     cargo nextest run --release --workspace --lib --bins --test tidy -E 'not test(browser)'
 
@@ -58,7 +58,7 @@ web:
 
 # A picture of each page of the console: target/screens/*.png
 screens: setup
-    SCREENS={{justfile_directory()}}/target/screens cargo nextest run --release --package console browser
+    SCREENS={{justfile_directory()}}/target/screens cargo nextest run --release --workspace -E 'package(console) and test(browser)'
 
 # Fuzz one parser for some seconds; without a target, list the targets
 fuzz TARGET="" SECONDS="60":
@@ -70,8 +70,8 @@ setup:
 
 # A simulated site from a seed: hundreds of endpoints, weeks, crashes, failing disks; without a seed, a new one
 sim SEED="": setup
-    cargo build --release --package reader
-    PATCHKEEP_SIM_SEED={{ if SEED == "" { "$(date +%s)" } else { SEED } }} cargo test --release --package tests --test sim -- --nocapture worlds_of_other_seeds_hold
+    cargo build --release --workspace --bins
+    PATCHKEEP_SIM_SEED={{ if SEED == "" { "$(date +%s)" } else { SEED } }} cargo test --release --workspace --test sim -- --nocapture worlds_of_other_seeds_hold
 
 # What CI runs on a fresh clone
 ci:
