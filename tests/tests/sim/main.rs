@@ -44,10 +44,14 @@ pub(crate) struct Size {
     pub(crate) agents: usize,
     /// Days with faults; those until everything has ended come on top.
     pub(crate) days: i64,
+    /// The days on which no medium comes, from and until.
+    pub(crate) no_courier: (i64, i64),
 }
 
-const SMALL: Size = Size { agents: 20, days: 14 };
-const LARGE: Size = Size { agents: 320, days: 24 };
+const SMALL: Size = Size { agents: 20, days: 14, no_courier: (0, 0) };
+const LARGE: Size = Size { agents: 320, days: 24, no_courier: (0, 0) };
+/// Longer than content may be behind its vendor, and more than a calendar month.
+const ABANDONED: Size = Size { agents: 6, days: 60, no_courier: (4, 44) };
 
 fn holds(seed: u64) -> world::Summary {
     let summary =
@@ -65,6 +69,15 @@ fn worlds_of_fixed_seeds_hold() {
         done = std::array::from_fn(|n| done[n] + counts[n]);
     }
     assert!(done.iter().all(|count| *count > 0), "these worlds show too little: {done:?}");
+}
+
+/// That alarms are true is looked at in every world; in this one there is a reason for them.
+#[test]
+fn a_site_that_no_courier_reaches_is_alarmed_until_one_comes() {
+    let summary =
+        run(1, &ABANDONED, Fault::None, false).unwrap_or_else(|failure| panic!("{failure}"));
+    eprintln!("{summary}");
+    assert!(summary.alarms.iter().all(|count| *count > 0), "{:?}", summary.alarms);
 }
 
 #[test]

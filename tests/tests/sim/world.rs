@@ -1,7 +1,10 @@
 //! The world's course: what comes next, until faults stop and everything has come to its end.
 
-use crate::{Fault, Right, Size, agent::Agent, founding, house::House, people::People, provider};
-use fleet::{Fact, JobEnd};
+use crate::{
+    Fault, Right, Size, agent::Agent, appliance::Answer, founding, house::House, people::People,
+    provider,
+};
+use fleet::{Fact, JobEnd, Level, LevelStatus};
 use ids::{Digest, Timestamp};
 use jiff::SignedDuration;
 use std::{
@@ -38,6 +41,10 @@ struct World {
     queued: u64,
     trail: VecDeque<String>,
     steps: u64,
+    alarms: u64,
+    alarms_over: u64,
+    /// From when until when no medium comes.
+    no_courier: (Timestamp, Timestamp),
 }
 
 /// What came of a world.
@@ -53,6 +60,8 @@ pub(crate) struct Summary {
     effective: usize,
     pub(crate) crashes: u64,
     pub(crate) failures: u64,
+    /// Alarms that a service level is missed, and words that all of one is kept again.
+    pub(crate) alarms: [u64; 2],
     seconds: u64,
     /// A digest of all that happened.
     pub(crate) print: Digest,
@@ -80,7 +89,8 @@ impl fmt::Display for Summary {
         write!(
             f,
             "{} agents, {} simulated days, {} events, {} check-ins; {} changes applied, {} restarts, {} machines \
-             put back, {} jobs effective; {} crashes and {} failed disk operations of the appliance; {} seconds",
+             put back, {} jobs effective; {} alarms of service levels, {} over; {} crashes and {} failed disk operations \
+             of the appliance; {} seconds",
             self.agents,
             self.days,
             self.events,
@@ -89,6 +99,8 @@ impl fmt::Display for Summary {
             self.restarted,
             self.restored,
             self.effective,
+            self.alarms[0],
+            self.alarms[1],
             self.crashes,
             self.failures,
             self.seconds
@@ -108,8 +120,20 @@ pub(crate) fn run(
     let (house, people, agents) =
         founding::found(seed, size, fault).map_err(|sentence| fails(sentence, Vec::new()))?;
     let (queue, trail) = (BTreeMap::new(), VecDeque::new());
-    let mut world = World { house, people, agents, queue, queued: 0, trail, steps: 0 };
-    let first = world.house.now();
+    let first = house.now();
+    let no_courier = (after(first, 24 * size.no_courier.0), after(first, 24 * size.no_courier.1));
+    let mut world = World {
+        house,
+        people,
+        agents,
+        queue,
+        queued: 0,
+        trail,
+        steps: 0,
+        alarms: 0,
+        alarms_over: 0,
+        no_courier,
+    };
     let came = world.take_course(size, progress);
     came.map_err(|sentence| fails(sentence, world.trail.iter().cloned().collect()))?;
     let house = &world.house;
@@ -124,6 +148,7 @@ pub(crate) fn run(
         effective: world.agents.iter().map(|agent| agent.effective.len()).sum(),
         crashes: house.appliance.harm.crashes,
         failures: house.appliance.harm.failures,
+        alarms: [world.alarms, world.alarms_over],
         seconds: begun.elapsed().as_secs(),
         print: house.appliance.audit.print(),
     })
@@ -151,7 +176,8 @@ impl World {
         self.step("the end".into());
         self.read_log()?;
         self.house.appliance.verify_log()?;
-        self.has_ended()
+        self.has_ended()?;
+        self.alarms_are_true()
     }
 
     fn push(&mut self, wait: SignedDuration, act: Act) {
@@ -238,6 +264,7 @@ impl World {
             Act::Providers => provider::see_to(&mut self.agents, &mut self.house)?,
             Act::Appliance => {
                 self.house.appliance.ask(|site| site.end_due_runs())?;
+                self.house.appliance.ask(|site| site.see_to_levels())?;
                 self.house.appliance.ask(|site| site.heart().publish())?;
                 let late = self.house.bring_repeats()?;
                 if late > 0 {
@@ -251,7 +278,7 @@ impl World {
                 self.house.appliance.crash();
                 self.step("the appliance crashes".into());
             }
-            Act::Bundle if self.house.calm() => {}
+            Act::Bundle if self.house.calm() || self.no_courier() => {}
             Act::Bundle => {
                 founding::publish(&mut self.house);
                 self.step("the vendor brings something out".into());
@@ -259,6 +286,10 @@ impl World {
             Act::Audit => self.read_log()?,
         }
         Ok(wait)
+    }
+
+    fn no_courier(&self) -> bool {
+        (self.no_courier.0..self.no_courier.1).contains(&self.house.now())
     }
 
     fn read_log(&mut self) -> Right<()> {
@@ -269,6 +300,9 @@ impl World {
     /// Holds what the log says against what is so.
     fn judge(&mut self, events: &[fleet::Event]) -> Right<()> {
         for event in events {
+            if let Fact::LevelAlarm { missed, .. } = event.fact {
+                *if missed > 0 { &mut self.alarms } else { &mut self.alarms_over } += 1;
+            }
             let Fact::JobReported { endpoint, job, .. } = &event.fact else { continue };
             if job.end != Some(JobEnd::Effective) {
                 continue;
@@ -302,6 +336,26 @@ impl World {
         }
         if let Some(run) = state.runs.values().next() {
             return Err(format!("a run of {} never ends: it is {}", run.ring, run.standing.word()));
+        }
+        Ok(())
+    }
+
+    /// An alarm stands for each service level of which something is missed, and for no other.
+    fn alarms_are_true(&mut self) -> Right<()> {
+        let report = self.house.appliance.ask(|site| {
+            site.see_to_levels()?;
+            site.level_report()
+        })?;
+        let Answer::Yes(report) = report else {
+            return Err("the appliance did not come back".into());
+        };
+        let state = self.house.appliance.state().ok_or("the appliance did not come back")?;
+        for level in Level::ALL {
+            let missed = report.of(level).filter(|row| row.status == LevelStatus::Missed).count();
+            let told = state.level_alarms.contains_key(&level);
+            if told != (missed > 0) {
+                return Err(format!("{missed} miss {level:?}, and an alarm stands: {told}"));
+            }
         }
         Ok(())
     }
