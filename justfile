@@ -44,9 +44,9 @@ packages: agent
     cargo generate-rpm --package src/agent --auto-req disabled --output target/packages/
     ls -l target/packages
 
-# The .deb packages as an apt repository, signed with KEY: a file, or the id of one in your own gpg (keys/README.md)
-agents-repository KEY DIR="target/agents-repository":
-    src/agent/package/repository.sh "{{KEY}}" "{{DIR}}" target/packages/*.deb
+# The packages as repositories for apt and dnf, signed with KEY: a file, or the id of one in your own gpg (keys/README.md)
+agents-repository KEY DIR="target/agents-repository": setup
+    src/agent/package/repository.sh "{{KEY}}" "{{DIR}}" target/packages/*.deb target/packages/*.rpm
 
 # What takes longer than `just test`: many more kills, licences, each fuzz target; writes tests/SOAK.md
 soak: setup build

@@ -22,6 +22,9 @@ need mmdebstrap mmdebstrap "to make a real Debian machine to patch"
 need faketime faketime "to see what a machine does 40 and 60 days later"
 need gpg gpg "to sign as a vendor of a test's own would"
 need dpkg-scanpackages dpkg-dev "to index a repository of the agent's packages"
+need dnf dnf "a real dnf to patch from the appliance"
+need rpmbuild rpm "to make packages as an RPM vendor would"
+need createrepo_c createrepo-c "to index them as an RPM vendor would"
 need gpgv gpgv "to check vendors' signatures as any desk can"
 need openssl openssl "to check the raw signature of an audit bundle, and certificates"
 need ssh-keygen openssh-client "to check the SSH signature of an audit bundle"
@@ -60,7 +63,6 @@ fi
   echo "setup: Debian's archive keys are missing (package debian-archive-keyring): they judge Debian's signatures"
 }
 [ "${1:-}" != agent ] || need musl-gcc musl-tools "to link the agent into one file for any Linux"
-[ "${1:-}" != packages ] || need rpmbuild rpm "to install the agent's rpm as an RPM distribution would"
 if [ "${1:-}" = bench ]; then
   need nginx nginx-light "the web server to be measured against"
   need wrk wrk "to load a server"

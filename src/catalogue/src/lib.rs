@@ -61,6 +61,11 @@ pub enum Vendor {
         /// Architectures whose payloads were selected, e.g. `amd64`.
         architectures: Vec<String>,
     },
+    /// An RPM repository (rpm-md).
+    Rpm {
+        /// Architectures whose payloads were selected, e.g. `x86_64`.
+        architectures: Vec<String>,
+    },
 }
 
 /// One file of a source.
@@ -80,8 +85,10 @@ pub struct File {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileKind {
-    /// The vendor's signed top of the tree (`InRelease`).
+    /// The vendor's signed top of the tree (`InRelease`, `repodata/repomd.xml`).
     Release,
+    /// The vendor's signature over it, where that is a file of its own (`repodata/repomd.xml.asc`).
+    Signature,
     /// An index that the release file vouches for.
     Index,
     /// A payload that an index vouches for.

@@ -34,6 +34,8 @@ pub enum ReleaseBasis {
     SignedRelease,
     /// The changelog's date, because it is later than that.
     Changelog,
+    /// The date of the vendor's signed advisory that names it.
+    Advisory,
 }
 
 /// One binary package of an update.

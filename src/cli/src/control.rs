@@ -23,8 +23,9 @@ use fleet::Custody;
 use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{
-    AptConfig, BackedUp, BackupOrder, Folder, ImportOrder, ImportOutcome, NeedList, Progress,
-    Receipt, RingPointer, RootDraft, ScannerStatus, Site, SiteRootStatus, Status, WindowStatus,
+    BackedUp, BackupOrder, ClientConfig, Folder, ImportOrder, ImportOutcome, NeedList,
+    PackageManager, Progress, Receipt, RingPointer, RootDraft, ScannerStatus, Site, SiteRootStatus,
+    Status, WindowStatus,
     audit::{Exported, Filter, Line, Scope},
 };
 use std::{
@@ -81,7 +82,8 @@ pub(crate) enum Request {
         socket: Option<String>,
         person: PersonId,
     },
-    AptConfig {
+    ClientConfig {
+        manager: PackageManager,
         name: EndpointName,
         ring: RingName,
         address: String,
@@ -137,7 +139,7 @@ impl Request {
             | Self::CreateRing { .. }
             | Self::PointRing { .. }
             | Self::SetScanner { .. }
-            | Self::AptConfig { .. }
+            | Self::ClientConfig { .. }
             | Self::ExportAudit { .. }
             | Self::Backup { .. } => true,
         }
@@ -155,7 +157,7 @@ pub(crate) enum Reply {
     SiteRoot(Box<Option<SiteRootStatus>>),
     Draft(Envelope),
     Scanner(ScannerStatus),
-    AptConfig(AptConfig),
+    ClientConfig(ClientConfig),
     Status(Box<Status>),
     Receipt(Receipt),
     ExportAudit(ExportFigures),
@@ -369,9 +371,9 @@ fn perform(
         Request::SetScanner { socket, person } => {
             Reply::Scanner(site.set_scanner(by(&person)?, socket)?)
         }
-        Request::AptConfig { name, ring, address, person } => {
+        Request::ClientConfig { manager, name, ring, address, person } => {
             let actor = by(&person)?;
-            Reply::AptConfig(site.apt_config(actor, &name, &ring, &address)?)
+            Reply::ClientConfig(site.client_config(actor, manager, &name, &ring, &address)?)
         }
         Request::Status => Reply::Status(Box::new(site.status()?)),
         Request::Receipt => Reply::Receipt(site.receipt()?),

@@ -12,7 +12,7 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use ids::{EndpointName, RingName};
-use site::{AptConfig, EndpointFile};
+use site::{ClientConfig, EndpointFile, PackageManager};
 use std::{
     fmt::Write as _,
     fs,
@@ -24,7 +24,9 @@ use std::{
 #[derive(Subcommand)]
 pub(crate) enum Endpoint {
     /// Print a script that sets up apt on an endpoint, with a fresh client certificate in it.
-    AptConfig(AptConfigWords),
+    AptConfig(ClientConfigWords),
+    /// Make a client certificate and dnf's settings for an endpoint without our agent
+    DnfConfig(ClientConfigWords),
     /// Issue a one-time token for an endpoint's agent to join with.
     Token(enrol::TokenWords),
     /// Endpoints with an agent: how they stand, what they vouch for, how far they are.
@@ -57,7 +59,7 @@ pub(crate) struct InventoryWords {
 }
 
 #[derive(Args)]
-pub(crate) struct AptConfigWords {
+pub(crate) struct ClientConfigWords {
     /// The appliance's data folder.
     #[arg(long)]
     data: PathBuf,
@@ -79,7 +81,8 @@ pub(crate) struct AptConfigWords {
 impl Endpoint {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         match self {
-            Self::AptConfig(words) => words.run(screen),
+            Self::AptConfig(words) => words.run(PackageManager::Apt, screen),
+            Self::DnfConfig(words) => words.run(PackageManager::Dnf, screen),
             Self::Token(words) => words.run(screen),
             Self::List(words) => words.run(screen),
             Self::Confirm(words) => words.run(screen),
@@ -103,13 +106,13 @@ impl InventoryWords {
     }
 }
 
-impl AptConfigWords {
-    fn run(self, screen: &Screen) -> Result<(), Failure> {
+impl ClientConfigWords {
+    fn run(self, manager: PackageManager, screen: &Screen) -> Result<(), Failure> {
         let words = self;
         let person = words.person.id()?;
         let (name, ring, address) = (words.name, words.ring, words.address);
-        let request = Request::AptConfig { name, ring, address, person };
-        let Reply::AptConfig(config) = ask(&words.data, request, screen)? else {
+        let request = Request::ClientConfig { manager, name, ring, address, person };
+        let Reply::ClientConfig(config) = ask(&words.data, request, screen)? else {
             return Err(unexpected());
         };
         match &words.write {
@@ -131,7 +134,7 @@ impl AptConfigWords {
 }
 
 /// The files as a POSIX shell script, to be run as root on the endpoint.
-fn script(config: &AptConfig) -> String {
+fn script(config: &ClientConfig) -> String {
     let mut text = String::from(
         "#!/bin/sh\n# Run as root on the endpoint. It holds a private key: hand it over safely, and \
          delete it after.\nset -eu\numask 077\nmkdir -p /etc/patchkeep\nchmod 0755 /etc/patchkeep\n",
@@ -147,7 +150,7 @@ fn script(config: &AptConfig) -> String {
 }
 
 /// Writes the files below `root`.
-pub(crate) fn write(root: &Path, config: &AptConfig) -> Result<(), Failure> {
+pub(crate) fn write(root: &Path, config: &ClientConfig) -> Result<(), Failure> {
     for file in &config.files {
         let path = root.join(file.path.trim_start_matches('/'));
         write_one(root, &path, file).map_err(|e| Failure::file("write", &path, &e))?;

@@ -9,8 +9,9 @@ use crate::{
     net::Net,
     progress::Progress,
     release::{self, Asked, History, SignedRelease},
+    rpm::Repository,
     select::{Chosen, Receipt, Selection, choose},
-    settings::{Settings, SourceSettings},
+    settings::{Settings, SourceSettings, VendorKind},
     solve::Offer,
 };
 use catalogue::{Catalogue, File, FileKind, SCHEMA, Vendor};
@@ -123,13 +124,27 @@ pub async fn collect(
     let tools = Tools { net, depot, progress, connections };
     let mut fetched = Fetched::default();
     let mut streams = Vec::new();
+    let mut sources = Vec::new();
     for settings in &request.settings.sources {
-        streams.push(begin(request, &tools, reader, settings, &mut fetched).await?);
+        let bad = |reason: String| Error::Settings { path: "the sources".into(), reason };
+        let id = settings.id().map_err(bad)?;
+        tools.progress.step(&format!("Asking for {id}"));
+        let base = base_of(request, settings)?;
+        match settings.vendor {
+            VendorKind::Debian => {
+                let stream = begin(request, &tools, reader, settings, id, base, &mut fetched);
+                streams.push(stream.await?);
+            }
+            VendorKind::Rpm => {
+                let tools = &tools;
+                let asked = Repository { request, tools, reader, settings, id, base };
+                sources.push(asked.collect(&mut fetched).await?);
+            }
+        }
     }
     let chosen = Arc::new(select(request, &tools, &streams).await?);
     let mut summary = Summary { notes: chosen.notes.clone(), ..Summary::default() };
     summary.notes.extend(left_out(&streams, &chosen));
-    let mut sources = Vec::new();
     for stream in streams.into_iter().filter(|stream| !stream.settings.solve_only) {
         sources.push(finish(request, &tools, reader, stream, &chosen, &mut fetched).await?);
     }
@@ -144,7 +159,7 @@ pub async fn collect(
         summary.updates += source.catalogue.updates.len();
         for file in &source.catalogue.files {
             match file.kind {
-                FileKind::Release => {}
+                FileKind::Release | FileKind::Signature => {}
                 FileKind::Index => summary.indexes += 1,
                 FileKind::Payload => {
                     summary.payloads += 1;
@@ -170,22 +185,27 @@ fn lock(folder: &Path) -> Result<fs::File, Error> {
     }
 }
 
-/// Release file and indexes of a source.
-async fn begin(
-    request: &Request,
-    tools: &Tools,
-    reader: &Reader,
-    settings: &SourceSettings,
-    fetched: &mut Fetched,
-) -> Result<Stream, Error> {
-    let bad = |reason: String| Error::Settings { path: settings.suite.clone().into(), reason };
-    let id = settings.id().map_err(bad)?;
-    tools.progress.step(&format!("Asking for {id}"));
+/// The base address of a source's mirror.
+fn base_of(request: &Request, settings: &SourceSettings) -> Result<Url, Error> {
+    let bad = |reason: String| Error::Settings { path: settings.label().into(), reason };
     let base = request.machine.mirror_of(settings)?;
     let base = Url::parse(&base).map_err(|e| bad(format!("the mirror's address: {e}")))?;
     if !["http", "https", "file"].contains(&base.scheme()) {
         return Err(bad("a mirror's address begins with https://, http:// or file:///".into()));
     }
+    Ok(base)
+}
+
+/// Release file and indexes of a Debian source.
+async fn begin(
+    request: &Request,
+    tools: &Tools,
+    reader: &Reader,
+    settings: &SourceSettings,
+    id: SourceId,
+    base: Url,
+    fetched: &mut Fetched,
+) -> Result<Stream, Error> {
     let keyring = request.machine.keyring_of(settings, request.keyrings.as_deref())?;
     let mut history = History::load(tools, &id)?;
     let now = request.now;
@@ -332,7 +352,7 @@ impl Stream {
 }
 
 /// Writes a catalogue, unless it says what the last one said.
-fn keep(
+pub(crate) fn keep(
     folder: &Path,
     mut catalogue: Catalogue,
     held_by_site: BTreeSet<Digest>,

@@ -165,6 +165,15 @@ pub enum Error {
         #[source]
         source: vendor_apt::Error,
     },
+    /// The words of an RPM repository cannot be read.
+    #[error("{path} cannot be used")]
+    RpmFormat {
+        /// Path on the mirror.
+        path: String,
+        /// Why.
+        #[source]
+        source: vendor_rpm::Error,
+    },
     /// The sandboxed reader could not do its work.
     #[error("{path} could not be read")]
     Read {
@@ -202,6 +211,7 @@ impl Error {
             | Self::NoKeyring { .. }
             | Self::NotOffered { .. }
             | Self::Format { .. }
+            | Self::RpmFormat { .. }
             | Self::Solver { .. } => Fault::Input,
             Self::File { .. }
             | Self::Client { .. }

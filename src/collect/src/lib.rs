@@ -24,6 +24,7 @@ mod net;
 mod progress;
 mod publish;
 mod release;
+mod rpm;
 mod select;
 mod settings;
 mod solve;

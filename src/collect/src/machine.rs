@@ -79,7 +79,7 @@ impl Machine {
     ) -> Result<Keyring, Error> {
         if let Some(path) = source.keyring.as_deref().or(folder) {
             let files = if path.is_dir() { files_in(path) } else { vec![path.to_owned()] };
-            return Keyring::read(&files, &source.suite);
+            return Keyring::read(&files, &source.label());
         }
         let ours = self.sources()?.into_iter().find(|ours| ours.suites.contains(&source.suite));
         match ours.and_then(|ours| ours.signed_by) {

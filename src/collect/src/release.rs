@@ -20,7 +20,7 @@ const BYTES_MAX: u64 = 16 << 20;
 /// How long an index that a mirror lacks is not asked for again.
 const ASK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
 /// How far a release file may be ahead of this clock.
-const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is remembered of a source between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

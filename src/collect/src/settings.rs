@@ -24,19 +24,21 @@ pub struct Settings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceSettings {
-    /// Its name; `debian-<suite>` unless given.
+    /// Its name; `debian-<suite>` unless given. An RPM repository must have one.
     pub name: Option<SourceId>,
     /// Its vendor.
     pub vendor: VendorKind,
-    /// The suite as endpoints name it, e.g. `bookworm-security`.
+    /// The suite as endpoints name it, e.g. `bookworm-security`; an RPM repository has none.
+    #[serde(default)]
     pub suite: String,
-    /// Components, e.g. `main`.
-    #[serde(default = "main_component")]
+    /// Components; `main` unless given. An RPM repository has none.
+    #[serde(default)]
     pub components: Vec<String>,
     /// Base address of the mirror (`https:`, `http:`, or `file:` for a folder here); without it, the machine's own apt is asked.
+    /// Of an RPM repository, what `repodata/` lies in.
     pub mirror: Option<String>,
-    /// Architectures whose payloads are selected.
-    #[serde(default = "default_architectures")]
+    /// Architectures whose payloads are selected, in the vendor's words; this machine's unless given.
+    #[serde(default)]
     pub architectures: Vec<String>,
     /// A keyring file, or a folder of them; without it, the machine's own.
     pub keyring: Option<PathBuf>,
@@ -51,6 +53,8 @@ pub struct SourceSettings {
 pub enum VendorKind {
     /// Debian, and whoever publishes in its format.
     Debian,
+    /// An RPM repository (rpm-md) whose `repomd.xml` is signed.
+    Rpm,
 }
 
 /// How to reach mirrors.
@@ -75,22 +79,16 @@ impl Default for Network {
     }
 }
 
-fn main_component() -> Vec<String> {
-    vec!["main".into()]
-}
-
-fn default_architectures() -> Vec<String> {
-    vec![native_architecture().into()]
-}
-
-/// Debian's name of this program's architecture.
-fn native_architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "i386",
-        other => other,
+/// The vendor's name of this program's architecture.
+fn native_architecture(vendor: VendorKind) -> String {
+    match (vendor, std::env::consts::ARCH) {
+        (VendorKind::Debian, "x86_64") => "amd64",
+        (VendorKind::Debian, "aarch64") => "arm64",
+        (VendorKind::Debian, "x86") => "i386",
+        (VendorKind::Rpm, "x86") => "i686",
+        (_, other) => other,
     }
+    .to_owned()
 }
 
 impl Settings {
@@ -108,7 +106,8 @@ impl Settings {
     /// # Errors
     /// What is wrong with them, in one phrase.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let settings: Self = toml::from_str(text).map_err(|error| told(text, &error))?;
+        let mut settings: Self = toml::from_str(text).map_err(|error| told(text, &error))?;
+        settings.sources.iter_mut().for_each(SourceSettings::fill_in);
         settings.check()?;
         Ok(settings)
     }
@@ -130,7 +129,7 @@ impl Settings {
                     suite: suite.clone(),
                     components: source.components.clone(),
                     mirror: None,
-                    architectures: default_architectures(),
+                    architectures: vec![native_architecture(VendorKind::Debian)],
                     keyring: None,
                     solve_only: false,
                 });
@@ -153,11 +152,18 @@ impl Settings {
         for source in &self.sources {
             let words = source.components.iter().chain(&source.architectures);
             let plain = |word: &String| catalogue::is_safe_path(word);
-            if !plain(&source.suite) || !words.clone().all(plain) || words.clone().count() > 64 {
+            let of_rpm = source.vendor == VendorKind::Rpm;
+            if of_rpm {
+                source.check_rpm()?;
+            }
+            if !(of_rpm || plain(&source.suite))
+                || !words.clone().all(plain)
+                || words.clone().count() > 64
+            {
                 return Err("suite, components or architectures are no names".into());
             }
             let name = source.id()?;
-            if source.components.is_empty() || source.architectures.is_empty() {
+            if (source.components.is_empty() && !of_rpm) || source.architectures.is_empty() {
                 return Err(format!("{name}: components and architectures may not be empty"));
             }
             if names.contains(&name) {
@@ -177,6 +183,37 @@ impl Settings {
 }
 
 impl SourceSettings {
+    fn fill_in(&mut self) {
+        if self.architectures.is_empty() {
+            self.architectures.push(native_architecture(self.vendor));
+        }
+        if self.components.is_empty() && self.vendor == VendorKind::Debian {
+            self.components.push("main".into());
+        }
+    }
+
+    /// Nothing of this machine's says anything of RPM repositories, so all of it must be said.
+    fn check_rpm(&self) -> Result<(), String> {
+        let Some(name) = &self.name else {
+            return Err("an RPM repository must have a name".into());
+        };
+        if self.mirror.is_none() || self.keyring.is_none() {
+            return Err(format!("{name}: an RPM repository must have a mirror and a keyring"));
+        }
+        if !self.suite.is_empty() || !self.components.is_empty() || self.solve_only {
+            return Err(format!(
+                "{name}: an RPM repository has no suite and no components, and solves nothing"
+            ));
+        }
+        Ok(())
+    }
+
+    /// What people know it by: its suite, or its name.
+    pub(crate) fn label(&self) -> String {
+        let name = || self.name.as_ref().map(ToString::to_string).unwrap_or_default();
+        if self.suite.is_empty() { name() } else { self.suite.clone() }
+    }
+
     pub(crate) fn id(&self) -> Result<SourceId, String> {
         match &self.name {
             Some(name) => Ok(name.clone()),
@@ -219,6 +256,12 @@ mod tests {
             ("twice", format!("{source}{source}")),
             ("connections", format!("{source}[network]\nconnections = 0\n")),
             ("no names", source.replace("bookworm", "../bookworm")),
+            ("must have a name", "[[source]]\nvendor = \"rpm\"\n".to_owned()),
+            (
+                "a mirror and a keyring",
+                "[[source]]\nname = \"alma\"\nvendor = \"rpm\"\nmirror = \"file:///x\"\n"
+                    .to_owned(),
+            ),
         ];
         for (why, text) in cases {
             let text = if why.is_empty() { String::new() } else { text };

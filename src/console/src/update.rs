@@ -140,6 +140,7 @@ impl One {
         match self.known.update.released_by {
             ReleaseBasis::SignedRelease => "the first signed release in which it was seen",
             ReleaseBasis::Changelog => "its changelog",
+            ReleaseBasis::Advisory => "the vendor's signed advisory",
         }
     }
 

@@ -113,6 +113,9 @@ pub enum RefusalKind {
 pub struct SourceFacts {
     /// Digest of the vendor's signed release file.
     pub release: Digest,
+    /// Digest of the vendor's signature over it, where that is a file of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Digest>,
     /// `Date` of that file.
     pub release_date: Timestamp,
     /// `Valid-Until` of that file, where it has one.

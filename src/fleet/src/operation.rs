@@ -56,8 +56,8 @@ operations! {
     SetFloor: OPERATOR,
     /// Plan a run.
     PlanRun: OPERATOR,
-    /// Hand out a certificate for stock apt.
-    AptConfig: OPERATOR,
+    /// Hand out a certificate for stock apt or dnf.
+    ClientConfig: OPERATOR,
     /// Take in what an approver said of a ring.
     SubmitStatement: APPROVER,
     /// Let a run's endpoints begin.

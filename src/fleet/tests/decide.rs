@@ -107,6 +107,7 @@ fn commit(sequence: u64, missing: u64) -> Commit {
                 release: Digest::of(b"release"),
                 release_date: date,
                 valid_until: None,
+                signature: None,
                 signed_by: vec!["ED54".into()],
                 anchor: "debian".into(),
             },

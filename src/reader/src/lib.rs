@@ -16,7 +16,7 @@ mod selftest;
 
 pub use deb::{DebText, TakeFile, deb_files, read_deb};
 pub use inflate::{Inflated, inflate};
-pub use openpgp::{SignedText, list, verify};
+pub use openpgp::{SignedText, list, verify, verify_detached};
 
 use sandbox::{
     Operation,
@@ -37,6 +37,7 @@ pub fn warm_up() {
 pub fn answer(operation: Operation, mut exchange: Exchange<'_>) -> Answer {
     let answered = match operation {
         Operation::VerifyClearsigned { at } => signatures(at, &mut exchange),
+        Operation::VerifyDetached { at, signature } => detached(at, &signature, &mut exchange),
         Operation::Certificates => certificates(&mut exchange),
         Operation::Decompress { compression, bytes_max } => {
             inflate(compression, exchange.second, &mut exchange.body, bytes_max).map(|done| {
@@ -54,15 +55,32 @@ pub fn answer(operation: Operation, mut exchange: Exchange<'_>) -> Answer {
 }
 
 fn signatures(at: ids::Timestamp, exchange: &mut Exchange<'_>) -> Result<Answer, String> {
-    let mut document = Vec::new();
-    let mut limited = exchange.second.take(DOCUMENT_BYTES_MAX + 1);
-    limited.read_to_end(&mut document).map_err(|e| e.to_string())?;
-    if document.len() as u64 > DOCUMENT_BYTES_MAX {
+    let Some(document) = document(exchange)? else {
         return Ok(Answer::TooLarge { bytes_max: DOCUMENT_BYTES_MAX });
-    }
+    };
     let signed = verify(&document, &exchange.first, at)?;
     exchange.body.write_all(&signed.text).map_err(|e| e.to_string())?;
     Ok(Answer::Signatures { claims: signed.claims })
+}
+
+fn detached(
+    at: ids::Timestamp,
+    signature: &str,
+    exchange: &mut Exchange<'_>,
+) -> Result<Answer, String> {
+    let Some(document) = document(exchange)? else {
+        return Ok(Answer::TooLarge { bytes_max: DOCUMENT_BYTES_MAX });
+    };
+    let claims = verify_detached(&document, signature.as_bytes(), &exchange.first, at)?;
+    Ok(Answer::Signatures { claims })
+}
+
+/// The second part; `None` where it is too large.
+fn document(exchange: &mut Exchange<'_>) -> Result<Option<Vec<u8>>, String> {
+    let mut document = Vec::new();
+    let mut limited = exchange.second.take(DOCUMENT_BYTES_MAX + 1);
+    limited.read_to_end(&mut document).map_err(|e| e.to_string())?;
+    Ok((document.len() as u64 <= DOCUMENT_BYTES_MAX).then_some(document))
 }
 
 fn certificates(exchange: &mut Exchange<'_>) -> Result<Answer, String> {

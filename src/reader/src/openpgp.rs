@@ -1,4 +1,4 @@
-//! Inline-signed documents, judged by Sequoia under its standard policy.
+//! Signed documents, judged by Sequoia under its standard policy.
 //!
 //! Stricter than the standard in one point, as apt is: a certificate that has expired or was
 //! revoked by the moment of judging does not count, even for signatures made before.
@@ -12,8 +12,8 @@ use sequoia_openpgp::{
     parse::{
         Parse,
         stream::{
-            GoodChecksum, MessageLayer, MessageStructure, VerificationError, VerificationHelper,
-            VerifierBuilder,
+            DetachedVerifierBuilder, GoodChecksum, MessageLayer, MessageStructure,
+            VerificationError, VerificationHelper, VerifierBuilder,
         },
     },
     policy::StandardPolicy,
@@ -58,6 +58,31 @@ pub fn verify(document: &[u8], keyring: &[u8], at: Timestamp) -> Result<SignedTe
         return Err("it is not inline-signed".into());
     }
     Ok(SignedText { text, claims: judge.claims })
+}
+
+/// Verifies a signature in a file of its own over a document, against a keyring as [`verify`] takes it, as of `at`.
+///
+/// # Errors
+/// Why it is not such a signature, or the keyring holds no certificate.
+pub fn verify_detached(
+    document: &[u8],
+    signature: &[u8],
+    keyring: &[u8],
+    at: Timestamp,
+) -> Result<Vec<SignatureClaim>, String> {
+    let certificates = certificates(keyring);
+    if certificates.is_empty() {
+        return Err("the keyring holds no certificate".into());
+    }
+    let policy = StandardPolicy::new();
+    let judge =
+        Judge { certificates, policy: &policy, at: at.into(), claims: Vec::new(), inline: false };
+    let told = |e: sequoia_openpgp::anyhow::Error| chain(&e);
+    let mut verifier = DetachedVerifierBuilder::from_bytes(signature)
+        .and_then(|builder| builder.with_policy(&policy, SystemTime::from(at), judge))
+        .map_err(told)?;
+    verifier.verify_bytes(document).map_err(told)?;
+    Ok(verifier.into_helper().claims)
 }
 
 /// Lists the certificates of a keyring.

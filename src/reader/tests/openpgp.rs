@@ -193,3 +193,44 @@ fn takes_keyrings_in_every_shape_and_refuses_what_is_no_document() {
         assert!(matches!(error, Error::Refused { .. }), "{name}: {error}");
     }
 }
+
+#[test]
+fn a_signature_in_a_file_of_its_own_is_judged_as_gpgv_does() {
+    let keys = Keys::new();
+    let sign = |name: &str| {
+        let user = format!("{name}@example.org");
+        let at = ["--faked-system-time", "20260110T000000!", "--output", "-", "--armor"];
+        keys.gpg(&[&at[..], &["--local-user", &user, "--detach-sign", "text"]].concat())
+    };
+    let (good, stranger, gone) = (sign("good"), sign("stranger"), sign("revoked"));
+    keys.revoke("revoked");
+    let ring = keys.export(&["good", "revoked"], false);
+    let at: jiff::Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
+    let text = TEXT.as_bytes();
+    let two = [good.clone(), stranger.clone()].concat();
+    let cases: [(&str, &[u8], &[u8], bool, Option<bool>); 5] = [
+        ("good", text, &good, true, Some(true)),
+        ("altered", b"Origin: Best\n", &good, false, Some(false)),
+        ("stranger", text, &stranger, false, Some(false)),
+        ("revoked", text, &gone, false, None),
+        ("a stranger's behind it", text, &two, true, None),
+    ];
+    for (name, document, signature, holds, stock) in cases {
+        let verdict = reader().verify_detached(document, signature, &ring, at);
+        assert_eq!(verdict.is_ok(), holds, "{name}: {verdict:?}");
+        let Some(stock) = stock else { continue };
+        fs::write(keys.0.path().join("signature"), signature).unwrap();
+        fs::write(keys.0.path().join("document"), document).unwrap();
+        fs::write(keys.0.path().join("ring.gpg"), &ring).unwrap();
+        let gpgv = Command::new("gpgv")
+            .args(["--homedir", "/nonexistent", "--keyring", "./ring.gpg", "signature", "document"])
+            .current_dir(keys.0.path())
+            .output()
+            .expect("gpgv (Debian package gpgv)");
+        assert_eq!(gpgv.status.success(), stock, "gpgv: {name}");
+    }
+    let clear = keys.sign(&["good"], &[]);
+    for (name, signature) in [("empty", &b""[..]), ("no armour", b"\xff\xfe"), ("clear", &clear)] {
+        assert!(reader().verify_detached(text, signature, &ring, at).is_err(), "{name}");
+    }
+}

@@ -22,6 +22,8 @@ use std::{
 
 /// Longest signed document: Debian's largest is 150 kB.
 const DOCUMENT_BYTES_MAX: u64 = 16 << 20;
+/// Most bytes of a signature in a file of its own.
+const SIGNATURE_BYTES_MAX: u64 = 256 << 10;
 /// Longest changelog that is taken; what is beyond it is old.
 const CHANGELOG_BYTES_MAX: u64 = 8 << 20;
 /// Most bytes of a package's files together: what is above it is a bomb.
@@ -124,6 +126,41 @@ impl Reader {
             });
         }
         Ok(Clearsigned { text, signatures: claims })
+    }
+
+    /// Verifies an armoured signature that is a file of its own against certificates (binary or armoured, any number)
+    /// at a moment. Every signature in it is judged; one good one is enough.
+    ///
+    /// # Errors
+    /// [`Error::NoGoodSignature`] with the reason of each, or why the signature cannot be read.
+    pub fn verify_detached(
+        &self,
+        document: &[u8],
+        signature: &[u8],
+        certificates: &[u8],
+        at: Timestamp,
+    ) -> Result<Vec<SignatureClaim>, Error> {
+        let what = "a signed document";
+        let sizes = [
+            (document.len() as u64, DOCUMENT_BYTES_MAX),
+            (signature.len() as u64, SIGNATURE_BYTES_MAX),
+        ];
+        if let Some((_, bytes_max)) = sizes.into_iter().find(|(length, max)| length > max) {
+            return Err(Error::TooLarge { what, bytes_max });
+        }
+        let Ok(signature) = String::from_utf8(signature.to_vec()) else {
+            let reason = "its signature is not armoured".into();
+            return Err(Error::Refused { what, reason });
+        };
+        let operation = Operation::VerifyDetached { at, signature };
+        let request = Request { what, seconds_max: 60, body_max: 0, operation };
+        match self.ask(request, certificates, &mut &document[..])? {
+            (Answer::Signatures { claims }, _) if claims.iter().any(|claim| claim.good) => {
+                Ok(claims)
+            }
+            (Answer::Signatures { claims }, _) => Err(Error::NoGoodSignature { claims }),
+            _ => Err(Error::Claim { what, claim: "an answer to another question" }),
+        }
     }
 
     /// Lists the certificates of a keyring (binary or armoured), so that people can compare

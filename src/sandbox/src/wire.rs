@@ -40,6 +40,13 @@ pub enum Operation {
         /// The moment at which signatures and certificates are judged.
         at: Timestamp,
     },
+    /// First part: certificates. Second: a document as it is, of which the signature is a file of its own.
+    VerifyDetached {
+        /// The moment at which signatures and certificates are judged.
+        at: Timestamp,
+        /// The signature, armoured.
+        signature: String,
+    },
     /// Second part: certificates, to be listed.
     Certificates,
     /// Second part: the compressed bytes.

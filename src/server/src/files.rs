@@ -172,7 +172,7 @@ fn media_type(path: &str, kind: FileKind) -> &'static str {
         Some("bz2") => "application/x-bzip2",
         Some("zst") => "application/zstd",
         Some("xml") => "text/xml; charset=utf-8",
-        Some("gpg") => "application/pgp-signature",
+        Some("gpg" | "asc") => "application/pgp-signature",
         None if kind == FileKind::Release => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }

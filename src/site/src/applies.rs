@@ -188,6 +188,10 @@ impl Site {
         catalogue: &catalogue::Catalogue,
         indexes: &mut HashMap<Digest, Weak<[Package]>>,
     ) -> Result<Vec<Offer>, Error> {
+        // What applies to a machine is known of Debian's only.
+        let catalogue::Vendor::Apt { components, .. } = &catalogue.vendor else {
+            return Ok(Vec::new());
+        };
         let source = &catalogue.source;
         let bad = |why: String| Error::Input(format!("what {source} offers cannot be read: {why}"));
         let release = catalogue.files.iter().find(|f| f.kind == catalogue::FileKind::Release);
@@ -197,7 +201,6 @@ impl Site {
         let text = sandbox::cleartext(&document.map_err(Error::Store)?);
         let text = text.ok_or_else(|| bad("its release file is not signed in the clear".into()))?;
         let release = Release::parse(&text).map_err(|e| bad(vendor::chain(&e)))?;
-        let catalogue::Vendor::Apt { components, .. } = &catalogue.vendor;
         let mut wanted = package_indexes(catalogue, &release);
         let place = |index: &WantedIndex| {
             let component = index.part().map_or("", |(component, _)| component);

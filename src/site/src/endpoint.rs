@@ -1,4 +1,5 @@
-//! What a stock Debian endpoint needs to patch itself from here: a source, settings, a certificate.
+//! What an endpoint without our agent needs to patch itself from here: a certificate, and settings of its apt (here)
+//! or its dnf (`dnf.rs`).
 //!
 //! The vendor's signature is checked on the endpoint, end to end. Monthly media outlive the seven days
 //! for which Debian's security archive vouches, so `Valid-Until-Min` holds the check open for a media
@@ -37,29 +38,49 @@ pub struct EndpointFile {
 
 /// Everything that an endpoint needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AptConfig {
+pub struct ClientConfig {
     /// Files to put in place.
     pub files: Vec<EndpointFile>,
     /// When the client certificate ends.
     pub not_after: Timestamp,
 }
 
+/// What installs packages on an endpoint without our agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PackageManager {
+    /// Debian's apt.
+    Apt,
+    /// RPM distributions' dnf, or yum.
+    Dnf,
+}
+
 impl Site {
-    /// Issues a client certificate for `name` and returns it with the apt configuration that uses it.
-    /// `address` is `https://host[:port]`, as the endpoint reaches the endpoints' door.
+    /// Issues a client certificate for `name` and returns it with the configuration of its package manager that uses
+    /// it. `address` is `https://host[:port]`, as the endpoint reaches the endpoints' door.
     ///
     /// # Errors
-    /// [`Error::Input`] when the ring points nowhere yet or the address is of another form;
+    /// [`Error::Input`] when the ring points at nothing of the kind yet or the address is of another form;
     /// [`Error::Authority`].
-    pub fn apt_config(
+    pub fn client_config(
         &self,
         actor: Actor,
+        manager: PackageManager,
         name: &EndpointName,
         ring: &RingName,
         address: &str,
-    ) -> Result<AptConfig, Error> {
+    ) -> Result<ClientConfig, Error> {
         let host = host_of(address)?;
-        let sources = self.apt_sources(ring, address)?;
+        let for_apt = manager == PackageManager::Apt;
+        let own = if for_apt {
+            let sources = self.apt_sources(ring, address)?;
+            vec![
+                file("/etc/apt/apt.conf.d/90patchkeep", settings(&host)),
+                file("/etc/apt/sources.list.d/patchkeep.sources", sources),
+            ]
+        } else {
+            self.dnf_files(ring, address)?
+        };
         let authority = self.authority()?;
         let issued = authority.issue(name, self.now());
         let (certificate, key) = issued.map_err(Error::Authority)?;
@@ -74,20 +95,14 @@ impl Site {
                 not_after,
             },
         )?;
-        let file = |path: &str, text: String, mode: u32, for_apt: bool| EndpointFile {
-            path: path.to_owned(),
-            text,
-            mode,
-            for_apt,
-        };
-        let files = vec![
-            file("/etc/patchkeep/ca.pem", authority.certificate_pem(), 0o644, false),
-            file("/etc/patchkeep/endpoint.pem", certificate.certificate_pem, 0o644, false),
-            file("/etc/patchkeep/endpoint.key", key, 0o400, true),
-            file("/etc/apt/apt.conf.d/90patchkeep", settings(&host), 0o644, false),
-            file("/etc/apt/sources.list.d/patchkeep.sources", sources, 0o644, false),
+        let key = EndpointFile { mode: 0o400, for_apt, ..file("/etc/patchkeep/endpoint.key", key) };
+        let mut files = vec![
+            file("/etc/patchkeep/ca.pem", authority.certificate_pem()),
+            file("/etc/patchkeep/endpoint.pem", certificate.certificate_pem),
+            key,
         ];
-        Ok(AptConfig { files, not_after })
+        files.extend(own);
+        Ok(ClientConfig { files, not_after })
     }
 
     /// The deb822 stanzas for every source to which the ring points.
@@ -103,7 +118,9 @@ impl Site {
             let kept = state.views.get(&(source.clone(), *sequence));
             let agents = kept.is_some_and(|kept| kept.source.vendor.anchor == AGENT_ANCHOR);
             let keyring = if agents { AGENT_KEYRING } else { KEYRING };
-            let Vendor::Apt { suite, components, architectures, .. } = view.vendor();
+            let Vendor::Apt { suite, components, architectures, .. } = view.vendor() else {
+                continue;
+            };
             stanzas += 1;
             let (components, architectures) = (components.join(" "), architectures.join(" "));
             // Writing to a String cannot fail.
@@ -116,7 +133,7 @@ impl Site {
         }
         if stanzas == 0 {
             return Err(Error::Input(format!(
-                "ring {ring} points at nothing yet; import a complete bundle first"
+                "ring {ring} points at nothing for apt yet; import a complete bundle first"
             )));
         }
         Ok(text)
@@ -133,6 +150,11 @@ impl Site {
             .map_err(|e| Error::Input(e.to_string()))?;
         Ok(vec![("log".to_owned(), log.to_string()), ("audit".to_owned(), keys::openssh(&audit))])
     }
+}
+
+/// A file that everybody may read.
+pub(crate) fn file(path: &str, text: String) -> EndpointFile {
+    EndpointFile { path: path.to_owned(), text, mode: 0o644, for_apt: false }
 }
 
 /// apt's settings for the host.

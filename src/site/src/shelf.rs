@@ -5,7 +5,7 @@
 //! view came or went) takes microseconds however many packages there are. [`ShelfHandle`] swaps the
 //! whole shelf at once: a request sees either the old one or the new one.
 //!
-//! **Invariant:** a view never changes. **Invariant:** payloads and `by-hash` paths answer from
+//! **Invariant:** a view never changes. **Invariant:** payloads and paths that hold their digest answer from
 //! every view of their source that is kept, newest first after the one that was asked; all other
 //! paths answer only from the view that was asked, so indexes of two views never mix.
 
@@ -75,7 +75,7 @@ impl SourceView {
                 let path = format!("{dir}by-hash/SHA256/{digest}");
                 files.entry(path.into()).or_insert(Entry { served, anywhere: true });
             }
-            let anywhere = kind == FileKind::Payload || is_by_hash(&file.path);
+            let anywhere = kind == FileKind::Payload || names_itself(&file.path, &digest);
             // Views of one source share the text of their paths: most of what they hold.
             let path = before.map_or_else(|| file.path.as_str().into(), |(p, _)| Arc::clone(p));
             files.insert(path, Entry { served, anywhere });
@@ -122,8 +122,9 @@ impl SourceView {
     }
 }
 
-fn is_by_hash(path: &str) -> bool {
-    path.contains("/by-hash/")
+/// Whether a path says which bytes it leads to: apt's `by-hash`, and lists of RPM repositories.
+fn names_itself(path: &str, digest: &Digest) -> bool {
+    path.contains("/by-hash/") || path.contains(&digest.to_hex())
 }
 
 /// Everything that is served at one moment. Cheap to clone and to change; [`ShelfHandle::replace`]

@@ -3,11 +3,10 @@
 //! The publisher's signature already covers every byte that comes here. The sandboxed reader checks
 //! OpenPGP and unpacks indexes; digests and the comparison with the catalogue are ours.
 
-use catalogue::{Catalogue, FileKind};
+use catalogue::{Catalogue, FileKind, Vendor};
 use fleet::SourceFacts;
 use ids::{Digest, Timestamp};
-use sandbox::{Compression, Reader};
-use vendor_apt::{Release, Vouching};
+use sandbox::{Compression, Reader, SignatureClaim};
 
 /// Largest signed release file that is read, in bytes.
 pub(crate) const RELEASE_BYTES_MAX: u64 = 16 << 20;
@@ -45,54 +44,126 @@ pub(crate) fn verify(
     read: &ReadBlob<'_>,
 ) -> Result<SourceFacts, NotVouched> {
     let source = &catalogue.source;
-    let Some(file) = catalogue.files.iter().find(|f| f.kind == FileKind::Release) else {
-        return Err(no("vendor-release-missing", format!("{source} has no signed release file")));
-    };
-    let unread = |e| no("vendor-release-missing", format!("{source}: {}: {e}", file.path));
-    let document = read(&file.sha256, RELEASE_BYTES_MAX).map_err(unread)?;
-    let (anchor, signed) = check_signature(source, &document, anchors, reader, at)?;
-    let bad = |e: vendor_apt::Error| no("vendor-not-vouched", format!("{source}: {}", chain(&e)));
-    let release = Release::parse(&signed.text).map_err(bad)?;
-    let mut vouching = Vouching::begin(&document, &release, catalogue).map_err(bad)?;
-    for wanted in vouching.wanted() {
-        let path = &wanted.file.path;
-        let packed = read(&wanted.file.sha256, INDEX_BYTES_MAX)
-            .map_err(|e| no("vendor-index-missing", format!("{source}: {path}: {e}")))?;
-        let plain = unpack(reader, path, packed, wanted.length)
-            .map_err(|e| no("vendor-index-unreadable", format!("{source}: {path}: {e}")))?;
-        vouching.index(&wanted.plain, &plain).map_err(bad)?;
-    }
-    let vouched = vouching.finish().map_err(bad)?;
-    let good = signed.signatures.into_iter().filter(|s| s.good);
-    Ok(SourceFacts {
-        release: vouched.release,
-        release_date: vouched.date,
-        valid_until: vouched.valid_until,
-        signed_by: good.map(|s| s.fingerprint).collect(),
-        anchor,
-    })
-}
-
-/// The first anchor under which a signature holds.
-fn check_signature(
-    source: &ids::SourceId,
-    document: &[u8],
-    anchors: &[Anchor],
-    reader: &Reader,
-    at: Timestamp,
-) -> Result<(String, sandbox::Clearsigned), NotVouched> {
-    let mut reasons = Vec::new();
-    for anchor in anchors {
-        match reader.verify_clearsigned(document, &anchor.certificates, at) {
-            Ok(signed) => return Ok((anchor.name.clone(), signed)),
-            Err(e) => reasons.push(format!("{}: {}", anchor.name, chain(&e))),
+    let missing = |what: &str| no("vendor-release-missing", format!("{source} has no {what}"));
+    let document = find(catalogue, FileKind::Release).ok_or_else(|| missing("release file"))?;
+    let unread = |e| no("vendor-release-missing", format!("{source}: {}: {e}", document.path));
+    let release = read(&document.sha256, RELEASE_BYTES_MAX).map_err(unread)?;
+    let source = Source { catalogue, anchors, reader, at, read, release };
+    match &catalogue.vendor {
+        Vendor::Apt { .. } => source.apt(),
+        Vendor::Rpm { .. } => {
+            let signature = find(catalogue, FileKind::Signature);
+            source.rpm(signature.ok_or_else(|| missing("signature over its repomd.xml"))?)
         }
     }
-    let why =
-        if reasons.is_empty() { "no anchor is accepted".to_owned() } else { reasons.join("; ") };
-    let message =
-        format!("{source}: the vendor's signature does not hold under any accepted key ({why})");
-    Err(no("vendor-signature", message))
+}
+
+fn find(catalogue: &Catalogue, kind: FileKind) -> Option<&catalogue::File> {
+    catalogue.files.iter().find(|file| file.kind == kind)
+}
+
+/// A source that is checked.
+struct Source<'a> {
+    catalogue: &'a Catalogue,
+    anchors: &'a [Anchor],
+    reader: &'a Reader,
+    at: Timestamp,
+    read: &'a ReadBlob<'a>,
+    /// Its release file.
+    release: Vec<u8>,
+}
+
+impl Source<'_> {
+    fn apt(&self) -> Result<SourceFacts, NotVouched> {
+        let (anchor, signed) = self.judge(|anchor| {
+            self.reader.verify_clearsigned(&self.release, &anchor.certificates, self.at)
+        })?;
+        let bad = |e: vendor_apt::Error| self.not_vouched(&e);
+        let release = vendor_apt::Release::parse(&signed.text).map_err(bad)?;
+        let vouching = vendor_apt::Vouching::begin(&self.release, &release, self.catalogue);
+        let mut vouching = vouching.map_err(bad)?;
+        for wanted in vouching.wanted() {
+            let plain = self.plain(&wanted.file, wanted.length)?;
+            vouching.index(&wanted.plain, &plain).map_err(bad)?;
+        }
+        let vouched = vouching.finish().map_err(bad)?;
+        Ok(SourceFacts {
+            release: vouched.release,
+            signature: None,
+            release_date: vouched.date,
+            valid_until: vouched.valid_until,
+            signed_by: good(signed.signatures),
+            anchor,
+        })
+    }
+
+    fn rpm(&self, signature: &catalogue::File) -> Result<SourceFacts, NotVouched> {
+        let missing = |e| {
+            let source = &self.catalogue.source;
+            no("vendor-release-missing", format!("{source}: {}: {e}", signature.path))
+        };
+        let bytes = (self.read)(&signature.sha256, RELEASE_BYTES_MAX).map_err(missing)?;
+        let (anchor, claims) = self.judge(|anchor| {
+            self.reader.verify_detached(&self.release, &bytes, &anchor.certificates, self.at)
+        })?;
+        let bad = |e: vendor_rpm::Error| self.not_vouched(&e);
+        let repomd = vendor_rpm::Repomd::parse(&self.release).map_err(bad)?;
+        let vouching = vendor_rpm::Vouching::begin(&self.release, &repomd, self.catalogue);
+        let mut vouching = vouching.map_err(bad)?;
+        if let Some(wanted) = vouching.wanted() {
+            vouching.index(&self.plain(&wanted.file, wanted.length)?).map_err(bad)?;
+        }
+        let vouched = vouching.finish().map_err(bad)?;
+        Ok(SourceFacts {
+            release: vouched.release,
+            signature: Some(signature.sha256),
+            release_date: vouched.date,
+            valid_until: None,
+            signed_by: good(claims),
+            anchor,
+        })
+    }
+
+    /// The first anchor under which a signature holds, and what was found.
+    fn judge<T>(
+        &self,
+        verify: impl Fn(&Anchor) -> Result<T, sandbox::Error>,
+    ) -> Result<(String, T), NotVouched> {
+        let mut reasons = Vec::new();
+        for anchor in self.anchors {
+            match verify(anchor) {
+                Ok(found) => return Ok((anchor.name.clone(), found)),
+                Err(e) => reasons.push(format!("{}: {}", anchor.name, chain(&e))),
+            }
+        }
+        let why = match reasons.as_slice() {
+            [] => "no anchor is accepted".to_owned(),
+            reasons => reasons.join("; "),
+        };
+        let source = &self.catalogue.source;
+        let message = format!(
+            "{source}: the vendor's signature does not hold under any accepted key ({why})"
+        );
+        Err(no("vendor-signature", message))
+    }
+
+    /// The plain bytes of an index, `length` of them.
+    fn plain(&self, file: &catalogue::File, length: u64) -> Result<Vec<u8>, NotVouched> {
+        let (source, path) = (&self.catalogue.source, &file.path);
+        let packed = (self.read)(&file.sha256, INDEX_BYTES_MAX)
+            .map_err(|e| no("vendor-index-missing", format!("{source}: {path}: {e}")))?;
+        unpack(self.reader, path, packed, length)
+            .map_err(|e| no("vendor-index-unreadable", format!("{source}: {path}: {e}")))
+    }
+
+    fn not_vouched(&self, error: &dyn std::error::Error) -> NotVouched {
+        no("vendor-not-vouched", format!("{}: {}", self.catalogue.source, chain(error)))
+    }
+}
+
+/// Fingerprints of the keys whose signatures hold.
+fn good(claims: Vec<SignatureClaim>) -> Vec<String> {
+    claims.into_iter().filter(|claim| claim.good).map(|claim| claim.fingerprint).collect()
 }
 
 /// The plain bytes of an index of `length` bytes, unpacked by the reader where its name says how.

@@ -44,7 +44,7 @@ pub struct Vouching<'a> {
 /// selected, and of `all`.
 #[must_use]
 pub fn package_indexes(catalogue: &Catalogue, release: &Release) -> Vec<WantedIndex> {
-    let Vendor::Apt { suite, architectures, .. } = &catalogue.vendor;
+    let Vendor::Apt { suite, architectures, .. } = &catalogue.vendor else { return Vec::new() };
     let folder = format!("dists/{suite}/");
     let mut wanted = BTreeMap::new();
     for file in catalogue.files.iter().filter(|file| file.kind == FileKind::Index) {
@@ -87,7 +87,9 @@ impl<'a> Vouching<'a> {
         release: &'a Release,
         catalogue: &'a Catalogue,
     ) -> Result<Self, Error> {
-        let Vendor::Apt { origin, suite, codename, .. } = &catalogue.vendor;
+        let Vendor::Apt { origin, suite, codename, .. } = &catalogue.vendor else {
+            return Err(Error::Differs { what: "the kind of vendor" });
+        };
         let same = [
             ("origin", *origin == release.origin),
             ("codename", *codename == release.codename),
@@ -112,6 +114,9 @@ impl<'a> Vouching<'a> {
                 FileKind::Release => {
                     releases += 1;
                     this.check_release(file, document.len() as u64)?;
+                }
+                FileKind::Signature => {
+                    return Err(not_vouched(file, "its release file carries its own signature"));
                 }
                 FileKind::Index => this.check_index(file)?,
                 FileKind::Payload => {

@@ -120,7 +120,7 @@ impl Desk {
             O::PointRing => {
                 self.verb(&["ring", "point"], &["other", tests::SOURCE, "--as", "oscar"])
             }
-            O::AptConfig => {
+            O::ClientConfig => {
                 self.verb(&["endpoint", "apt-config"], &[&["old1"][..], &address].concat())
             }
             O::Decline => self.verb(&["decline"], &[&["package-1"][..], &why].concat()),

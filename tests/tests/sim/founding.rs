@@ -210,6 +210,7 @@ fn take_bundle(
         release: Digest::of(b"release"),
         release_date: catalogue.release_date,
         valid_until: None,
+        signature: None,
         signed_by: Vec::new(),
         anchor: "vendor".into(),
     };

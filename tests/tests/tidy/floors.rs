@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("trust", 1),
     ("bundle", 2),
     ("vendor-apt", 2),
+    ("vendor-rpm", 2),
     ("api", 3),
     ("fleet", 2),
     ("store", 3),
@@ -35,7 +36,7 @@ const ROOF: u8 = 7;
 
 /// No clock, disk, network, randomness or async: the same input gives the same answer for ever.
 pub(super) const PURE: &[&str] =
-    &["ids", "catalogue", "merkle", "trust", "bundle", "vendor-apt", "api", "fleet"];
+    &["ids", "catalogue", "merkle", "trust", "bundle", "vendor-apt", "vendor-rpm", "api", "fleet"];
 
 /// What a pure crate may name.
 const PURE_OUTSIDE: &[&str] = &[
@@ -72,6 +73,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("views", &["sled", "rustix"]),
     ("client", &[]),
     ("sandbox", &["landlock", "libc", "rustix", "seccompiler"]),
+    // RPM repositories are XML, as long as hundreds of megabytes: read as a stream, without DTDs.
+    ("vendor-rpm", &["quick-xml"]),
     // libvirt describes domains and snapshots in XML; roxmltree reads it without DTDs or the network.
     ("snapshot", &["roxmltree", "rustix"]),
     ("media", &["aws-lc-rs", "rustix"]),

@@ -17,7 +17,7 @@ impl Request {
             Self::AcceptSiteRoot { .. } => Operation::AcceptSiteRoot,
             Self::Scanner => Operation::Scanner,
             Self::SetScanner { .. } => Operation::SetScanner,
-            Self::AptConfig { .. } => Operation::AptConfig,
+            Self::ClientConfig { .. } => Operation::ClientConfig,
             Self::Status => Operation::Status,
             Self::Receipt => Operation::Receipt,
             Self::ExportAudit { .. } => Operation::ExportAudit,

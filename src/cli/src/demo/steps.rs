@@ -15,7 +15,7 @@ use collect::{
 };
 use fleet::{Custody, Role};
 use ids::{Digest, Fault, PersonId};
-use site::{Folder, Founding, ImportOrder, ImportOutcome, Site, audit::Scope};
+use site::{Folder, Founding, ImportOrder, ImportOutcome, PackageManager, Site, audit::Scope};
 use std::{
     collections::BTreeMap,
     fs,
@@ -259,7 +259,8 @@ impl<'a> Story<'a> {
             let name = "demo-endpoint".parse().map_err(words)?;
             let ring = "broad".parse().map_err(words)?;
             let operator = actor(&person("demo-operator")?, Role::Operator);
-            let config = open.site.apt_config(operator, &name, &ring, &address)?;
+            let config =
+                open.site.client_config(operator, PackageManager::Apt, &name, &ring, &address)?;
             crate::endpoint::write(&story.path("endpoint"), &config)?;
             Ok(format!(
                 "{} files for the endpoint, client certificate included",

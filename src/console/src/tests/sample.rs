@@ -222,6 +222,7 @@ impl Sample {
                 release,
                 release_date: days_ago(1),
                 valid_until: Some(hours_ahead(6 * 24)),
+                signature: None,
                 signed_by: vec!["A7236886F3CCCAAD148A27F80E98404D386FA1D9".into()],
                 anchor: "debian".into(),
             },

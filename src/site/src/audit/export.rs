@@ -174,8 +174,15 @@ impl Export<'_> {
                     for source in sources {
                         let id = &source.source;
                         let what = format!("release file of {id} in bundle {sequence}");
+                        let signature = source.vendor.signature;
                         if let Some(bytes) = files.take(self.blob, &source.vendor.release, what) {
-                            files.put(format!("vendor/{id}/{sequence}/InRelease"), bytes);
+                            let name = if signature.is_some() { "repomd.xml" } else { "InRelease" };
+                            files.put(format!("vendor/{id}/{sequence}/{name}"), bytes);
+                        }
+                        let what = format!("signature over {id} in bundle {sequence}");
+                        let signature = signature.and_then(|of| files.take(self.blob, &of, what));
+                        if let Some(bytes) = signature {
+                            files.put(format!("vendor/{id}/{sequence}/repomd.xml.asc"), bytes);
                         }
                         let what = format!("catalogue of {id} in bundle {sequence}");
                         if let Some(bytes) = files.take(self.blob, &source.catalogue, what) {

@@ -177,6 +177,7 @@ impl Told {
                 released_by: match update.released_by {
                     ReleaseBasis::SignedRelease => "signed-release",
                     ReleaseBasis::Changelog => "changelog",
+                    ReleaseBasis::Advisory => "advisory",
                 },
                 changelog_at: update.changelog_at,
                 urgency: update.urgency.clone(),

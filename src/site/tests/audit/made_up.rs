@@ -266,6 +266,7 @@ impl MadeUp {
                 release,
                 release_date: self.signed.date,
                 valid_until: self.signed.valid_until,
+                signature: None,
                 signed_by: self.signed.fingerprints.clone(),
                 anchor: "debian-archive-keyring".into(),
             },

@@ -95,7 +95,8 @@ fn vendors(
             let release = blobs.get(&source.vendor.release);
             match (reader, keyring, release) {
                 (Some(reader), Some(keyring), Some(release)) => {
-                    match vendor(reader, release, keyring, source, event.at) {
+                    let signature = source.vendor.signature.map(|of| blobs.get(&of).copied());
+                    match vendor(reader, (release, signature), keyring, source, event.at) {
                         Ok(()) => held += 1,
                         Err(why) => findings.fails("vendors", format!("{which}: {why}")),
                     }
@@ -118,24 +119,36 @@ fn vendors(
     }
 }
 
+/// The vendor's signature over a release file; `Some(None)` is one of its own that is absent.
 fn vendor(
     reader: &Reader,
-    release: &[u8],
+    (release, signature): (&[u8], Option<Option<&[u8]>>),
     keyring: &[u8],
     source: &ImportedSource,
     at: Timestamp,
 ) -> Result<(), String> {
-    let signed = reader.verify_clearsigned(release, keyring, at);
-    let signed = signed.map_err(|error| format!("the vendor's signature: {error}"))?;
+    let refused = |error: sandbox::Error| format!("the vendor's signature: {error}");
+    let (claims, dates) = match signature {
+        None => {
+            let signed = reader.verify_clearsigned(release, keyring, at).map_err(refused)?;
+            let read = vendor_apt::Release::parse(&signed.text)
+                .map_err(|error| format!("the release file: {error}"))?;
+            (signed.signatures, (read.date, read.valid_until))
+        }
+        Some(signature) => {
+            let signature = signature.ok_or("the vendor's signature is absent")?;
+            let claims = reader.verify_detached(release, signature, keyring, at);
+            let read = vendor_rpm::Repomd::parse(release)
+                .map_err(|error| format!("the release file: {error}"))?;
+            (claims.map_err(refused)?, (read.date, None))
+        }
+    };
     let good: BTreeSet<&str> =
-        signed.signatures.iter().filter(|s| s.good).map(|s| s.fingerprint.as_str()).collect();
+        claims.iter().filter(|s| s.good).map(|s| s.fingerprint.as_str()).collect();
     if let Some(key) = source.vendor.signed_by.iter().find(|key| !good.contains(key.as_str())) {
         return Err(format!("the log names a signature by {key}, which does not hold"));
     }
-    let read = vendor_apt::Release::parse(&signed.text)
-        .map_err(|error| format!("the release file: {error}"))?;
-    let same =
-        (read.date, read.valid_until) == (source.vendor.release_date, source.vendor.valid_until);
+    let same = dates == (source.vendor.release_date, source.vendor.valid_until);
     same.then_some(()).ok_or_else(|| "its dates are not those that the log names".into())
 }
 

@@ -1,0 +1,9 @@
+//! Fuzzes an RPM repository's list of advisories.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = vendor_rpm::parse_updateinfo(bytes);
+});
