@@ -1,5 +1,5 @@
 //! What real tools write is read, and what would harm is refused.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::{Error, Repomd, Vouching, parse_primary, parse_updateinfo};
 use catalogue::{Catalogue, File, FileKind, ReleaseBasis, SCHEMA, Update, UpdatePayload, Vendor};
