@@ -58,7 +58,7 @@ web:
 
 # A picture of each page of the console: target/screens/*.png
 screens: setup
-    SCREENS={{justfile_directory()}}/target/screens cargo nextest run --release --package console browser
+    SCREENS={{justfile_directory()}}/target/screens cargo nextest run --release --manifest-path src/console/Cargo.toml browser
 
 # Fuzz one parser for some seconds; without a target, list the targets
 fuzz TARGET="" SECONDS="60":
