@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Every figure, one after the other on a machine that does nothing else: tests/bench/run.sh [PART]...
-# Parts: import, serve, ledger, applicable, agents; all unless named.
+# Parts: import, serve, ledger, applicable, agents, pages; all unless named.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(import serve ledger applicable agents)
+[ ${#parts[@]} -gt 0 ] || parts=(import serve ledger applicable agents pages)
 
 for part in "${parts[@]}"; do
   printf '\n== %s\n' "$part"
@@ -27,8 +27,13 @@ for part in "${parts[@]}"; do
     cargo build --release --quiet --package tests --example agents
     tests/bench/agents.sh target/release/examples/agents
     ;;
+  pages)
+    # By its folder: another crate has the console's name.
+    PATCHKEEP_BENCH_SITE="50000 20000" \
+      cargo test --release --quiet --manifest-path src/console/Cargo.toml --lib -- --nocapture speed
+    ;;
   *)
-    echo "there is no part $part: import, serve, ledger, applicable, agents" >&2
+    echo "there is no part $part: import, serve, ledger, applicable, agents, pages" >&2
     exit 2
     ;;
   esac

@@ -39,6 +39,8 @@ pub(crate) enum Endpoint {
     Set(describe::SetWords),
     /// Elect an endpoint in or out: whether it is patched and counted.
     Elect(describe::ElectWords),
+    /// Take in the register of the site's machines, so that those without an agent are known.
+    Register(describe::RegisterWords),
     /// What applies to an endpoint with an agent, as its own apt would list it; to each of a ring.
     Missing(missing::MissingWords),
     /// Print the inventory that an endpoint's agent sent last, for `collect --for`.
@@ -89,6 +91,7 @@ impl Endpoint {
             Self::Retire(words) => words.run(screen),
             Self::Set(words) => words.run(screen),
             Self::Elect(words) => words.run(screen),
+            Self::Register(words) => words.run(screen),
             Self::Missing(words) => words.run(screen),
             Self::InventoryOf(words) => words.run(screen),
             Self::Inventory(words) => words.run(screen),

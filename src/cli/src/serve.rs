@@ -48,6 +48,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "SECONDS", default_value_t = site::CHECK_IN_SECONDS,
         value_parser = clap::value_parser!(u64).range(1..=CHECK_IN_SECONDS_MAX))]
     check_in_seconds: u64,
+    /// A folder in which media are looked for, such as where a data diode writes; may be given more than once.
+    /// Without it, /media, /mnt and /run/media are.
+    #[arg(long = "media", value_name = "FOLDER")]
+    media: Vec<PathBuf>,
 }
 
 impl Serve {
@@ -62,6 +66,9 @@ impl Serve {
         let runtime = runtime()?;
         runtime.block_on(async {
             let open = Open::start(&self.data, &opening).await?;
+            if !self.media.is_empty() {
+                open.site.look_for_media_in(self.media);
+            }
             screen.result(
                 &serde_json::json!({ "endpoints": open.endpoints(), "people": open.people() }),
                 format!(

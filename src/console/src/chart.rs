@@ -28,6 +28,16 @@ impl Bar {
         Self::of(said.into(), parts, whole, None)
     }
 
+    /// The same on a scale that ends at `most`: what is left of it stays empty.
+    pub(crate) fn stacked_on(
+        said: impl Into<String>,
+        parts: &[(&'static str, u64)],
+        most: u64,
+    ) -> Self {
+        let whole: u64 = parts.iter().map(|(_, amount)| amount).sum();
+        Self::of(said.into(), parts, whole.max(most), None)
+    }
+
     /// An amount on a scale that ends at `most`, with a limit.
     pub(crate) fn against(
         said: impl Into<String>,

@@ -1,12 +1,19 @@
 //! What did not work, as a page: one sentence, and the status that goes with whose fault it is.
 
-use crate::frame::Frame;
+use crate::{
+    Console,
+    frame::{Frame, Section},
+    visit::Visit,
+};
 use askama::Template;
 use axum::{
-    http::StatusCode,
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
     response::{Html, IntoResponse, Response},
 };
 use ids::Fault;
+use std::sync::Arc;
 
 /// Something that did not work.
 #[derive(Debug, Clone)]
@@ -48,6 +55,11 @@ impl Failure {
     /// The appliance itself is at fault.
     pub(crate) fn broken(sentence: impl Into<String>) -> Self {
         Self { fault: Fault::Broken, status: None, sentence: sentence.into() }
+    }
+
+    /// The sentence, as a person reads it.
+    pub(crate) fn said(&self) -> String {
+        sentence(&self.sentence)
     }
 
     fn status(&self) -> StatusCode {
@@ -104,12 +116,66 @@ impl From<askama::Error> for Failure {
 }
 
 impl IntoResponse for Failure {
+    /// A page for nobody in particular; [`in_the_menu`] makes it one for who is signed in.
     fn into_response(self) -> Response {
-        let page =
-            Page { frame: Frame::outside(self.title()), sentence: &sentence(&self.sentence) };
-        match page.render() {
+        let mut response = self.page(Frame::outside(self.title()));
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl Failure {
+    fn page(&self, frame: Frame) -> Response {
+        match (Page { frame, sentence: &self.said() }).render() {
             Ok(page) => (self.status(), Html(page)).into_response(),
-            Err(_) => (self.status(), self.sentence).into_response(),
+            Err(_) => (self.status(), self.sentence.clone()).into_response(),
         }
+    }
+
+    /// What the framework said by itself, in words of ours: its own are for programs.
+    fn of_the_framework(response: &Response) -> Option<Self> {
+        let status = response.status();
+        let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let plain = kind.is_none_or(|kind| kind.starts_with(b"text/plain"));
+        if !plain || !(status.is_client_error() || status.is_server_error()) {
+            return None;
+        }
+        let sentence = match status {
+            StatusCode::BAD_REQUEST => {
+                "the address holds something that is not understood here, such as a page that is no number: \
+                 go back and choose again"
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                "this address takes no such form: open the page that it belongs to, and send it from there"
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => "that is more than a form may hold: send less of it",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY => {
+                "the form did not come as this page sends it: open it again"
+            }
+            StatusCode::NOT_FOUND => "there is no page under this address",
+            _ => "the page cannot be made; nothing was changed",
+        };
+        let fault = if status.is_server_error() { Fault::Broken } else { Fault::Input };
+        Some(Self { fault, status: Some(status), sentence: sentence.to_owned() })
+    }
+}
+
+/// Puts what did not work inside the menu of whoever is signed in, in words of ours.
+pub(crate) async fn in_the_menu(
+    State(console): State<Arc<Console>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let mut asked = parts.clone();
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let known = response.extensions().get::<Failure>().cloned();
+    let Some(failure) = known.or_else(|| Failure::of_the_framework(&response)) else {
+        return response;
+    };
+    let section = Section::of(asked.uri.path());
+    match Visit::from_request_parts(&mut asked, &console).await {
+        Ok(visit) => failure.page(Frame::new(&visit, section, failure.title())),
+        Err(_) => failure.page(Frame::outside(failure.title())),
     }
 }

@@ -35,12 +35,33 @@ const SECTIONS: [(Section, &str, &str); 9] = [
     (Section::People, "People", "/people"),
 ];
 
-const RULES: [(&str, &str); 4] = [
+const RULES: [(&str, &str); 6] = [
     ("Rings", "/rings"),
     ("Windows", "/windows"),
     ("Policies", "/policies"),
     ("Exceptions", "/exceptions"),
+    ("Floors", "/floors"),
+    ("Calendar", "/calendar"),
 ];
+
+impl Section {
+    /// The section in which an address lies.
+    pub(crate) fn of(path: &str) -> Self {
+        let first = path.split('/').nth(1).unwrap_or_default();
+        let is_first = |path: &str| path.trim_start_matches('/') == first;
+        match first {
+            "updates" | "update-choice" => Self::Updates,
+            "endpoint-token" => Self::Endpoints,
+            "custody" => Self::Imports,
+            "window-new" | "policy-new" => Self::Rules,
+            _ if RULES.iter().any(|(_, path)| is_first(path)) => Self::Rules,
+            _ => SECTIONS
+                .into_iter()
+                .find(|(_, _, path)| is_first(path))
+                .map_or(Self::Elsewhere, |(section, ..)| section),
+        }
+    }
+}
 
 /// What stands around a page.
 pub(crate) struct Frame {
@@ -164,6 +185,11 @@ impl Frame {
         self.time(&self.now)
     }
 
+    /// When the page was made.
+    pub(crate) fn moment(&self) -> Timestamp {
+        self.now
+    }
+
     pub(crate) fn zone_name(&self) -> &'static str {
         self.zone.as_ref().map_or("UTC", Zone::name)
     }
@@ -198,6 +224,10 @@ fn done(word: &str) -> Option<&'static str> {
         ),
         ("kept", "The endpoint stays as it is. It hears of it when it next checks in."),
         ("declined", "The update is left out of what is drawn up for this ring."),
+        (
+            "declined-many",
+            "The updates are left out of what is drawn up for these rings until the end that you gave.",
+        ),
         ("planned", "The run is planned, and its approval drawn up: its approver signs it next."),
         ("started", "Its endpoints may begin, as the approval permits."),
         ("paused", "No endpoint begins until the run is resumed; what has begun comes to its end."),
@@ -208,9 +238,20 @@ fn done(word: &str) -> Option<&'static str> {
         ("ring-made", "The ring is there. Endpoints join it with a token for it."),
         ("ring-pointed", "The ring points there now."),
         ("ring-stayed", "The ring pointed there already; nothing was changed."),
+        (
+            "rings-back",
+            "The rings point at the views before again. Endpoints that have refreshed since stay where they are.",
+        ),
         ("ring-placed", "The order of the rings is kept."),
         ("policy-set", "The policy is in force, as it stands in the log."),
         ("policy-removed", "The policy is no longer in force."),
+        (
+            "registered",
+            "The register of machines is kept. What has no agent is listed as not managed.",
+        ),
+        ("calendar-set", "The calendar is kept: months, working days and times go by it."),
+        ("floor-set", "The floor is kept. Who would go past it is in no approval."),
+        ("floor-removed", "The floor is gone."),
         ("exception-asked", "The exception is asked for. Somebody else has to approve it."),
         ("exception-approved", "The exception counts until it ends."),
     ];

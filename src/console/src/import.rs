@@ -2,29 +2,28 @@
 
 use crate::{
     Console, Failure,
-    endpoint::word,
-    frame::{Frame, Section},
+    custody::{self, BeginForm, Field, fields},
+    frame::{Done, Frame, Section},
     list::{Address, Pager, ROWS, skip},
     live::{self, Look},
     reading,
     text::{self, bytes, count, thousands},
-    visit::{Sent, Visit},
+    visit::{Nothing, Sent, Visit},
 };
 use askama::Template;
 use axum::{
     Router,
     extract::{Path, Query, State},
     response::{Html, IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{get, post},
 };
-use fleet::{Custody, MediaType, Operation};
-use ids::{PersonId, Timestamp};
+use fleet::Operation;
+use ids::{PersonId, RecordId, RingName, SourceId, Timestamp};
 use serde::Deserialize;
-use site::{ImportOrder, ImportRow, KeptOutRow, Progress};
+use site::{CustodyStatus, ImportOrder, ImportRow, KeptOutRow, PresentMedium, Progress, Site};
 use std::{
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// The import that was begun here, and how the last one ended.
@@ -112,6 +111,12 @@ struct List {
     may: bool,
 }
 
+impl List {
+    fn what_to_do(reason: &str) -> &'static str {
+        site::what_to_do(reason)
+    }
+}
+
 #[derive(Template)]
 #[template(path = "import_live.html")]
 struct Live {
@@ -174,17 +179,69 @@ async fn live(_: Visit, State(console): State<Arc<Console>>) -> Response {
 struct One {
     frame: Frame,
     import: ImportRow,
+    custody: Vec<Field>,
+    /// Rings that point at it, each with its source and the view before.
+    rings: Vec<(RingName, SourceId, Option<u64>)>,
+    may_point: bool,
 }
 
-async fn one(visit: Visit, Path(sequence): Path<u64>) -> Result<Html<String>, Failure> {
-    let all = reading(&visit, site::Site::imports).await?;
-    let import = all.into_iter().find(|import| import.sequence == sequence);
+async fn one(
+    visit: Visit,
+    Path(sequence): Path<u64>,
+    Query(words): Query<Done>,
+) -> Result<Html<String>, Failure> {
+    let (import, custody) = reading(&visit, move |site| {
+        let import = site.imports()?.into_iter().find(|import| import.sequence == sequence);
+        let custody = import.as_ref().and_then(|import| site.custody(&import.custody).ok());
+        Ok((import, custody))
+    })
+    .await?;
     let import = import.ok_or_else(|| {
         Failure::missing(format!("no bundle {sequence} was imported at this site"))
     })?;
+    let (site, state) = (visit.site(), visit.site().state());
+    let here = state.pointers.iter().filter(|(_, (at, _))| *at == sequence);
+    let ring = |(ring, source): &(RingName, SourceId)| {
+        (ring.clone(), source.clone(), site.view_before(source, sequence))
+    };
+    let rings = here.map(|(key, _)| ring(key)).collect();
     let frame = Frame::new(&visit, Section::Imports, format!("Bundle {sequence}"))
-        .below("Imports", "/imports");
-    Ok(Html(One { frame, import }.render()?))
+        .below("Imports", "/imports")
+        .after(words.done.as_deref());
+    let custody = custody.map_or_else(Vec::new, |custody| fields(&frame, &custody));
+    let may_point = visit.may(Operation::PointRing);
+    Ok(Html(One { frame, import, custody, rings, may_point }.render()?))
+}
+
+impl One {
+    fn can_go_back(&self) -> bool {
+        self.rings.iter().any(|(_, _, before)| before.is_some())
+    }
+}
+
+async fn back(
+    Path(sequence): Path<u64>,
+    Sent(visit, Nothing {}): Sent<Nothing>,
+) -> Result<Redirect, Failure> {
+    let actor = visit.acting(Operation::PointRing)?;
+    reading(&visit, move |site| site.point_back(&actor, sequence)).await?;
+    Ok(Redirect::to(&format!("/imports/{sequence}?done=rings-back")))
+}
+
+#[derive(Template)]
+#[template(path = "custody.html")]
+struct Record {
+    frame: Frame,
+    custody: CustodyStatus,
+    fields: Vec<Field>,
+}
+
+async fn record(visit: Visit, Path(custody): Path<String>) -> Result<Html<String>, Failure> {
+    let custody: RecordId = custody.parse()?;
+    let custody = reading(&visit, move |site| site.custody(&custody)).await?;
+    let frame = Frame::new(&visit, Section::Imports, "Custody record").below("Imports", "/imports");
+    let fields = fields(&frame, &custody);
+    Ok(Html(Record { frame, custody, fields }.render()?))
 }
 
 #[derive(Template)]
@@ -192,68 +249,67 @@ async fn one(visit: Visit, Path(sequence): Path<u64>) -> Result<Html<String>, Fa
 struct New {
     frame: Frame,
     may: bool,
+    me: PersonId,
+    places: String,
+    media: Vec<PresentMedium>,
+    /// Why there is no list of media.
+    blind: Option<String>,
+    newest: Option<u64>,
 }
 
-const MEDIA: [(&str, &str); 6] = [
-    ("usb-flash", "USB stick"),
-    ("usb-hdd", "USB disk"),
-    ("optical", "CD, DVD or Blu-ray disc"),
-    ("tape", "Tape"),
-    ("diode", "Data diode"),
-    ("folder", "Folder"),
-];
+impl New {
+    fn seen(medium: &PresentMedium) -> String {
+        let seen = &medium.seen;
+        let kind = seen.media_type.and_then(custody::media_word);
+        let parts = [
+            kind.map(str::to_owned),
+            seen.usb_serial.as_ref().map(|serial| format!("serial {serial}")),
+            seen.fs_type.clone(),
+            seen.capacity_bytes.map(bytes),
+            seen.write_blocked.map(|blocked| if blocked { "read-only" } else { "writable" }.into()),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    fn compared(&self, says: u64) -> &'static str {
+        match self.newest {
+            Some(newest) if says == newest => "the newest that is trusted here",
+            Some(newest) if says < newest => {
+                "older than what is trusted here: only what is missing is taken from it"
+            }
+            _ => "newer than what is trusted here",
+        }
+    }
+}
+
+/// How long is looked for media: one that is damaged may not answer.
+const LOOK_TIME: Duration = Duration::from_secs(5);
 
 async fn new(visit: Visit) -> Result<Html<String>, Failure> {
     let frame =
         Frame::new(&visit, Section::Imports, "Import a bundle").below("Imports", "/imports");
-    Ok(Html(New { frame, may: visit.may(Operation::Import) }.render()?))
-}
-
-/// What people fill in of the custody record; the appliance adds what it sees.
-#[derive(Deserialize)]
-struct BeginForm {
-    paths: String,
-    media_type: String,
-    media_asset_tag: String,
-    tamper_seal_no_out: String,
-    tamper_seal_no_in: String,
-    protective_marking: String,
-    purpose: String,
-    authorisation_ref: String,
-    source_site: String,
-    registered: Option<String>,
-    registered_owner_org: String,
-    written_by: String,
-    carrier: String,
-    received_by: String,
-    witness: String,
-}
-
-impl BeginForm {
-    fn custody(&self) -> Result<Custody, Failure> {
-        let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        let person = |text: &str| -> Result<Option<PersonId>, Failure> {
-            Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(str::parse).transpose()?)
-        };
-        let media_type: Option<MediaType> = word(&self.media_type)?;
-        Ok(Custody {
-            media_type,
-            media_asset_tag: text(&self.media_asset_tag),
-            tamper_seal_no_out: text(&self.tamper_seal_no_out),
-            tamper_seal_no_in: text(&self.tamper_seal_no_in),
-            registered: self.registered.as_ref().map(|_| true),
-            registered_owner_org: text(&self.registered_owner_org),
-            protective_marking: text(&self.protective_marking),
-            purpose: text(&self.purpose),
-            authorisation_ref: text(&self.authorisation_ref),
-            source_site: text(&self.source_site),
-            written_by_person_id: person(&self.written_by)?,
-            carrier_person_id: person(&self.carrier)?,
-            received_by_person_id: person(&self.received_by)?,
-            witness_person_id: person(&self.witness)?,
-            ..Custody::default()
-        })
-    }
+    let looked = tokio::time::timeout(LOOK_TIME, reading(&visit, Site::present_media)).await;
+    let (media, blind) = match looked {
+        Ok(Ok(media)) => (media, None),
+        Ok(Err(failure)) => (Vec::new(), Some(failure.said())),
+        Err(_) => {
+            let blind =
+                "Looking at the media takes longer than 5 seconds: one of them may be damaged.";
+            (Vec::new(), Some(blind.to_owned()))
+        }
+    };
+    let places: Vec<String> =
+        visit.site().media_places().iter().map(|place| place.display().to_string()).collect();
+    let page = New {
+        frame,
+        may: visit.may(Operation::Import),
+        me: visit.person().clone(),
+        places: places.join(", "),
+        media,
+        blind,
+        newest: visit.site().state().newest.map(|(sequence, _)| sequence),
+    };
+    Ok(Html(page.render()?))
 }
 
 async fn begin(
@@ -261,19 +317,17 @@ async fn begin(
     Sent(visit, form): Sent<BeginForm>,
 ) -> Result<Redirect, Failure> {
     let actor = visit.acting(Operation::Import)?;
-    let paths: Vec<PathBuf> = form
-        .paths
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(PathBuf::from)
-        .collect();
+    let paths = form.places();
     if paths.is_empty() || paths.iter().any(|path| !path.is_absolute()) {
-        return Err(Failure::input("give the whole path of the bundle's folder, from / on"));
+        return Err(Failure::input(
+            "choose a medium, or give the whole path of the bundle's folder, from / on",
+        ));
     }
     let person = visit.person().clone();
-    let order = ImportOrder { paths, custody: form.custody()?, person: person.clone(), actor };
-    let path = form.paths.trim().to_owned();
+    let order =
+        ImportOrder { paths, custody: form.custody(&visit)?, person: person.clone(), actor };
+    let path =
+        order.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
     {
         let mut work = console.importing().work();
         if work.running.is_some() {
@@ -310,4 +364,6 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/imports/new", get(new))
         .route("/imports/live", get(live))
         .route("/imports/{sequence}", get(one))
+        .route("/imports/{sequence}/back", post(back))
+        .route("/custody/{custody}", get(record))
 }

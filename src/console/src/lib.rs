@@ -9,20 +9,27 @@
 mod account;
 mod assets;
 mod audit;
+mod calendar;
 mod chart;
+mod choice;
+mod custody;
+mod days;
 mod endpoint;
 mod exception;
 mod failure;
+mod floor;
 mod frame;
 mod import;
 mod list;
 mod live;
 mod overview;
 mod policy;
+mod provider;
 mod report;
 mod ring;
 mod run;
 mod sign_in;
+mod statement;
 mod tag;
 mod text;
 mod update;
@@ -105,18 +112,25 @@ pub fn routes(setup: Setup) -> Router {
         .route("/assets/{name}", get(assets::asset))
         .merge(overview::routes())
         .merge(endpoint::routes())
+        .merge(provider::routes())
         .merge(update::routes())
+        .merge(choice::routes())
         .merge(import::routes())
         .merge(run::routes())
         .merge(ring::routes())
         .merge(window::routes())
         .merge(policy::routes())
         .merge(exception::routes())
+        .merge(floor::routes())
+        .merge(calendar::routes())
         .merge(report::routes())
+        .merge(days::routes())
+        .merge(statement::routes())
         .merge(audit::routes())
         .fallback(nothing)
         .merge(account::routes())
         .merge(sign_in::routes())
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&console), failure::in_the_menu))
         .layer(axum::middleware::map_response(harden))
         .with_state(console)
 }

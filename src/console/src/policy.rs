@@ -3,7 +3,7 @@
 use crate::{
     Console, Failure,
     frame::{Done, Frame, Section},
-    reading,
+    reading, text,
     visit::{Nothing, Sent, Visit},
 };
 use askama::Template;
@@ -13,9 +13,10 @@ use axum::{
     response::{Html, Redirect},
     routing::{get, post},
 };
-use fleet::{Clock, Condition, Limit, Operation, Policy, PolicyCommand, PolicyRule};
+use fleet::{Clock, Condition, Limit, Operation, Policy, PolicyCommand, PolicyRule, PolicyStatus};
 use ids::PolicyName;
-use site::Site;
+use serde::Deserialize;
+use site::{PolicyStanding, Site};
 use std::sync::Arc;
 
 #[derive(Template)]
@@ -28,9 +29,12 @@ struct List {
     may_remove: bool,
 }
 
-impl List {
+/// Rules in words.
+struct Words;
+
+impl Words {
     fn limit(rule: &PolicyRule) -> String {
-        use crate::text::count;
+        use text::count;
         match rule.limit {
             Limit::Hours(hours) => count(u64::from(hours), "hour"),
             Limit::Days(days) => count(u64::from(days), "day"),
@@ -78,6 +82,73 @@ impl List {
         }
         if parts.is_empty() { "always".to_owned() } else { parts.join("; ") }
     }
+}
+
+#[derive(Template)]
+#[template(path = "policy_new.html")]
+struct New {
+    frame: Frame,
+    /// The policy as it is typed.
+    text: String,
+    built_in: Vec<Policy>,
+    preview: Option<PolicyStanding>,
+    may: bool,
+}
+
+impl New {
+    fn number(standing: &PolicyStanding, status: PolicyStatus) -> u64 {
+        standing.counts.get(&status).copied().unwrap_or(0)
+    }
+}
+
+#[derive(Deserialize)]
+struct NewWords {
+    from: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct SetForm {
+    policy: String,
+}
+
+impl SetForm {
+    fn policy(&self) -> Result<Policy, Failure> {
+        let wrong = |e| Failure::input(format!("the policy is not written as one: {e}"));
+        serde_json::from_str(&self.policy).map_err(wrong)
+    }
+}
+
+async fn new(visit: Visit, Query(words): Query<NewWords>) -> Result<Html<String>, Failure> {
+    let policies = reading(&visit, |site| site.policies(true)).await?;
+    let from = words.from.unwrap_or_default();
+    let from = policies.iter().find(|policy| policy.name.as_str() == from).or(policies.first());
+    let text = from.and_then(|policy| serde_json::to_string_pretty(policy).ok());
+    page_of(&visit, policies, text.unwrap_or_default(), None)
+}
+
+fn page_of(
+    visit: &Visit,
+    built_in: Vec<Policy>,
+    text: String,
+    preview: Option<PolicyStanding>,
+) -> Result<Html<String>, Failure> {
+    let frame = Frame::new(visit, Section::Rules, "Write a policy").below("Policies", "/policies");
+    let may = visit.may(Operation::SetPolicy);
+    Ok(Html(New { frame, text, built_in, preview, may }.render()?))
+}
+
+async fn preview(Sent(visit, form): Sent<SetForm>) -> Result<Html<String>, Failure> {
+    let policy = form.policy()?;
+    let look = move |site: &Site| Ok((site.policies(true)?, site.policy_preview(&policy)?));
+    let (policies, standing) = reading(&visit, look).await?;
+    page_of(&visit, policies, form.policy, Some(standing))
+}
+
+async fn write(Sent(visit, form): Sent<SetForm>) -> Result<Redirect, Failure> {
+    let actor = visit.acting(Operation::SetPolicy)?;
+    let set = PolicyCommand::Set { policy: form.policy()? };
+    reading(&visit, move |site| site.change_policy(actor, set)).await?;
+    Ok(Redirect::to("/policies?done=policy-set"))
 }
 
 async fn list(visit: Visit, Query(words): Query<Done>) -> Result<Html<String>, Failure> {
@@ -129,7 +200,9 @@ async fn remove(
 
 pub(crate) fn routes() -> Router<Arc<Console>> {
     Router::new()
-        .route("/policies", get(list))
+        .route("/policies", get(list).post(write))
+        .route("/policies/preview", post(preview))
+        .route("/policy-new", get(new))
         .route("/policies/{name}/set", post(set))
         .route("/policies/{name}/remove", post(remove))
 }

@@ -21,7 +21,7 @@ use fleet::{LevelStatus, PolicyStatus};
 use ids::{Digest, EndpointName, PolicyName, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{
-    EndpointQuery, EndpointState, LevelReport, PolicyReport, PolicyRow, PolicyStanding, Site,
+    EndpointQuery, EndpointState, LevelReport, PolicyPart, PolicyRow, PolicyStanding, Site,
 };
 use std::sync::Arc;
 
@@ -53,6 +53,9 @@ async fn index(visit: Visit) -> Result<Html<String>, Failure> {
     Ok(Html(Index { frame, standings, endpoints }.render()?))
 }
 
+/// Endpoints that are named above the rows; the list of endpoints has all.
+const NAMES_SHOWN: usize = 20;
+
 const STATUSES: [(&str, PolicyStatus); 4] = [
     ("overdue", PolicyStatus::Overdue),
     ("due", PolicyStatus::Due),
@@ -72,8 +75,7 @@ struct PolicyPage {
     frame: Frame,
     heads: Vec<Head>,
     pager: Pager,
-    rows: Vec<PolicyRow>,
-    report: PolicyReport,
+    report: PolicyPart,
     status: String,
     bar: Bar,
 }
@@ -84,6 +86,12 @@ impl PolicyPage {
             let count = self.report.counts.get(&status).copied().unwrap_or(0);
             (word, tag::policy(status).word, count)
         })
+    }
+
+    /// The first of a list of endpoints, and how many more there are.
+    fn first<T>(all: &[T]) -> (&[T], usize) {
+        let shown = &all[..all.len().min(NAMES_SHOWN)];
+        (shown, all.len() - shown.len())
     }
 
     fn cves(row: &PolicyRow) -> String {
@@ -101,19 +109,12 @@ async fn policy(
     Query(words): Query<PolicyWords>,
 ) -> Result<Html<String>, Failure> {
     let name: PolicyName = name.parse()?;
-    let mut report = reading(&visit, move |site| site.policy_report(&name)).await?;
     let (status, page) = (words.status.unwrap_or_default(), words.page.unwrap_or(1));
     let only = STATUSES.iter().find(|(word, _)| *word == status).map(|(_, status)| *status);
-    let due = |row: &PolicyRow| {
-        let due_at = row.deadline.as_ref().and_then(|deadline| deadline.due_at);
-        (due_at.is_none(), due_at)
-    };
-    let mut rows: Vec<PolicyRow> = std::mem::take(&mut report.rows);
-    rows.retain(|row| only.is_none_or(|only| row.status == only));
-    // What is due first stands first.
-    rows.sort_by(|a, b| (due(a), &a.endpoint, &a.package).cmp(&(due(b), &b.endpoint, &b.package)));
+    let part = move |site: &Site| site.policy_part(&name, only, skip(page), ROWS);
+    let report = reading(&visit, part).await?;
     let path = format!("/reports/policies/{}", report.policy.name);
-    let pager = Address::new(path).word("status", status.clone()).pager(page, rows.len() as u64);
+    let pager = Address::new(path).word("status", status.clone()).pager(page, report.found);
     let of = |status| report.counts.get(&status).copied().unwrap_or(0);
     let (overdue, due) = (of(PolicyStatus::Overdue), of(PolicyStatus::Due));
     let (excepted, unknown) = (of(PolicyStatus::Excepted), of(PolicyStatus::Unknown));
@@ -125,7 +126,6 @@ async fn policy(
         bar: Bar::stacked(said, &parts),
         heads: columns.map(Head::plain).into(),
         pager,
-        rows: rows.into_iter().skip(skip(page)).take(ROWS).collect(),
         frame: Frame::new(&visit, Section::Reports, report.policy.title.clone())
             .below("Reports", "/reports"),
         report,
@@ -176,10 +176,15 @@ async fn policy_file(
 struct LevelsPage {
     frame: Frame,
     heads: Vec<Head>,
+    pager: Pager,
     report: LevelReport,
 }
 
 impl LevelsPage {
+    fn first<T>(all: &[T]) -> (&[T], usize) {
+        PolicyPage::first(all)
+    }
+
     fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let all = [LevelStatus::Met, LevelStatus::Due, LevelStatus::Missed, LevelStatus::Unknown];
         all.into_iter().map(|status| {
@@ -188,7 +193,13 @@ impl LevelsPage {
     }
 }
 
-async fn levels(visit: Visit) -> Result<Html<String>, Failure> {
+#[derive(Deserialize)]
+struct LevelWords {
+    page: Option<u64>,
+}
+
+async fn levels(visit: Visit, Query(words): Query<LevelWords>) -> Result<Html<String>, Failure> {
+    let page = words.page.unwrap_or(1);
     let mut report = reading(&visit, Site::level_report).await?;
     // What was missed stands first.
     let rank = |status| match status {
@@ -198,10 +209,13 @@ async fn levels(visit: Visit) -> Result<Html<String>, Failure> {
         LevelStatus::Met => 3,
     };
     report.rows.sort_by_key(|row| (rank(row.status), row.level));
+    let pager = Address::new("/reports/levels").pager(page, report.rows.len() as u64);
+    report.rows = report.rows.into_iter().skip(skip(page)).take(ROWS).collect();
     let columns = ["Service level", "Of", "Stands", "Clock began", "To be kept by", "Kept"];
     let page = LevelsPage {
         frame: Frame::new(&visit, Section::Reports, "Service levels").below("Reports", "/reports"),
         heads: columns.map(Head::plain).into(),
+        pager,
         report,
     };
     Ok(Html(page.render()?))
@@ -276,7 +290,7 @@ async fn sample(visit: Visit, Query(words): Query<SampleWords>) -> Result<Html<S
 }
 
 /// A report as a file, in the form that its name ends with.
-fn taken<T: Serialize>(
+pub(crate) fn taken<T: Serialize>(
     file: &str,
     name: &str,
     report: &T,
@@ -298,7 +312,7 @@ fn taken<T: Serialize>(
 }
 
 /// A table as RFC 4180 has it.
-fn csv(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(crate) fn csv(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut text = heads.join(",") + "\r\n";
     for row in rows {
         let cells: Vec<String> = row.iter().map(|cell| cell_text(cell)).collect();

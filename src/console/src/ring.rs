@@ -25,7 +25,8 @@ struct Row {
     follows: bool,
     place: Option<RingPlace>,
     endpoints: u64,
-    pointers: Vec<RingPointer>,
+    /// Each with the view before.
+    pointers: Vec<(RingPointer, Option<u64>)>,
 }
 
 #[derive(Template)]
@@ -53,7 +54,9 @@ async fn list(visit: Visit, Query(words): Query<Done>) -> Result<Html<String>, F
             endpoints: 0,
             pointers: Vec::new(),
         });
-        row.pointers.push(pointer);
+        let here = pointer.source.as_ref().zip(pointer.sequence);
+        let before = here.and_then(|(source, at)| visit.site().view_before(source, at));
+        row.pointers.push((pointer, before));
     }
     for known in state.endpoints.values().filter(|known| known.is_elected()) {
         if let Some(row) = rings.get_mut(&known.ring) {

@@ -221,9 +221,15 @@ struct Plan {
     approvers: Vec<PersonId>,
     brake: Brake,
     may: bool,
+    ring: String,
+    /// Only these, where some were chosen.
+    packages: Vec<String>,
 }
 
-async fn plan(visit: Visit) -> Result<Html<String>, Failure> {
+async fn plan(
+    visit: Visit,
+    Query(words): Query<Vec<(String, String)>>,
+) -> Result<Html<String>, Failure> {
     let root = reading(&visit, Site::site_root).await?;
     let mut approvers: Vec<PersonId> = root
         .into_iter()
@@ -232,12 +238,18 @@ async fn plan(visit: Visit) -> Result<Html<String>, Failure> {
         .collect();
     approvers.sort();
     approvers.dedup();
+    let word = |wanted: &'static str| {
+        let words = words.iter().filter(move |(key, _)| key == wanted);
+        words.map(|(_, word)| word.clone())
+    };
     let page = Plan {
         frame: Frame::new(&visit, Section::Runs, "Plan a run").below("Runs", "/runs"),
         rings: visit.site().state().rings.keys().cloned().collect(),
         approvers,
         brake: Brake::default(),
         may: visit.may(Operation::PlanRun),
+        ring: word("ring").next().unwrap_or_default(),
+        packages: word("package").collect(),
     };
     Ok(Html(page.render()?))
 }
@@ -251,6 +263,9 @@ struct PlanForm {
     reason: String,
     brake_failures: String,
     brake_per_cent: String,
+    /// Only these, with spaces between them.
+    #[serde(default)]
+    packages: String,
 }
 
 async fn draw_up(Sent(visit, form): Sent<PlanForm>) -> Result<Redirect, Failure> {
@@ -276,7 +291,7 @@ async fn draw_up(Sent(visit, form): Sent<PlanForm>) -> Result<Redirect, Failure>
         named: Vec::new(),
         any_time: form.any_time.is_some(),
         endpoints: Vec::new(),
-        packages: Vec::new(),
+        packages: form.packages.split_whitespace().map(str::to_owned).collect(),
         reason: Some(form.reason.trim().to_owned()).filter(|reason| !reason.is_empty()),
     };
     let planned = reading(&visit, move |site| site.plan_run(actor, wish, brake)).await?;

@@ -35,6 +35,8 @@ struct ListWords {
     sort: Option<String>,
     order: Option<String>,
     page: Option<u64>,
+    tick: Option<String>,
+    done: Option<String>,
 }
 
 #[derive(Template)]
@@ -49,6 +51,10 @@ struct List {
     source: String,
     lacking: bool,
     sources: Vec<SourceId>,
+    may_decide: bool,
+    /// Whether each row is ticked to begin with, and the address where it is.
+    ticked: bool,
+    tick: String,
 }
 
 impl List {
@@ -98,7 +104,8 @@ async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<Strin
         .word("sort", sort.by.clone())
         .word("order", if sort.descending { "descending" } else { "ascending" });
     let lacked = Head { number: true, ..address.head("Endpoints that lack it", "lacking", &sort) };
-    let heads = vec![
+    let may_decide = visit.may(Operation::Decline) || visit.may(Operation::PlanRun);
+    let mut heads = vec![
         address.head("Package", "package", &sort),
         Head::plain("Fixed version"),
         address.head("Released", "released", &sort),
@@ -107,6 +114,9 @@ async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<Strin
         Head::plain("CVEs"),
         Head::plain("Source"),
     ];
+    if may_decide {
+        heads.insert(0, Head::plain("Tick"));
+    }
     let state = visit.site().state();
     let sources: BTreeSet<SourceId> =
         state.views.keys().map(|(source, _)| source.clone()).collect();
@@ -116,7 +126,10 @@ async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<Strin
         rows: part.rows,
         all: part.all,
         sources: sources.into_iter().collect(),
-        frame: Frame::new(&visit, Section::Updates, "Updates"),
+        frame: Frame::new(&visit, Section::Updates, "Updates").after(words.done.as_deref()),
+        may_decide,
+        ticked: words.tick.is_some(),
+        tick: address.with(&[("page", &page.to_string()), ("tick", "all")]),
         text,
         source,
         lacking,

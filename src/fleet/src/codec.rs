@@ -129,6 +129,7 @@ pub const KINDS: &[&str] = &[
     "site-root-accepted",
     "site-root-refused",
     "scanner-set",
+    "assets-registered",
     "enrolment-token-issued",
     "enrolment-token-misused",
     "endpoint-asked",

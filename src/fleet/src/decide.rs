@@ -78,6 +78,8 @@ pub enum Command {
     SayLevel { level: Level, missed: u64, fresh: u64, record: Digest },
     /// About accounts.
     Account(AccountCommand),
+    /// Take in the register of the site's machines.
+    RegisterAssets { machines: u64, record: Digest },
     /// Name the malware scanner, or ask none.
     SetScanner { socket: Option<String> },
     /// Record counted refusals.
@@ -467,6 +469,7 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::Window(command) => return window::decide(state, command, now),
         Command::SetScanner { socket } if socket == state.scanner => return Ok(Vec::new()),
         Command::SetScanner { socket } => Fact::ScannerSet { socket },
+        Command::RegisterAssets { machines, record } => Fact::AssetsRegistered { machines, record },
         Command::OpenEpoch { epoch, roots } => return epoch::open(state, *epoch, &roots),
         other => return Ok(recorded(state, other).into_iter().collect()),
     };

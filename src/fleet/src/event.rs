@@ -432,6 +432,8 @@ pub enum Fact {
     },
     /// Somebody else approved it.
     ExceptionApproved { exception: RecordId, approved_by: PersonId },
+    /// The register of the site's machines, as people keep it elsewhere, from here on; `record` commits to it.
+    AssetsRegistered { machines: u64, record: Digest },
     /// A maintenance window is no more.
     WindowRemoved { window: WindowName },
     /// An account was opened, or is from here on as said here; `record` commits to the person's name.

@@ -11,6 +11,7 @@ mod account;
 mod calendar;
 mod codec;
 mod custody;
+mod days;
 mod decide;
 mod description;
 mod endpoint;
@@ -34,6 +35,7 @@ pub use account::{Account, AccountCommand, Credential, SignOutCause};
 pub use calendar::Calendar;
 pub use codec::{CodecError, ENTRY_BYTES_MAX, KINDS, decode, encode};
 pub use custody::{AvEngine, Custody, CustodyOutcome, MediaType, ScanResult, Verdict};
+pub use days::{Moment, Party, PartyTotal, Spent, Way, totals};
 pub use decide::{
     CarriedCommit, Command, Commit, HeldBack, Lack, Refused, decide, effective_now,
     site_root_accepted,

@@ -104,6 +104,8 @@ operations! {
     RemovePolicy: ADMINISTRATOR,
     /// Say what an endpoint is, who owns it and what snapshots it.
     Describe: ADMINISTRATOR,
+    /// Take in the register of the site's machines.
+    RegisterAssets: ADMINISTRATOR,
     /// Elect an endpoint in or out.
     Elect: ADMINISTRATOR,
     /// Put an endpoint out.

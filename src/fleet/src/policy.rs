@@ -96,7 +96,7 @@ pub enum VendorSeverity {
 }
 
 /// How an endpoint can be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exposure {
     /// It serves the internet.

@@ -103,6 +103,9 @@ pub struct State {
     /// Exceptions that have not ended, and those that ended since the last was asked for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub exceptions: BTreeMap<RecordId, Exception>,
+    /// Commitment to the register of the site's machines, where people gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assets: Option<Digest>,
     /// Maintenance windows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub windows: BTreeMap<WindowName, Window>,
@@ -217,6 +220,7 @@ impl State {
             }
             Fact::SiteRootAccepted { root, .. } => self.site_roots.push(*root),
             Fact::ScannerSet { socket } => self.scanner.clone_from(socket),
+            Fact::AssetsRegistered { record, .. } => self.assets = Some(*record),
             Fact::EpochOpened(opened) => epoch::evolve(self, opened),
             _ => self.evolve_others(event),
         }

@@ -60,6 +60,8 @@ struct Kept {
     /// Parsed indexes that are in use, by the digest of their plain bytes.
     indexes: HashMap<Digest, Weak<[Package]>>,
     machines: HashMap<Digest, Result<Arc<Machine>, String>>,
+    /// What catalogues say of the payloads of views that rings point at; the newest use first.
+    known: Vec<(Vec<Aim>, Arc<KnownUpdates>)>,
     pool: Pool,
     /// Answers by inventory, of the view that each ring was last asked for.
     answers: HashMap<RingName, (Arc<Indexed>, Answers)>,
@@ -120,6 +122,22 @@ impl Indexed {
 impl Applies {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What catalogues say of the payloads of these views, where that was read.
+    pub(crate) fn known(&self, aims: &[Aim]) -> Option<Arc<KnownUpdates>> {
+        let mut kept = self.kept();
+        let place = kept.known.iter().position(|(known, _)| known == aims)?;
+        let known = kept.known.remove(place);
+        let updates = Arc::clone(&known.1);
+        kept.known.insert(0, known);
+        Some(updates)
+    }
+
+    pub(crate) fn learn(&self, aims: Vec<Aim>, updates: Arc<KnownUpdates>) {
+        let mut kept = self.kept();
+        kept.known.insert(0, (aims, updates));
+        kept.known.truncate(INDEXED_MAX);
     }
 }
 
@@ -293,7 +311,8 @@ impl Site {
         let updates = told
             .ok_or(Error::Stopped)?
             .map_err(|why| Error::Input(format!("what applies to {name} cannot be told: {why}")))?;
-        let updates = dressed(&updates, &self.known_updates(&known.ring)?);
+        let catalogues = self.known_updates(&known.ring)?;
+        let updates = dressed(&updates, &catalogues);
         let (endpoint, ring, updates) = (name.clone(), known.ring, Some(updates));
         Ok(EndpointMissing { endpoint, ring, updates, why: None })
     }
@@ -355,7 +374,7 @@ impl Site {
 }
 
 /// Answers with release dates and CVEs.
-fn dressed(all: &[Applicable], known: &KnownUpdates) -> Vec<MissingUpdate> {
+pub(crate) fn dressed(all: &[Applicable], known: &KnownUpdates) -> Vec<MissingUpdate> {
     let one = |update: &Applicable| {
         let candidate = update.candidate();
         let told = known.get(&candidate.sha256);

@@ -194,6 +194,18 @@ impl Site {
         })
     }
 
+    /// Endpoints of a ring whose plans would leave out the floor that `state` has for a package.
+    pub(crate) fn below_floor(
+        &self,
+        state: &fleet::State,
+        ring: &RingName,
+        package: &str,
+    ) -> Result<Vec<EndpointName>, Error> {
+        let plans = self.planned(ring)?.plans;
+        let leaves = |plan: &Plan| below(state, ring, plan).iter().any(|name| name == package);
+        Ok(plans.into_iter().filter(|(_, plan)| leaves(plan)).map(|(name, _)| name).collect())
+    }
+
     /// The plans of a ring's endpoints, and the digest of them together.
     fn planned(&self, ring: &RingName) -> Result<Planned, Error> {
         let state = self.state();
@@ -231,12 +243,18 @@ impl Site {
     }
 
     /// Release dates and CVEs of the payloads that the ring points at.
-    pub(crate) fn known_updates(&self, ring: &RingName) -> Result<KnownUpdates, Error> {
+    pub(crate) fn known_updates(&self, ring: &RingName) -> Result<Arc<KnownUpdates>, Error> {
+        let aims = self.aims(ring);
+        if let Some(known) = self.applies().known(&aims) {
+            return Ok(known);
+        }
         let known = |(sha256, offered): (Digest, Offered)| {
             let (update, _) = offered.update?;
             Some((sha256, KnownUpdate { update, advice: offered.advice }))
         };
-        Ok(self.offered(ring)?.into_iter().filter_map(known).collect())
+        let known = Arc::new(self.offered(ring)?.into_iter().filter_map(known).collect());
+        self.applies().learn(aims, Arc::clone(&known));
+        Ok(known)
     }
 
     /// The payloads of the views at which a ring points.

@@ -29,31 +29,48 @@ pub(crate) fn complete(
     record.inserted_at = Some(now);
     record.importer_person_id = Some(importer.clone());
     record.appliance_id = Some(appliance.to_owned());
-    if let Some(mount) = fs::canonicalize(path).ok().as_deref().and_then(mount_of) {
-        record.fs_type = Some(mount.fs_type);
-        record.write_blocked = Some(mount.read_only);
-        record.port_path.get_or_insert(mount.device.clone());
-        see_device(&mut record, &mount.device);
-    }
-    if let Ok(stat) = rustix::fs::statvfs(path) {
-        record.capacity_bytes = Some(stat.f_blocks.saturating_mul(stat.f_frsize));
-    }
+    see(&mut record, path);
     record.media_type.get_or_insert(MediaType::Folder);
     record
 }
 
-struct Mount {
-    point: PathBuf,
+/// Adds what can be seen of the medium that holds `path`, or that is the device `path`.
+pub(crate) fn see(record: &mut Custody, path: &Path) {
+    if path.starts_with("/dev") {
+        see_device(record, &path.to_string_lossy());
+        return;
+    }
+    if let Some(mount) = fs::canonicalize(path).ok().as_deref().and_then(mount_of) {
+        if matches!(mount.fs_type.as_str(), "iso9660" | "udf") {
+            record.media_type.get_or_insert(MediaType::Optical);
+        }
+        record.fs_type = Some(mount.fs_type);
+        record.write_blocked = Some(mount.read_only);
+        record.port_path.get_or_insert(mount.device.clone());
+        see_device(record, &mount.device);
+    }
+    if let Ok(stat) = rustix::fs::statvfs(path) {
+        record.capacity_bytes = Some(stat.f_blocks.saturating_mul(stat.f_frsize));
+    }
+}
+
+pub(crate) struct Mount {
+    pub(crate) point: PathBuf,
     fs_type: String,
-    device: String,
+    pub(crate) device: String,
     read_only: bool,
+}
+
+/// What is mounted.
+pub(crate) fn mounts() -> Vec<Mount> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    table.lines().filter_map(parse_mount).collect()
 }
 
 /// The mount that holds `path`: the longest mount point above it.
 fn mount_of(path: &Path) -> Option<Mount> {
-    let table = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let mounts = table.lines().filter_map(parse_mount);
-    mounts.filter(|m| path.starts_with(&m.point)).max_by_key(|m| m.point.as_os_str().len())
+    let mounts = mounts().into_iter().filter(|mount| path.starts_with(&mount.point));
+    mounts.max_by_key(|mount| mount.point.as_os_str().len())
 }
 
 /// One line of mountinfo, as proc(5) describes it.

@@ -100,6 +100,18 @@ impl Heart {
         answer.recv().map_err(|_| Error::Stopped)?
     }
 
+    /// The state as it would be after a command that nobody gives: for previews.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the rules would say no.
+    pub(crate) fn would(&self, command: Command, now: ids::Timestamp) -> Result<State, Error> {
+        let mut state = State::clone(&self.state());
+        for fact in fleet::decide(&state, command, now).map_err(Error::Refused)? {
+            state.evolve(&Event { at: now, actor: Actor::Appliance, fact });
+        }
+        Ok(state)
+    }
+
     /// Of which backup this appliance was restored, as long as its next epoch is not open.
     #[must_use]
     pub fn restored(&self) -> Option<&Restored> {

@@ -1,8 +1,8 @@
 //! What was imported, and what was kept out.
 
 use crate::{Error, Site, rows};
-use fleet::ImportedSource;
-use ids::{Digest, PersonId, Timestamp};
+use fleet::{Custody, ImportedSource, Verdict};
+use ids::{Digest, PersonId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Most imports and refusals that are looked at.
@@ -28,6 +28,8 @@ pub struct ImportRow {
     /// Who imported it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<PersonId>,
+    /// The custody record of its medium.
+    pub custody: RecordId,
 }
 
 /// A bundle that was kept out.
@@ -43,6 +45,32 @@ pub struct KeptOutRow {
     pub message: String,
     /// Whether only its dates kept it out.
     pub quarantined: bool,
+    /// The custody record of its medium.
+    pub custody: RecordId,
+}
+
+/// A medium that was presented, and its custody record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustodyStatus {
+    /// Its id.
+    pub custody: RecordId,
+    /// The entry that commits to the record as it is now.
+    pub entry: u64,
+    /// When that was.
+    pub at: Timestamp,
+    /// What became of the medium; `None` while it is read, or where the appliance failed at it.
+    pub verdict: Option<Verdict>,
+    /// The record; `None` where it was erased.
+    pub record: Option<Custody>,
+}
+
+/// A row of the media that were presented.
+#[derive(Deserialize)]
+struct CustodyRow {
+    entry: u64,
+    at: Timestamp,
+    record: Digest,
+    verdict: Option<Verdict>,
 }
 
 impl Site {
@@ -75,5 +103,21 @@ impl Site {
             serde_json::from_value(row).map_err(Error::State)
         };
         rows.into_iter().rev().map(row).collect()
+    }
+
+    /// A medium's custody record.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when there is none of this id; [`Error::Views`].
+    pub fn custody(&self, custody: &RecordId) -> Result<CustodyStatus, Error> {
+        let row = self.heart().views().row(rows::CUSTODY, custody.as_str().as_bytes());
+        let none = || Error::Input(format!("no medium was presented under {custody}"));
+        let row: CustodyRow = serde_json::from_value(row.map_err(Error::Views)?.ok_or_else(none)?)
+            .map_err(Error::State)?;
+        let CustodyRow { entry, at, record, verdict } = row;
+        let kept = self.evidence().get(&record).ok();
+        let record = kept.map(|(_, value)| serde_json::from_value(value).map_err(Error::State));
+        let custody = custody.clone();
+        Ok(CustodyStatus { custody, entry, at, verdict, record: record.transpose()? })
     }
 }

@@ -6,10 +6,12 @@
 //! **Invariant:** until the commit event is durable, state and what is served are as before.
 //! **Invariant:** every end of an import is an event, and one sentence for the person who waits.
 
+mod advice;
 mod outcome;
 mod plan;
 mod stream;
 
+pub use advice::what_to_do;
 pub use outcome::{Figures, ImportOutcome};
 
 use crate::{

@@ -119,7 +119,12 @@ impl Site {
     /// # Errors
     /// [`Error::Store`] when a catalogue or a name cannot be read; [`Error::Views`].
     pub fn level_report(&self) -> Result<LevelReport, Error> {
-        let (state, at, calendar) = (self.state(), self.now(), self.calendar());
+        self.level_report_by(self.calendar())
+    }
+
+    /// The same by this calendar.
+    pub(crate) fn level_report_by(&self, calendar: Calendar) -> Result<LevelReport, Error> {
+        let (state, at) = (self.state(), self.now());
         let mut elected = Vec::new();
         for (id, known) in state.endpoints.iter().filter(|(_, known)| known.is_elected()) {
             elected.push(ElectedFacts {
@@ -199,7 +204,7 @@ impl Site {
         Ok(rows.iter().filter_map(|(_, row)| at(row)).collect())
     }
 
-    fn elected_out(&self) -> Result<Vec<EndpointName>, Error> {
+    pub(crate) fn elected_out(&self) -> Result<Vec<EndpointName>, Error> {
         let state = self.state();
         let active = |known: &&fleet::Endpoint| known.standing == fleet::Standing::Active;
         let out = state.endpoints.values().filter(active).filter(|known| !known.is_elected());
@@ -295,7 +300,7 @@ pub(crate) fn facts_of(
 }
 
 /// An update that an endpoint lacks, judged.
-fn row(
+pub(crate) fn row(
     policy: &Policy,
     (endpoint, ring): (&EndpointName, &RingName),
     exposure: Option<Exposure>,

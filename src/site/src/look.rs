@@ -8,9 +8,6 @@ use crate::{
 use fleet::{Actor, Command, KINDS};
 use ids::Digest;
 
-/// Most entries of one type that are looked through.
-const ROWS_MAX: usize = 10_000_000;
-
 /// A page of the log, the newest entry first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogPage {
@@ -83,13 +80,14 @@ impl Site {
         }
         let mut prefix = kind.as_bytes().to_vec();
         prefix.push(0);
-        let rows = self.heart().views().rows(rows::KINDS, &prefix, ROWS_MAX);
-        let index = |(key, _): &(Vec<u8>, serde_json::Value)| {
+        let mut below = prefix.clone();
+        below.extend(end.to_be_bytes());
+        let keys = self.heart().views().last_keys(rows::KINDS, &prefix, &below, take);
+        let index = |key: Vec<u8>| {
             let bytes = key.get(prefix.len()..).and_then(|index| index.try_into().ok());
             bytes.map(u64::from_be_bytes)
         };
-        let all = rows.map_err(Error::Views)?;
-        Ok(all.iter().rev().filter_map(index).filter(|index| *index < end).take(take).collect())
+        Ok(keys.map_err(Error::Views)?.into_iter().filter_map(index).collect())
     }
 
     /// Says in the ledger that somebody looked at it; a restored appliance says nothing.

@@ -94,6 +94,40 @@ impl Site {
         Ok(!done.events.is_empty())
     }
 
+    /// Points every ring that points at this bundle back at the view before: the newest kept one of each source
+    /// that is older and complete. Gives how many pointers moved.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when no ring points there, or nothing older is kept; as [`Self::point_ring`].
+    pub fn point_back(&self, actor: &Actor, sequence: u64) -> Result<u64, Error> {
+        let state = self.state();
+        let back = |((ring, source), (at, _)): (&(RingName, SourceId), &(u64, u64))| {
+            (*at == sequence)
+                .then(|| self.view_before(source, sequence))?
+                .map(|before| (ring.clone(), source.clone(), before))
+        };
+        let back: Vec<_> = state.pointers.iter().filter_map(back).collect();
+        if back.is_empty() {
+            let message = format!(
+                "no ring points at bundle {sequence} and could go back to an older view that is kept"
+            );
+            return Err(Error::Input(message));
+        }
+        let mut moved = 0;
+        for (ring, source, before) in back {
+            moved += u64::from(self.point_ring(actor.clone(), ring, source, Some(before))?);
+        }
+        Ok(moved)
+    }
+
+    /// The newest kept and complete view of a source that is older than this one.
+    #[must_use]
+    pub fn view_before(&self, source: &SourceId, sequence: u64) -> Option<u64> {
+        let state = self.state();
+        let views = state.views_of(source).into_iter().take_while(|(at, _)| *at != sequence);
+        views.filter(|(_, view)| view.missing == 0).map(|(at, _)| at).last()
+    }
+
     /// Where every ring points.
     #[must_use]
     pub fn rings(&self) -> Vec<RingPointer> {

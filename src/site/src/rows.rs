@@ -1,12 +1,15 @@
 //! Which rows of the views an event makes.
 //!
 //! Trees: `attempts` by endpoint and entry, `imports` by sequence, `importers` by entry, `refusals` by entry,
-//! `kinds` by type and entry, `certificates` by digest, `runs` by id and stage, `jobs` by endpoint.
+//! `kinds` by type and entry, `certificates` by digest, `runs` by id and stage, `jobs` by endpoint,
+//! `custody` by record, `approvals` by entry, `effective` by approval and endpoint, `members` by endpoint and entry,
+//! `seen` by entry.
 //! Raise [`views::FORMAT`] with every change here.
 
 use crate::run;
-use fleet::{Actor, Event, Fact};
+use fleet::{Actor, Event, Fact, JobEnd};
 use serde_json::json;
+use trust::Decision;
 use views::Row;
 
 /// Trees that are written here.
@@ -22,8 +25,21 @@ pub(crate) const CERTIFICATES: &str = "certificates";
 /// Who imported or carried, by entry.
 pub(crate) const IMPORTERS: &str = "importers";
 
+/// Media that were presented, by the id of their custody record.
+pub(crate) const CUSTODY: &str = "custody";
+
 /// Runs, by id and stage.
 pub(crate) const RUNS: &str = "runs";
+
+/// Approvals, by entry.
+pub(crate) const APPROVALS: &str = "approvals";
+/// When endpoints said that an approval is effective: key is the approval's digest and the endpoint's id.
+pub(crate) const EFFECTIVE: &str = "effective";
+
+/// What became of endpoints: key is the endpoint's id and the entry.
+pub(crate) const MEMBERS: &str = "members";
+/// What tells of machines that are not managed, by entry: registers of machines, certificates for apt alone.
+pub(crate) const SEEN: &str = "seen";
 
 /// What was said last of each endpoint's job: a commitment to the sentence.
 pub(crate) const JOBS: &str = "jobs";
@@ -47,19 +63,39 @@ pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
     }
     rows.extend(run::row(event.at, &event.fact));
     rows.extend(of_job(index, event));
+    rows.extend(of_days(index, event));
+    rows.extend(of_machines(index, event));
     match &event.fact {
-        Fact::BundleImported { sequence, bundle, sources, payloads_new, bytes_new, .. } => {
+        Fact::CustodyOpened { custody, record } | Fact::CustodyClosed { custody, record, .. } => {
+            let verdict = match &event.fact {
+                Fact::CustodyClosed { verdict, .. } => Some(verdict),
+                _ => None,
+            };
+            let value =
+                json!({ "entry": index, "at": event.at, "record": record, "verdict": verdict });
+            let key = custody.as_str().as_bytes().to_vec();
+            rows.push(Row { tree: CUSTODY, key, value: Some(value) });
+        }
+        Fact::BundleImported {
+            sequence,
+            bundle,
+            sources,
+            payloads_new,
+            bytes_new,
+            custody,
+            ..
+        } => {
             let value = json!({
-                "entry": index, "at": event.at, "sequence": sequence, "bundle": bundle,
+                "entry": index, "at": event.at, "sequence": sequence, "bundle": bundle, "custody": custody,
                 "sources": sources, "payloads_new": payloads_new, "bytes_new": bytes_new,
             });
             let key = sequence.to_be_bytes().to_vec();
             rows.push(Row { tree: IMPORTS, key, value: Some(value) });
         }
-        Fact::BundleRefused { reason, message, .. }
-        | Fact::BundleQuarantined { reason, message, .. } => {
+        Fact::BundleRefused { reason, message, custody, .. }
+        | Fact::BundleQuarantined { reason, message, custody, .. } => {
             let value = json!({
-                "entry": index, "at": event.at, "reason": reason, "message": message,
+                "entry": index, "at": event.at, "reason": reason, "message": message, "custody": custody,
                 "quarantined": matches!(event.fact, Fact::BundleQuarantined { .. }),
             });
             let key = index.to_be_bytes().to_vec();
@@ -96,4 +132,56 @@ fn of_job(index: u64, event: &Event) -> Vec<Row> {
         rows.push(Row { tree: ATTEMPTS, key, value: Some(json!({ "at": event.at })) });
     }
     rows
+}
+
+/// What tells who used the days: approvals, and where they came into effect, by the appliance's clock.
+fn of_days(index: u64, event: &Event) -> Option<Row> {
+    match &event.fact {
+        Fact::StatementAccepted {
+            ring, decision: Decision::Approve, envelope, statement, ..
+        } => {
+            let value = json!({
+                "at": event.at, "ring": ring, "envelope": envelope, "statement": statement,
+            });
+            Some(Row { tree: APPROVALS, key: index.to_be_bytes().to_vec(), value: Some(value) })
+        }
+        Fact::JobReported { endpoint, job, .. } if job.end == Some(JobEnd::Effective) => {
+            let mut key = job.approval.as_bytes().to_vec();
+            key.extend(endpoint.as_str().as_bytes());
+            Some(Row { tree: EFFECTIVE, key, value: Some(json!({ "at": event.at })) })
+        }
+        _ => None,
+    }
+}
+
+/// What tells which machines were under management, and which were only seen.
+fn of_machines(index: u64, event: &Event) -> Option<Row> {
+    let at = event.at;
+    let (endpoint, value) = match &event.fact {
+        Fact::EndpointAsked { endpoint, name, ring, .. } => {
+            (endpoint, json!({ "at": at, "what": "asked", "name": name, "ring": ring }))
+        }
+        Fact::EndpointConfirmed { endpoint, .. } => {
+            (endpoint, json!({ "at": at, "what": "joined" }))
+        }
+        Fact::EndpointElected { endpoint, elected, .. } => {
+            (endpoint, json!({ "at": at, "what": "elected", "elected": elected }))
+        }
+        Fact::EndpointDescribed { endpoint, description } => {
+            (endpoint, json!({ "at": at, "what": "described", "kind": description.kind }))
+        }
+        Fact::EndpointRetired { endpoint, .. } => (endpoint, json!({ "at": at, "what": "left" })),
+        Fact::AssetsRegistered { record, .. } => {
+            let value = json!({ "at": at, "register": record });
+            return Some(Row { tree: SEEN, key: index.to_be_bytes().to_vec(), value: Some(value) });
+        }
+        Fact::EndpointCertificateIssued { endpoint, not_after, .. } => {
+            let value = json!({ "at": at, "name": endpoint, "not_after": not_after });
+            return Some(Row { tree: SEEN, key: index.to_be_bytes().to_vec(), value: Some(value) });
+        }
+        _ => return None,
+    };
+    let mut key = endpoint.as_str().as_bytes().to_vec();
+    key.extend(index.to_be_bytes());
+    Some(Row { tree: MEMBERS, key, value: Some(value) })
 }

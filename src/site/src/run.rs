@@ -230,13 +230,7 @@ impl Site {
         package: String,
         version: Option<String>,
     ) -> Result<(), Error> {
-        if let Some(version) = &version {
-            let read = vendor_apt::compare_versions(version, version);
-            read.map_err(|e| Error::Input(format!("{version:?} is no version: {e}")))?;
-        }
-        if !is_plain_word(&package) {
-            return Err(Error::Input("a package's name is plain text".to_owned()));
-        }
+        check_floor(&package, version.as_deref())?;
         let set = RunCommand::SetFloor { ring, package, version };
         self.heart().ask(actor, Command::Run(set)).map(drop)
     }
@@ -459,4 +453,15 @@ fn known(rows: &[(Vec<u8>, Value)]) -> Vec<Known> {
     }
     let whole = |fields| serde_json::from_value(Value::Object(fields)).ok();
     runs.into_values().filter_map(whole).collect()
+}
+/// Whether these can be a package and a version.
+pub(crate) fn check_floor(package: &str, version: Option<&str>) -> Result<(), Error> {
+    if let Some(version) = version {
+        let read = vendor_apt::compare_versions(version, version);
+        read.map_err(|e| Error::Input(format!("{version:?} is no version: {e}")))?;
+    }
+    if !is_plain_word(package) {
+        return Err(Error::Input("a package's name is plain text".to_owned()));
+    }
+    Ok(())
 }

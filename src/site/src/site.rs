@@ -3,9 +3,11 @@
 use crate::{
     Clock, Error, Folder, Restored, Revoked, SiteCa, SourceView,
     applies::Applies,
+    days::Days,
     epoch, folder,
     heart::{self, Heart, Writer},
     keys,
+    present::Places,
     provider::Providers,
     roster::Roster,
     rows,
@@ -61,9 +63,11 @@ pub struct Site {
     reader: Reader,
     /// One import at a time.
     pub(crate) importing: Mutex<()>,
+    places: Places,
     roster: Roster,
     applies: Applies,
     updates: Updates,
+    days: Days,
     revoked: Revoked,
     providers: Providers,
     sessions: Sessions,
@@ -144,9 +148,11 @@ impl Site {
             shelf: ShelfHandle::default(),
             reader: Reader::beside_this_program().map_err(Error::Reader)?,
             importing: Mutex::new(()),
+            places: Places::default(),
             roster: Roster::default(),
             applies: Applies::default(),
             updates: Updates::default(),
+            days: Days::default(),
             revoked: Revoked::default(),
             providers: Providers::default(),
             sessions: Sessions::default(),
@@ -244,6 +250,10 @@ impl Site {
         &self.evidence
     }
 
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
+    }
+
     /// Who the endpoints are.
     pub(crate) fn providers(&self) -> &Providers {
         &self.providers
@@ -266,6 +276,11 @@ impl Site {
     /// What the newest views offer, and who lacks it.
     pub(crate) fn updates(&self) -> &Updates {
         &self.updates
+    }
+
+    /// How updates came, and what approvals name.
+    pub(crate) fn days(&self) -> &Days {
+        &self.days
     }
 
     /// Certificates that are refused although the site issued them.

@@ -5,7 +5,10 @@ use crate::{Error, Site, level::facts_of};
 use fleet::{Policy, PolicyStatus, UpdateFacts};
 use ids::{Digest, RecordId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 /// Days within which deadlines are counted together; what is later is counted in the last.
 pub const DEADLINE_DAYS: [i64; 3] = [3, 7, 14];
@@ -40,12 +43,16 @@ impl Site {
     /// # Errors
     /// [`Error::Store`] when a catalogue or a name cannot be read.
     pub fn policy_standings(&self) -> Result<Vec<PolicyStanding>, Error> {
+        self.standings_of(self.state().policies.values().cloned().collect())
+    }
+
+    /// How it stands under these policies, in their order, whether they are in force or not.
+    pub(crate) fn standings_of(&self, policies: Vec<Policy>) -> Result<Vec<PolicyStanding>, Error> {
         let (state, now) = (self.state(), self.now());
-        let mut standings: Vec<PolicyStanding> = state
-            .policies
-            .values()
+        let mut standings: Vec<PolicyStanding> = policies
+            .into_iter()
             .map(|policy| PolicyStanding {
-                policy: policy.clone(),
+                policy,
                 endpoints: 0,
                 in_time: 0,
                 untold: 0,
@@ -76,13 +83,14 @@ impl Site {
         let own =
             state.endpoints.values().filter(|known| known.is_elected() && known.ring == *ring);
         let silent = own.count().saturating_sub(members.len()) as u64;
-        let known = if members.is_empty() { HashMap::new() } else { self.known_updates(ring)? };
+        let known = if members.is_empty() { Arc::default() } else { self.known_updates(ring)? };
+        let exceptions: Vec<_> = state.exceptions.values().filter(|one| one.counts(now)).collect();
         let inventories: Vec<Digest> = members.iter().map(|(_, digest)| *digest).collect();
         let answers =
             if members.is_empty() { Vec::new() } else { self.answers(ring, &inventories)? };
         for standing in standings {
             standing.untold += silent;
-            let mut judged: BTreeMap<(Digest, Option<fleet::Exposure>), Stands> = BTreeMap::new();
+            let mut judged: HashMap<(Digest, Option<fleet::Exposure>), Stands> = HashMap::new();
             for ((id, _), answer) in members.iter().zip(&answers) {
                 let Ok(updates) = answer else {
                     standing.untold += 1;
@@ -97,11 +105,10 @@ impl Site {
                         let (_, facts) = facts_of(known.get(&candidate.sha256), exposure);
                         stands(&standing.policy, &facts, now)
                     });
-                    let covers = |known: &fleet::Exception| {
-                        known.counts(now)
-                            && known.covers(ring, id, update.name(), &candidate.version)
+                    let covers = |known: &&fleet::Exception| {
+                        known.covers(ring, id, update.name(), &candidate.version)
                     };
-                    if one.is_open() && state.exceptions.values().any(covers) {
+                    if one.is_open() && exceptions.iter().any(covers) {
                         one.status = PolicyStatus::Excepted;
                     }
                     all.push(one);

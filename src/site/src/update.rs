@@ -9,7 +9,7 @@ use catalogue::Update;
 use fleet::{ImportedSource, RingStatement};
 use ids::{Digest, EndpointName, RecordId, RingName, SourceId, Timestamp};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 use trust::{APPROVAL, Approval, Decision};
@@ -131,6 +131,30 @@ pub struct UpdateInRing {
     pub declined: Vec<(String, Timestamp)>,
 }
 
+/// An update that endpoints of a ring lack.
+pub(crate) struct OpenUpdate {
+    pub(crate) source: SourceId,
+    pub(crate) id: String,
+    pub(crate) ring: RingName,
+    pub(crate) endpoints: u64,
+}
+
+impl Lacking {
+    fn row(&self, place: usize) -> UpdateRow {
+        let (aim, update) = &self.offered.updates[place];
+        UpdateRow {
+            source: self.offered.aims[*aim].source.clone(),
+            id: update.id.clone(),
+            package: update.source_package.clone(),
+            version: update.fixed_version.clone(),
+            released_at: update.released_at,
+            urgency: update.urgency.clone(),
+            cves: update.cves.clone(),
+            lacking: self.counts[place].into(),
+        }
+    }
+}
+
 impl Updates {
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -168,20 +192,8 @@ impl Site {
             let order = if query.descending { order.reverse() } else { order };
             order.then_with(|| of(a).id.cmp(&of(b).id))
         });
-        let row = |place: &usize| {
-            let (aim, update) = &offered.updates[*place];
-            UpdateRow {
-                source: offered.aims[*aim].source.clone(),
-                id: update.id.clone(),
-                package: update.source_package.clone(),
-                version: update.fixed_version.clone(),
-                released_at: update.released_at,
-                urgency: update.urgency.clone(),
-                cves: update.cves.clone(),
-                lacking: counts[*place].into(),
-            }
-        };
-        let rows = found.iter().skip(query.skip).take(query.take).map(row).collect();
+        let shown = found.iter().skip(query.skip).take(query.take);
+        let rows = shown.map(|place| lacking.row(*place)).collect();
         Ok(Part { rows, found: found.len() as u64, all: offered.updates.len() as u64 })
     }
 
@@ -218,6 +230,47 @@ impl Site {
             rings: rings.collect::<Result<_, _>>()?,
             update: update.clone(),
         })
+    }
+
+    /// These updates of the newest views, and the payloads that they carry.
+    pub(crate) fn chosen_updates(
+        &self,
+        chosen: &HashSet<(SourceId, String)>,
+    ) -> Result<(Vec<UpdateRow>, HashSet<Digest>), Error> {
+        let lacking = self.lacking()?;
+        let offered = &lacking.offered;
+        let is_chosen = |place: &usize| {
+            let (aim, update) = &offered.updates[*place];
+            chosen.contains(&(offered.aims[*aim].source.clone(), update.id.clone()))
+        };
+        let places: Vec<usize> = (0..offered.updates.len()).filter(is_chosen).collect();
+        let payloads = places.iter().flat_map(|place| &offered.updates[*place].1.payloads);
+        let payloads = payloads.map(|payload| payload.sha256).collect();
+        Ok((places.into_iter().map(|place| lacking.row(place)).collect(), payloads))
+    }
+
+    /// The updates of the newest views that endpoints lack, by ring: how many of its endpoints do.
+    pub(crate) fn open_updates(&self) -> Result<Vec<OpenUpdate>, Error> {
+        let lacking = self.lacking()?;
+        let mut open = Vec::new();
+        for ((aim, update), count) in lacking.offered.updates.iter().zip(&lacking.counts) {
+            if *count == 0 {
+                continue;
+            }
+            let who = update.payloads.iter().filter_map(|p| lacking.payloads.get(&p.sha256));
+            let who: BTreeSet<u32> = who.flatten().copied().collect();
+            let mut rings: BTreeMap<&RingName, u64> = BTreeMap::new();
+            for place in who {
+                *rings.entry(&lacking.endpoints[place as usize].1).or_default() += 1;
+            }
+            open.extend(rings.into_iter().map(|(ring, endpoints)| OpenUpdate {
+                source: lacking.offered.aims[*aim].source.clone(),
+                id: update.id.clone(),
+                ring: ring.clone(),
+                endpoints,
+            }));
+        }
+        Ok(open)
     }
 
     fn update_in(

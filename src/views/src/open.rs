@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Raised whenever the rows that are derived from events change their shape.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// Longest time that the probing child may take.
 pub const PROBE_SECS_MAX: u64 = 20;
@@ -158,6 +158,27 @@ impl Views {
                 rows.push((key.to_vec(), parse(tree, &bytes)?));
             }
             Ok(rows)
+        })
+    }
+
+    /// Keys of a tree that begin with `prefix` and are below `end`, the last first, at most `most`. Values are
+    /// not read.
+    ///
+    /// # Errors
+    /// [`Error::Sled`].
+    pub fn last_keys(
+        &self,
+        tree: &str,
+        prefix: &[u8],
+        end: &[u8],
+        most: usize,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        self.watchdog.run(|| {
+            let mut keys = Vec::new();
+            for key in self.tree(tree)?.range(prefix..end).keys().rev().take(most) {
+                keys.push(key.map_err(|source| Error::Sled { act: "read", source })?.to_vec());
+            }
+            Ok(keys)
         })
     }
 

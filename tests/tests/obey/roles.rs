@@ -182,6 +182,11 @@ impl Desk {
             Operation::Describe => {
                 self.verb(&["endpoint", "set"], &["web1", "--kind", "server", "--as", "ann"])
             }
+            Operation::RegisterAssets => {
+                let file = self.house.path("machines.csv");
+                std::fs::write(&file, "name,kind\nweb1,server\n").unwrap();
+                self.verb(&["endpoint", "register"], &[&file, "--as", "ann"])
+            }
             Operation::Elect => {
                 let words = ["web1", "out", "--reason", "a test", "--as", "ann"];
                 self.verb(&["endpoint", "elect"], &words);

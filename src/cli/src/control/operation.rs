@@ -44,6 +44,7 @@ impl PeopleRequest {
             Self::Inventory { .. } => Operation::InventoryOf,
             Self::Confirm { .. } => Operation::Confirm,
             Self::Describe { .. } => Operation::Describe,
+            Self::RegisterAssets { .. } => Operation::RegisterAssets,
             Self::Elect { .. } => Operation::Elect,
             Self::Lint { .. } => Operation::Lint,
             Self::Retire { .. } => Operation::Retire,

@@ -36,6 +36,10 @@ pub(crate) enum PeopleRequest {
         said: Box<Describe>,
         person: PersonId,
     },
+    RegisterAssets {
+        text: String,
+        person: PersonId,
+    },
     Elect {
         endpoint: EndpointName,
         elected: bool,
@@ -109,6 +113,7 @@ pub(crate) enum PeopleReply {
     Missing(Vec<EndpointMissing>),
     Inventory(Box<Inventory>),
     Updates(Box<RingUpdates>),
+    Registered(u64),
     Findings(Vec<Finding>),
     Draft(Envelope),
     Statement(Box<RingStatement>),
@@ -139,6 +144,9 @@ pub(crate) fn perform(site: &Site, request: PeopleRequest) -> Result<PeopleReply
         Q::Describe { endpoint, said, person } => {
             let described = site.describe_endpoint(by(&person)?, &endpoint, *said)?;
             A::Endpoint(Box::new(described))
+        }
+        Q::RegisterAssets { text, person } => {
+            A::Registered(site.register_assets(by(&person)?, &text)?)
         }
         Q::Elect { endpoint, elected, reason, person } => {
             let actor = by(&person)?;

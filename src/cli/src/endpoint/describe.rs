@@ -1,7 +1,12 @@
 //! `patchkeep endpoint set|elect`: what people say of an endpoint, and whether it is elected in.
 
 use super::enrol::one;
-use crate::{control::PeopleRequest, failure::Failure, person::Person, screen::Screen};
+use crate::{
+    control::{PeopleReply, PeopleRequest, Reply, Request, ask, unexpected},
+    failure::Failure,
+    person::Person,
+    screen::Screen,
+};
 use clap::{Args, ValueEnum};
 use fleet::{EndpointKind, Exposure, NeverBack};
 use ids::{EndpointName, Fault};
@@ -57,6 +62,19 @@ pub(crate) struct ElectWords {
     /// Why; electing out needs it.
     #[arg(long)]
     reason: Option<String>,
+    #[command(flatten)]
+    person: Person,
+}
+
+#[derive(Args)]
+pub(crate) struct RegisterWords {
+    /// The appliance's data folder.
+    #[arg(long)]
+    data: PathBuf,
+    /// The register of the site's machines as CSV: its first line names the columns `name` and, where it has them,
+    /// `kind` (server or workstation) and `owner`.
+    #[arg(value_name = "FILE.csv")]
+    file: PathBuf,
     #[command(flatten)]
     person: Person,
 }
@@ -164,6 +182,25 @@ impl ElectWords {
         let person = person.id()?;
         let request = PeopleRequest::Elect { endpoint: name, elected, reason, person };
         one(&data, request, screen, said)
+    }
+}
+
+impl RegisterWords {
+    pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
+        let unreadable = |e: std::io::Error| Failure::file("read", &self.file, &e);
+        let mut text = String::new();
+        let most = site::REGISTER_BYTES_MAX as u64 + 1;
+        let file = File::open(&self.file).map_err(unreadable)?;
+        file.take(most).read_to_string(&mut text).map_err(unreadable)?;
+        let request = PeopleRequest::RegisterAssets { text, person: self.person.id()? };
+        let reply = ask(&self.data, Request::People(request), screen)?;
+        let Reply::People(PeopleReply::Registered(machines)) = reply else {
+            return Err(unexpected());
+        };
+        let said =
+            "Those without an agent are listed in the monthly statement as seen and not managed.";
+        screen.result(&machines, format!("The register lists {machines} machines. {said}"));
+        Ok(())
     }
 }
 

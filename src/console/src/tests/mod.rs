@@ -4,6 +4,7 @@
 mod browser;
 mod pages;
 mod sample;
+mod speed;
 
 use axum::{
     Router,

@@ -23,9 +23,13 @@ pub(super) fn paths(sample: &Sample) -> Vec<String> {
         "/updates",
         "/updates?lacking=yes",
         "/updates?text=nothing-like-this",
+        "/updates?tick=all",
+        "/update-choice?update=debian-bookworm-security%20openssl_3.0.17-1~deb12u3",
+        "/runs/plan?ring=broad&package=openssl",
         "/imports",
         "/imports/new",
         "/imports/14",
+        "/custody/01ARZ3NDEKTSV4RRFFQ69G0002",
         "/runs",
         "/runs/plan",
         "/rings",
@@ -33,9 +37,16 @@ pub(super) fn paths(sample: &Sample) -> Vec<String> {
         "/windows/nights",
         "/window-new",
         "/policies",
+        "/policy-new?from=ncsc",
         "/exceptions",
+        "/floors",
+        "/calendar",
+        "/endpoints/web1/provider",
         "/reports",
         "/reports/levels",
+        "/reports/days",
+        "/reports/statement",
+        "/reports/statement?list=register-only",
         "/reports/policies/cyber-essentials",
         "/reports/sample?seed=2026-11&number=3",
         "/audit",
@@ -228,8 +239,12 @@ async fn an_import_that_cannot_be_says_why_and_the_page_goes_on() {
     let sample = Sample::full();
     let console = sample.console();
     let form = "token=stand-in&media_type=usb-flash&media_asset_tag=A1&tamper_seal_no_out=&tamper_seal_no_in=\
-                &protective_marking=&purpose=&authorisation_ref=&source_site=&registered_owner_org=&written_by=\
-                &carrier=cora&received_by=&witness=";
+                &hw_encryption=&protective_marking=&purpose=&authorisation_ref=&source_site=&source_station_id=\
+                &registered_owner_org=&written_by=&written_at=&carrier=cora&handed_over_at=2026-11-27T09:30\
+                &received_by=oscar&received_at=&witness=";
+    let odd = format!("{form}&paths=/media").replace("09:30", "9 o'clock");
+    let refused = post_as(&console, "/imports", &odd, "oscar", &[Role::Operator]).await;
+    assert!(refused.text.contains("is no time"), "{}", refused.text);
     let relative = format!("{form}&paths=stick");
     let refused = post_as(&console, "/imports", &relative, "oscar", &[Role::Operator]).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
@@ -240,11 +255,58 @@ async fn an_import_that_cannot_be_says_why_and_the_page_goes_on() {
     loop {
         let page = get(&console, "/imports").await.text;
         if page.contains("The import came to no good end") {
+            assert!(page.contains("There is no bundle at this path."), "{page}");
+            let start = page.find("/custody/").unwrap();
+            let record = get(&console, &page[start..start + "/custody/".len() + 26]).await.text;
+            for word in ["A1", "cora, Fri 27 Nov 2026 09:30 GMT", "Refused (no-bundle)"] {
+                assert!(record.contains(word), "{word}: {record}");
+            }
             break;
         }
         assert!(started.elapsed().as_secs() < 60, "{page}");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
+}
+
+#[tokio::test]
+async fn a_medium_at_hand_is_offered_with_what_it_says_of_itself() {
+    let sample = Sample::full();
+    let console = sample.console();
+    let page = get(&console, "/imports/new").await.text;
+    assert!(
+        page.contains("Bundle 15, as it says itself: newer than what is trusted here"),
+        "{page}"
+    );
+    assert!(page.contains("media/stick"), "{page}");
+    sample.site.look_for_media_in(Vec::new());
+    let page = get(&console, "/imports/new").await.text;
+    assert!(page.contains("No bundle is at hand"), "{page}");
+}
+
+#[tokio::test]
+async fn an_import_shows_its_custody_record_and_rings_go_back_at_one_press() {
+    let sample = Sample::full();
+    let console = sample.console();
+    let page = get(&console, "/imports/14").await.text;
+    for word in ["STICK-14", "32.0 GB", "Point these rings back at the view before", "bundle 13"] {
+        assert!(page.contains(word), "{word}: {page}");
+    }
+    let form = "token=stand-in";
+    let refused = post_as(&console, "/imports/14/back", form, "ada", &[Role::Assessor]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let back = post_as(&console, "/imports/14/back", form, "oscar", &[Role::Operator]).await;
+    assert_eq!(back.status, StatusCode::SEE_OTHER, "{}", back.text);
+    let points =
+        |at: u64| sample.site.state().pointers.values().all(|(sequence, _)| *sequence == at);
+    assert!(points(13));
+    assert!(
+        get(&console, "/imports/14?done=rings-back")
+            .await
+            .text
+            .contains("point at the views before")
+    );
+    let again = post_as(&console, "/imports/14/back", form, "oscar", &[Role::Operator]).await;
+    assert_eq!(again.status, StatusCode::BAD_REQUEST, "{}", again.text);
 }
 
 #[tokio::test]
@@ -285,4 +347,178 @@ async fn fifty_thousand_updates_are_a_page_at_a_time() {
     }
     println!("{}", times.join("\n"));
     assert!(get(&console, "/updates?page=700").await.text.contains("34,951 to 35,000 of 50,006"));
+}
+
+#[tokio::test]
+async fn what_does_not_work_is_a_page_of_ours_inside_the_menu() {
+    let sample = Sample::full();
+    let console = sample.console();
+    for (path, status, says) in [
+        ("/updates?page=x", StatusCode::BAD_REQUEST, "not understood here"),
+        ("/imports/x", StatusCode::BAD_REQUEST, "not understood here"),
+        ("/imports/99", StatusCode::NOT_FOUND, "No bundle 99 was imported"),
+        ("/nowhere", StatusCode::NOT_FOUND, "There is no page under this address"),
+        ("/windows/nights/remove", StatusCode::METHOD_NOT_ALLOWED, "takes no such form"),
+    ] {
+        let answer = get(&console, path).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text);
+        assert!(is_page(&answer) && answer.text.contains(says), "{path}: {}", answer.text);
+        assert!(answer.text.contains("aria-label=\"Menu\""), "{path} is outside of the menu");
+        assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store", "{path}");
+    }
+    // Nobody is told nothing of the site.
+    let request = axum::http::Request::builder().uri("/sign-in?next=%FF&next=x");
+    let request = request.body(axum::body::Body::empty()).unwrap();
+    let answer = tower::ServiceExt::oneshot(console.clone(), request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert!(super::read(answer).await.text.contains("not understood here"));
+}
+
+#[tokio::test]
+async fn the_days_of_an_update_are_split_among_those_who_had_it() {
+    let sample = Sample::full();
+    let console = sample.console();
+    let csv = get(&console, "/reports/days/rows.csv?ring=pilot").await.text;
+    let line = csv.lines().find(|line| line.starts_with("pilot,") && line.contains(",openssl,"));
+    let cells: Vec<&str> = line.unwrap_or_else(|| panic!("{csv}")).split(',').collect();
+    // Released 40 days ago and collected one day ago; imported, approved and opened today; one of two is effective.
+    assert_eq!((cells[4], cells[11], cells[12]), ("13", "39.0", "1.0"), "{csv}");
+    assert_eq!((cells[13], cells[14], cells[16]), ("0.0", "0.0", "endpoints"), "{csv}");
+    assert_eq!(cells[17..], ["2", "1"], "{csv}");
+    // Nothing was approved for the other ring: its approver has it.
+    let page = get(&console, "/reports/days?ring=broad").await.text;
+    assert!(
+        page.contains("approver: 0.0 so far")
+            && !page.contains("<td class=\"govuk-table__cell\">pilot"),
+        "{page}"
+    );
+    let json = get(&console, "/reports/days/report.json").await;
+    let json: serde_json::Value = serde_json::from_str(&json.text).unwrap();
+    assert_eq!(json["totals"][0]["party"], "publisher");
+    assert!(
+        get(&Sample::founded().console(), "/reports/days")
+            .await
+            .text
+            .contains("No update is on its way")
+    );
+}
+
+#[tokio::test]
+async fn the_statement_lists_what_is_behind_each_number_and_what_is_not_managed() {
+    let sample = Sample::full();
+    let console = sample.console();
+    let page = get(&console, "/reports/statement?list=servers").await.text;
+    assert!(page.contains("Under management: 5") && page.contains("web1</a>"), "{page}");
+    assert!(page.contains("Seen, and not managed: 3"), "{page}");
+    assert!(page.contains("the month has not ended"), "{page}");
+    let csv = get(&console, "/reports/statement/rows.csv").await.text;
+    for line in
+        ["servers,web1,server,pilot,", "left,print1,", "pending,edge1,", "register-only,plc-7,"]
+    {
+        assert!(csv.lines().any(|row| row.starts_with(line)), "{line}: {csv}");
+    }
+    // What has an agent is managed, whatever the register calls it.
+    assert!(!csv.contains("register-only,web1"), "{csv}");
+    let form = "token=stand-in&text=name%0Aweb1";
+    let refused = post_as(&console, "/reports/register", form, "oscar", &[Role::Operator]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let done = post_as(&console, "/reports/register", form, "ann", &[Role::Administrator]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+    assert!(!get(&console, "/reports/statement/rows.csv").await.text.contains("plc-7"));
+    let before = sample.site.state().entries;
+    post_as(&console, "/reports/register", form, "ann", &[Role::Administrator]).await;
+    assert_eq!(sample.site.state().entries, before, "the same register twice");
+    for month in ["2999-01", "soon"] {
+        let path = format!("/reports/statement?month={month}");
+        assert_eq!(get(&console, &path).await.status, StatusCode::BAD_REQUEST);
+    }
+}
+
+#[tokio::test]
+async fn many_updates_are_left_out_at_once_or_planned_alone() {
+    let sample = Sample::full();
+    let console = sample.console();
+    let key = |id: &str| format!("update={}%20{id}", super::sample::SOURCE);
+    let two = format!("{}&{}", key("openssl_3.0.17-1~deb12u3"), key("libc6_2.36-9%2Bdeb12u13"));
+    let page = get(&console, &format!("/update-choice?{two}")).await.text;
+    assert!(page.contains("Decide about 2 updates"), "{page}");
+    assert!(page.contains("/runs/plan?ring=broad&#38;package=libc6&#38;package=openssl"), "{page}");
+    let plan = get(&console, "/runs/plan?ring=broad&package=libc6&package=openssl").await.text;
+    assert!(
+        plan.contains("only libc6, openssl") && plan.contains("<option selected>broad"),
+        "{plan}"
+    );
+    let form = format!("token=stand-in&{two}&ring=broad&reason=after+the+exams&days=7");
+    let refused = post_as(&console, "/update-choice", &form, "oscar", &[Role::Operator]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let done = post_as(&console, "/update-choice", &form, "kim", &[Role::Approver]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+    let state = sample.site.state();
+    let declined: Vec<_> =
+        state.declined.keys().map(|(ring, name)| format!("{ring} {name}")).collect();
+    assert_eq!(declined, ["broad libc6", "broad openssl"]);
+    assert!(get(&console, &format!("/update-choice?{two}")).await.text.contains("libc6 until"));
+    let nowhere = form.replace("&ring=broad", "");
+    let refused = post_as(&console, "/update-choice", &nowhere, "kim", &[Role::Approver]).await;
+    assert!(refused.text.contains("Choose a ring"), "{}", refused.text);
+    let none = get(&console, "/update-choice").await;
+    assert_eq!(none.status, StatusCode::BAD_REQUEST);
+    assert!(none.text.contains("Choose an update: tick it in the list."), "{}", none.text);
+    // Who may decide nothing is shown no boxes.
+    let page = get_as(&console, "/updates", "ada", &[Role::Assessor]).await.text;
+    assert!(!page.contains("console-tick"), "{page}");
+}
+
+#[tokio::test]
+async fn what_the_site_goes_by_is_looked_at_before_it_is_kept() {
+    let sample = Sample::full();
+    let console = sample.console();
+    // Whoever looks has an account from here on.
+    get(&console, "/").await;
+    let before = sample.site.state().entries;
+    let send =
+        |path: &'static str, form: &'static str| post_as(&console, path, form, "oscar", &ALL);
+    let calendar = "token=stand-in&zone=Asia%2FTokyo&holidays=2026-12-25%0D%0A2026-12-28";
+    let page = send("/calendar/preview", calendar).await.text;
+    assert!(
+        page.contains("If you keep it") && page.contains("JST") && page.contains("2 listed"),
+        "{page}"
+    );
+    let wrong = send("/calendar/preview", "token=stand-in&zone=Nowhere&holidays=").await;
+    assert!(wrong.status.is_client_error(), "{}", wrong.text);
+    let floor = "token=stand-in&ring=broad&package=openssl&version=3.0.15-1";
+    let page = send("/floors/preview", floor).await.text;
+    assert!(
+        page.contains("would be held back, since") && page.contains("/endpoints/db1"),
+        "{page}"
+    );
+    let policy = "token=stand-in&policy=%7B%22name%22%3A%22own%22%2C%22title%22%3A%22Our%20own%22%2C%22basis%22%3A%22\
+                  the%20board%22%2C%22rules%22%3A%5B%7B%22name%22%3A%22own-3%22%2C%22clock%22%3A%22vendor-release\
+                  %22%2C%22limit%22%3A%7B%22days%22%3A3%7D%7D%5D%7D";
+    let page = send("/policies/preview", policy).await.text;
+    assert!(page.contains("If you keep it: Our own") && page.contains("0 of 5"), "{page}");
+    let provider = "token=stand-in&settings=%7B%22provider%22%3A%22command%22%2C%22program%22%3A%22%2Fopt%2Fsnap%22\
+                    %2C%22machine%22%3A%22web1%22%7D";
+    let page = send("/endpoints/web1/provider/preview", provider).await.text;
+    assert!(page.contains("/opt/snap, machine web1"), "{page}");
+    assert_eq!(sample.site.state().entries, before, "a look changed something");
+    for (path, form, done) in [
+        ("/calendar", calendar, "/calendar?done=calendar-set"),
+        ("/floors", floor, "/floors?done=floor-set"),
+        ("/policies", policy, "/policies?done=policy-set"),
+        ("/endpoints/web1/provider", provider, "/endpoints/web1?done=described"),
+    ] {
+        let kept = send(path, form).await;
+        assert_eq!(kept.status, StatusCode::SEE_OTHER, "{path}: {}", kept.text);
+        assert_eq!(kept.headers[header::LOCATION], done);
+        let refused = post_as(&console, path, form, "eva", &[Role::Assessor]).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    let state = sample.site.state();
+    assert_eq!(state.calendar.as_ref().map(|calendar| calendar.holidays.len()), Some(2));
+    assert!(get(&console, "/floors").await.text.contains("3.0.15-1"));
+    assert!(get(&console, "/policies").await.text.contains("Our own"));
+    assert!(get(&console, "/endpoints/web1/provider").await.text.contains("As it is"));
+    let hidden = get_as(&console, "/endpoints/web1/provider", "eva", &[Role::Assessor]).await;
+    assert_eq!(hidden.status, StatusCode::FORBIDDEN);
 }

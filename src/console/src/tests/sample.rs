@@ -4,6 +4,7 @@
 use crate::{Setup, routes};
 use axum::Router;
 use catalogue::{Catalogue, File, FileKind, ReleaseBasis, Update, UpdatePayload, Vendor};
+use durable::{Disk, MemDisk, RealDisk};
 use fleet::{
     Actor, Command, Commit, Custody, Door, EndpointCommand, ImportedSource, Job, JobEnd, JobPhase,
     PolicyCommand, Role, RunCommand, SourceFacts, Verdict, Window, WindowCommand,
@@ -11,7 +12,9 @@ use fleet::{
 use ids::{Digest, EndpointName, PersonId, RecordId, RingName, SourceId, Timestamp};
 use jiff::SignedDuration;
 use serde_json::json;
-use site::{Describe, ExceptionWish, Folder, Founding, RootDraft, Site, Wish, found};
+use site::{
+    Clock, Describe, ExceptionWish, Folder, Founding, Ground, RootDraft, Site, Wish, found_on,
+};
 use std::{fs, path::Path, process, sync::Arc};
 use tempfile::TempDir;
 use trust::{
@@ -78,6 +81,11 @@ fn made_up(number: u32) -> catalogue::Update {
 impl Sample {
     /// A site in which nothing has happened yet.
     pub(super) fn founded() -> Self {
+        Self::founded_on(RealDisk)
+    }
+
+    fn founded_on(disk: impl Disk + 'static) -> Self {
+        let ground = Ground { disk: Arc::new(disk), clock: Clock::system() };
         let folder = TempDir::new().unwrap();
         let data = Folder::at(&folder.path().join("data"));
         fs::create_dir_all(data.path()).unwrap();
@@ -89,8 +97,10 @@ impl Sample {
             vendor_keyrings: Vec::new(),
             ring: "broad".parse().unwrap(),
         };
-        found(&data, &founding, person("ann", Role::Administrator)).unwrap();
-        let site = Arc::new(Site::open(&data, None).unwrap());
+        ground.disk.create_dir_all(data.path()).unwrap();
+        let ann = person("ann", Role::Administrator);
+        found_on(&data, &founding, ann, ground.clone()).unwrap();
+        let site = Arc::new(Site::open_on(&data, None, ground).unwrap());
         Self { site, run: id(9_999), folder }
     }
 
@@ -109,7 +119,63 @@ impl Sample {
             sample.endpoint(number, name);
         }
         sample.decisions();
+        sample.medium();
+        sample.register();
         sample
+    }
+
+    /// A large site on a disk in memory, whose endpoints each lack forty updates.
+    pub(super) fn large(updates: u32, endpoints: u32) -> Self {
+        let mut sample = Self::founded_on(MemDisk::new());
+        sample.rules();
+        sample.root();
+        sample.imports(updates);
+        let halves = [0..endpoints / 2, endpoints / 2..endpoints];
+        std::thread::scope(|scope| {
+            for half in halves {
+                scope.spawn(|| half.for_each(|number| sample.member(number, updates)));
+            }
+        });
+        sample.run = id(9_999);
+        sample
+    }
+
+    /// One of many endpoints.
+    fn member(&self, number: u32, updates: u32) {
+        let name = format!("m-{number:05}");
+        let commitment = self.commit(json!({ "endpoint": name }));
+        let endpoint: RecordId = format!("01ARZ3NDEKTSV4RRFFQ8{number:06}").parse().unwrap();
+        let (token, key) =
+            (Digest::of(name.as_bytes()), Digest::of(format!("key {name}").as_bytes()));
+        let ring: RingName =
+            if number.is_multiple_of(10) { "pilot" } else { "broad" }.parse().unwrap();
+        let (not_after, request) = (hours_ahead(12), Digest::of(b"request"));
+        let admin = person("ann", Role::Administrator);
+        let own = Actor::Endpoint { endpoint: endpoint.clone() };
+        let certificate = Digest::of(format!("certificate of {name}").as_bytes());
+        let status: String = (0..40)
+            .map(|place| (number.wrapping_mul(7) + place * 1_201) % updates)
+            .map(|package| {
+                format!(
+                    "Package: made-up-{package}\nStatus: install ok installed\nArchitecture: amd64\n\
+                     Version: 0.9-1\n\n"
+                )
+            })
+            .collect();
+        let inventory = self.commit(json!({
+            "schema": 1, "kind": "apt", "host": name, "taken_at": days_ago(0),
+            "architectures": ["amd64"], "preferences": [],
+            "status": format!("Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n{status}"),
+        }));
+        let id = || endpoint.clone();
+        for (actor, command) in [
+            (&admin, EndpointCommand::IssueToken { token, name: commitment, ring, not_after }),
+            (&own, EndpointCommand::Ask { endpoint: id(), token, name: commitment, key, request }),
+            (&admin, EndpointCommand::Confirm { endpoint: id(), certificate, not_after }),
+            (&own, EndpointCommand::TakeInventory { endpoint: id(), inventory, packages: 41 }),
+        ] {
+            self.ask(actor.clone(), Command::Endpoint(command));
+        }
     }
 
     pub(super) fn console(&self) -> Router {
@@ -196,18 +262,43 @@ impl Sample {
         self.site.accept_site_root(actor, &envelope, Some(print), &[]).unwrap();
     }
 
-    /// One bundle that was imported and one that was refused.
+    /// Two bundles that were imported and one that was refused.
     fn imports(&self, more: u32) {
         let catalogue = self.catalogue(more);
-        let custody = id(1);
-        let record = self.commit(json!(Custody::default()));
+        let encoded = self.site.keep(&bundle::encode_catalogue(&catalogue).unwrap()).unwrap();
+        self.import_bundle(13, id(3), &catalogue, encoded);
+        self.import_bundle(14, id(1), &catalogue, encoded);
+        let (custody, record) = (id(2), self.commit(json!(Custody::default())));
+        let operator = person("oscar", Role::Operator);
+        self.ask(operator.clone(), Command::OpenCustody { custody: custody.clone(), record });
+        let message =
+            "the medium's snapshot is older than the one that is trusted; nothing was kept";
+        let (reason, message) = ("rollback-snapshot".to_owned(), message.to_owned());
+        self.ask(operator, Command::RefuseBundle { custody, reason, message, bundle: None });
+        self.site.fill_shelf().unwrap();
+    }
+
+    fn import_bundle(
+        &self,
+        sequence: u64,
+        custody: RecordId,
+        catalogue: &Catalogue,
+        encoded: Digest,
+    ) {
+        let record = self.commit(json!(Custody {
+            media_asset_tag: Some(format!("STICK-{sequence}")),
+            carrier_person_id: Some("cora".parse().unwrap()),
+            handed_over_at: Some(days_ago(1)),
+            custody_id: Some(custody.clone()),
+            capacity_bytes: Some(32_000_000_000),
+            ..Custody::default()
+        }));
         let operator = || person("oscar", Role::Operator);
-        let (bundle, sequence) = (Digest::of(b"bundle"), 14);
+        let bundle = Digest::of(format!("bundle {sequence}").as_bytes());
         self.ask(operator(), Command::OpenCustody { custody: custody.clone(), record });
         self.ask(operator(), Command::StartImport { custody: custody.clone(), bundle, sequence });
         let is_release = |file: &&File| file.kind == FileKind::Release;
         let release = catalogue.files.iter().find(is_release).unwrap().sha256;
-        let encoded = self.site.keep(&bundle::encode_catalogue(&catalogue).unwrap()).unwrap();
         let root = br#"{"signed":{"expires":"2027-11-01T00:00:00Z"},"signatures":[]}"#;
         let publisher = trust::Publisher {
             roots: [(1, self.site.keep(root).unwrap())].into(),
@@ -241,19 +332,28 @@ impl Sample {
             payloads_new: 6,
             bytes_new: 123_456_789,
             signed_time: days_ago(1),
-            previous: Some(13),
+            previous: Some(sequence - 1),
             held_back: Vec::new(),
         };
         self.ask(operator(), Command::CommitImport(Box::new(commit)));
         let verdict = Verdict::Accepted;
         self.ask(operator(), Command::CloseCustody { custody, record, verdict });
-        let custody = id(2);
-        self.ask(operator(), Command::OpenCustody { custody: custody.clone(), record });
-        let message =
-            "the medium's snapshot is older than the one that is trusted; nothing was kept";
-        let (reason, message) = ("rollback".to_owned(), message.to_owned());
-        self.ask(operator(), Command::RefuseBundle { custody, reason, message, bundle: None });
-        self.site.fill_shelf().unwrap();
+    }
+
+    /// A register that knows of more machines than have an agent.
+    fn register(&self) {
+        let text = "Hostname,Type,Owner\nWEB1.lab.example,server,IT\ndesk-17,laptop,IT\nPLC-7,controller,Plant\nplc-8,,\n";
+        self.site.register_assets(person("ann", Role::Administrator), text).unwrap();
+    }
+
+    /// A stick with the next bundle, where media are looked for.
+    fn medium(&self) {
+        let stick = self.folder.path().join("media/stick");
+        for part in ["metadata", "targets"] {
+            fs::create_dir_all(stick.join(part)).unwrap();
+        }
+        fs::write(stick.join("metadata/timestamp.json"), r#"{"signed":{"version":15}}"#).unwrap();
+        self.site.look_for_media_in(vec![self.folder.path().join("media")]);
     }
 
     /// What the vendor has, with `more` made-up updates beside it.
@@ -273,7 +373,17 @@ impl Sample {
             let (length, kind) = (bytes.len() as u64, FileKind::Payload);
             files.push(File { path, sha256, length, kind });
         }
-        updates.extend((0..more).map(made_up));
+        for number in 0..more {
+            let update = made_up(number);
+            let payload = &update.payloads[0];
+            index.push_str(&format!(
+                "Package: {}\nVersion: {}\nArchitecture: amd64\nFilename: {}\nSize: 1\nSHA256: {}\n\n",
+                payload.package, payload.version, payload.path, payload.sha256
+            ));
+            let (path, sha256) = (payload.path.clone(), payload.sha256);
+            files.push(File { path, sha256, length: 1, kind: FileKind::Payload });
+            updates.push(update);
+        }
         let signed = release(&index);
         let mut all = Vec::new();
         for (path, bytes, kind) in [

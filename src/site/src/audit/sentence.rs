@@ -212,7 +212,7 @@ fn fingerprint_list(fingerprints: &[String]) -> String {
 pub fn count(n: u64, noun: &str) -> String {
     let many = noun
         .strip_suffix('y')
-        .filter(|stem| !stem.ends_with('e'))
+        .filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']))
         .map_or(format!("{noun}s"), |stem| format!("{stem}ies"));
     format!("{} {}", thousands(n), if n == 1 { noun } else { &many })
 }
@@ -274,6 +274,7 @@ mod tests {
         }
         assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!((count(1, "entry"), count(2, "entry")), ("1 entry".into(), "2 entries".into()));
+        assert_eq!((count(2, "day"), count(3, "key")), ("2 days".into(), "3 keys".into()));
     }
 
     #[test]

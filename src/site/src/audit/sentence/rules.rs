@@ -48,6 +48,12 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
             )
         }
         Fact::PolicyRemoved { policy } => format!("{who} put the policy {policy} out of force"),
+        Fact::AssetsRegistered { machines, .. } => {
+            format!(
+                "{who} took in the register of the site's machines: {}",
+                count(*machines, "machine")
+            )
+        }
         Fact::WindowRemoved { window } => format!("{who} removed window {window}"),
         _ => return None,
     })

@@ -1,0 +1,166 @@
+//! Media at hand: bundles that lie where media are looked for, for people to choose from.
+//!
+//! Only names and the bundle's own number are read, and nothing of it is believed: an import judges it.
+
+use crate::{Error, Site, custody, vendor::chain};
+use fleet::{Custody, MediaType};
+use media::Medium;
+use std::{
+    fs, iter,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+/// Where media are looked for unless the site says otherwise: where desktops and administrators mount them.
+pub const MEDIA_PLACES: [&str; 3] = ["/media", "/mnt", "/run/media"];
+/// Most folders that are looked into at one place.
+const FOLDERS_MAX: usize = 100;
+
+/// Where media are looked for.
+#[derive(Debug)]
+pub(crate) struct Places(Mutex<Vec<PathBuf>>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Mutex::new(MEDIA_PLACES.into_iter().map(PathBuf::from).collect()))
+    }
+}
+
+/// A bundle that lies there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresentMedium {
+    /// What an import takes: a folder, or a device.
+    pub path: PathBuf,
+    /// The number that it says of itself; nothing vouches for it yet.
+    pub says: Option<u64>,
+    /// Volumes of it that are not there.
+    pub missing_volumes: Vec<u32>,
+    /// What is wrong with it, where it cannot even be looked at.
+    pub wrong: Option<String>,
+    /// What can be seen of its medium.
+    pub seen: Custody,
+}
+
+impl Site {
+    /// Says where media are looked for: folders, what lies and what is mounted in them.
+    pub fn look_for_media_in(&self, places: Vec<PathBuf>) {
+        *self.places().0.lock().unwrap_or_else(PoisonError::into_inner) = places;
+    }
+
+    /// Where media are looked for.
+    #[must_use]
+    pub fn media_places(&self) -> Vec<PathBuf> {
+        self.places().0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The bundles at hand, by path. A medium that is damaged may hold this up for as long as its device does.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while an import reads its medium: two readers would only slow each other down.
+    pub fn present_media(&self) -> Result<Vec<PresentMedium>, Error> {
+        let Ok(_one) = self.importing.try_lock() else {
+            return Err(Error::Busy);
+        };
+        let (places, mounts) = (self.media_places(), custody::mounts());
+        let below = |path: &Path| places.iter().any(|place| path.starts_with(place));
+        let mounted = mounts.iter().map(|mount| mount.point.clone()).filter(|point| below(point));
+        let mut tops: Vec<PathBuf> = places.iter().cloned().chain(mounted).collect();
+        tops.sort();
+        tops.dedup();
+        let mut found: Vec<PresentMedium> = Vec::new();
+        for path in tops.iter().flat_map(|top| iter::once(top.clone()).chain(folders(top))) {
+            if !found.iter().any(|known| known.path == path) {
+                found.extend(look(&path));
+            }
+        }
+        let in_use: Vec<&str> = mounts.iter().map(|mount| mount.device.as_str()).collect();
+        found.extend(devices(&in_use).iter().filter_map(|device| look(device)));
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+}
+
+/// Folders in a folder, sorted; links are not followed.
+fn folders(top: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(top).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let mut folders: Vec<PathBuf> = folders.map(|entry| entry.path()).take(FOLDERS_MAX).collect();
+    folders.sort();
+    folders
+}
+
+/// What lies at a path, where it has the look of a bundle.
+fn look(path: &Path) -> Option<PresentMedium> {
+    let opened = Medium::open(&[path.to_owned()]);
+    let looks = path.join("metadata/timestamp.json").is_file() || has_volumes(path);
+    let (says, missing_volumes, wrong) = match opened {
+        Ok(medium) => match medium.offered() {
+            Ok(offered) => {
+                let says = offered.file("timestamp.json").and_then(says);
+                (says, medium.missing_volumes(), None)
+            }
+            Err(error) => (None, Vec::new(), Some(chain(&error))),
+        },
+        // What is no bundle is none of our business.
+        Err(_) if !looks => return None,
+        Err(error) => (None, Vec::new(), Some(chain(&error))),
+    };
+    let mut seen = Custody::default();
+    custody::see(&mut seen, path);
+    Some(PresentMedium { path: path.to_owned(), says, missing_volumes, wrong, seen })
+}
+
+fn has_volumes(path: &Path) -> bool {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten().take(FOLDERS_MAX);
+    let mut names = entries.map(|entry| entry.file_name());
+    names.any(|name| name.to_string_lossy().ends_with(media::VOLUME_SUFFIX))
+}
+
+/// The version that a timestamp says of itself.
+fn says(timestamp: &[u8]) -> Option<u64> {
+    let json: serde_json::Value = serde_json::from_slice(timestamp).ok()?;
+    json["signed"]["version"].as_u64()
+}
+
+/// Removable devices that are not mounted: a volume may have been written straight to one.
+fn devices(in_use: &[&str]) -> Vec<PathBuf> {
+    let blocks = fs::read_dir("/sys/class/block").into_iter().flatten().flatten();
+    let removable = |sys: &Path| {
+        let said = fs::read_to_string(sys.join("removable")).unwrap_or_default();
+        let mut record = Custody::default();
+        custody::see(&mut record, &Path::new("/dev").join(sys.file_name().unwrap_or_default()));
+        said.trim() == "1" || record.media_type == Some(MediaType::UsbFlash)
+    };
+    let devices = blocks.map(|entry| entry.path()).filter(|sys| removable(sys));
+    let devices = devices.filter_map(|sys| Some(Path::new("/dev").join(sys.file_name()?)));
+    let mut devices: Vec<PathBuf> =
+        devices.filter(|device| !in_use.contains(&&*device.to_string_lossy())).collect();
+    devices.sort();
+    devices
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_has_the_look_of_a_bundle_is_found_with_the_number_that_it_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let stick = folder.path().join("stick");
+        fs::create_dir_all(stick.join("metadata")).unwrap();
+        assert_eq!(look(&stick), None);
+        fs::create_dir_all(stick.join("targets")).unwrap();
+        fs::write(stick.join("metadata/timestamp.json"), r#"{"signed":{"version":15}}"#).unwrap();
+        let found = look(&stick).unwrap();
+        assert_eq!((found.says, found.wrong), (Some(15), None));
+        fs::write(stick.join("metadata/timestamp.json"), "nonsense").unwrap();
+        assert_eq!(look(&stick).unwrap().says, None);
+        // A volume that is none is said to be wrong, not passed over.
+        let other = folder.path().join("other");
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join(format!("bundle-1{}", media::VOLUME_SUFFIX)), "nonsense").unwrap();
+        assert!(look(&other).unwrap().wrong.is_some());
+        assert_eq!(folders(folder.path()), [other, stick]);
+    }
+}
