@@ -261,7 +261,7 @@ impl Signed {
         if self.key.key_data() != key.key_data() {
             return Err(no("it was made by another key"));
         }
-        // Ours are made with this digest and nothing reserved: then each signature has one form only.
+        // Ours are made with this digest, and with nothing reserved.
         if self.digest != HashAlg::Sha512 || !self.reserved.is_empty() {
             return Err(no("it is not in the form that Patchkeep makes"));
         }

@@ -111,6 +111,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "totp-rs",
             "aws-lc-rs",
             "bytes",
+            // What a browser says of a new security key is CBOR.
+            "ciborium",
             "clamav-client",
             "futures",
             "percent-encoding",
