@@ -76,7 +76,7 @@ impl Desk {
     }
 
     /// At the console, which alone can: a browser has the key.
-    fn does_with_security_keys(&mut self, operation: Operation) {
+    fn does_with_security_keys(&mut self, operation: Operation) -> Said {
         self.house.serve(&self.doors, &[]);
         self.kim.browser.sign_in("kim");
         if operation == Operation::AddSecurityKey {
@@ -88,6 +88,7 @@ impl Desk {
             assert_eq!(gone.status, 303, "{}", gone.text);
         }
         self.house.stop();
+        self.verb(&["account", "list"], &[])
     }
 
     /// Runs, from the plan to the decision about a machine that failed.
@@ -97,6 +98,7 @@ impl Desk {
             self.verb(&["run", verb], &[rest, &["--as", "oscar"]].concat())
         };
         match operation {
+            O::AddSecurityKey | O::RemoveSecurityKey => self.does_with_security_keys(operation),
             O::SetFloor => {
                 let words = ["broad", "other-package", "2", "--as", "oscar"];
                 self.verb(&["ring", "floor"], &words)
@@ -142,9 +144,6 @@ impl Desk {
         let address = ["--address", "https://127.0.0.1:8443", "--as", "oscar"];
         drop(match operation {
             O::Found => return,
-            O::AddSecurityKey | O::RemoveSecurityKey => {
-                return self.does_with_security_keys(operation);
-            }
             O::Import => return self.house.offer("3"),
             O::CreateRing => self.verb(&["ring", "create"], &["other", "--as", "oscar"]),
             O::PointRing => {
