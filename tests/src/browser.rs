@@ -49,6 +49,14 @@ impl Browser {
         Self { door: here.people.clone(), root, jar, secret: None, used: 0 }
     }
 
+    /// The same one, which opens the console by this name of the machine.
+    #[must_use]
+    pub fn by_name(mut self, name: &str) -> Self {
+        let port = self.door.rsplit(':').next().unwrap_or_default().to_owned();
+        self.door = format!("{name}:{port}");
+        self
+    }
+
     /// Opens a page.
     #[track_caller]
     pub fn get(&self, path: &str) -> Page {
@@ -131,6 +139,17 @@ impl Browser {
     pub fn sign_in(&mut self, person: &str) -> Page {
         let number = self.number();
         self.post("/sign-in", &[("person", person), ("password", PASSWORD), ("number", &number)])
+    }
+
+    /// The session's token, for a browser that runs scripts.
+    #[track_caller]
+    #[must_use]
+    pub fn session(&self) -> String {
+        let jar = fs::read_to_string(&self.jar).unwrap();
+        let words = |line: &str| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
+        let mut cookies = jar.lines().map(words).filter(|cookie| cookie.len() == 7);
+        let session = cookies.find(|cookie| cookie[5] == "__Host-patchkeep");
+        session.expect("nobody is signed in")[6].clone()
     }
 
     /// Gives somebody else a copy of the cookies.

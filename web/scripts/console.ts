@@ -1,3 +1,5 @@
+import { securityKeys } from "./security-key";
+
 // Live parts of a page. The server sends each anew as HTML whenever it changes; without this script the
 // page stands as it was when it was asked for, and its own link asks again.
 
@@ -7,6 +9,8 @@ for (const part of document.querySelectorAll<HTMLElement>("[data-live]")) {
     follow(part, from);
   }
 }
+
+securityKeys();
 
 function follow(part: HTMLElement, from: string): void {
   const said = document.querySelector<HTMLElement>("[data-live-said]");

@@ -16,7 +16,7 @@ use axum::{
 use fleet::{Operation, Role};
 use ids::PersonId;
 use serde::Deserialize;
-use site::{AccountStatus, IssuedCode};
+use site::{AccountStatus, IssuedCode, SecurityKey};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// The pages here.
@@ -47,6 +47,11 @@ struct DetailPage {
     account: Option<AccountStatus>,
     may_set: bool,
     own: bool,
+    keys: Vec<SecurityKey>,
+    /// Whether one's own browser can be asked for a key.
+    may_add: bool,
+    /// Whether this page was opened by a name, which browsers make keys for.
+    named: bool,
 }
 
 #[derive(Template)]
@@ -111,30 +116,35 @@ async fn list(visit: Visit, Query(Done { done }): Query<Done>) -> Result<Html<St
 async fn new(visit: Visit) -> Result<Html<String>, Failure> {
     let frame = Frame::new(&visit, Section::People, "New account").below("People", "/people");
     let may_set = visit.may(Operation::SetAccount);
-    Ok(Html(DetailPage { frame, account: None, may_set, own: false }.render()?))
+    let (own, may_add, named, keys) = (false, false, false, Vec::new());
+    Ok(Html(DetailPage { frame, account: None, may_set, own, keys, may_add, named }.render()?))
 }
 
 async fn detail(visit: Visit, Path(person): Path<String>) -> Result<Html<String>, Failure> {
     let person: PersonId = person.parse()?;
-    show(visit, person).await
+    show(visit, person, None).await
 }
 
-async fn own(visit: Visit) -> Result<Html<String>, Failure> {
+async fn own(visit: Visit, Query(Done { done }): Query<Done>) -> Result<Html<String>, Failure> {
     let person = visit.person().clone();
-    show(visit, person).await
+    show(visit, person, done.as_deref()).await
 }
 
-async fn show(visit: Visit, person: PersonId) -> Result<Html<String>, Failure> {
+async fn show(visit: Visit, person: PersonId, done: Option<&str>) -> Result<Html<String>, Failure> {
     let wanted = person.clone();
     let find = move |site: &site::Site| {
-        Ok(site.accounts().into_iter().find(|known| known.person == wanted))
+        let account = site.accounts().into_iter().find(|known| known.person == wanted);
+        Ok((account, site.security_keys(&wanted)?))
     };
-    let account = reading(&visit, find).await?;
+    let (account, keys) = reading(&visit, find).await?;
     let account =
         account.ok_or_else(|| Failure::missing(format!("there is no account {person}")))?;
-    let frame = Frame::new(&visit, Section::People, person.to_string()).below("People", "/people");
+    let frame = Frame::new(&visit, Section::People, person.to_string());
+    let frame = frame.below("People", "/people").after(done);
     let (may_set, own) = (visit.may(Operation::SetAccount), visit.person() == &person);
-    Ok(Html(DetailPage { frame, account: Some(account), may_set, own }.render()?))
+    let may_add = own && visit.may(Operation::AddSecurityKey);
+    let (named, account) = (trust::is_relying_party(visit.host()), Some(account));
+    Ok(Html(DetailPage { frame, account, may_set, own, keys, may_add, named }.render()?))
 }
 
 async fn set(Sent(visit, form): Sent<SetForm>) -> Result<Response, Failure> {

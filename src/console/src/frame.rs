@@ -233,6 +233,16 @@ fn done(word: &str) -> Option<&'static str> {
         ("paused", "No endpoint begins until the run is resumed; what has begun comes to its end."),
         ("resumed", "The run goes on."),
         ("cancelled", "The run is over: what had not begun never does."),
+        ("approved", "It is approved with your signature."),
+        ("withdrawn", "What was approved for the ring is withdrawn with your signature."),
+        (
+            "key-added",
+            "The security key is known. It approves nothing before the site’s administrators list it in the site root.",
+        ),
+        (
+            "key-removed",
+            "The console forgot the security key. A site root that lists it goes on doing so until the next one.",
+        ),
         ("window-set", "The window is kept. Approvals that were signed keep their own times."),
         ("window-removed", "The window is gone. Approvals that were signed keep their own times."),
         ("ring-made", "The ring is there. Endpoints join it with a token for it."),

@@ -28,6 +28,7 @@ mod provider;
 mod report;
 mod ring;
 mod run;
+mod security_key;
 mod sign_in;
 mod statement;
 mod tag;
@@ -129,6 +130,7 @@ pub fn routes(setup: Setup) -> Router {
         .merge(audit::routes())
         .fallback(nothing)
         .merge(account::routes())
+        .merge(security_key::routes())
         .merge(sign_in::routes())
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&console), failure::in_the_menu))
         .layer(axum::middleware::map_response(harden))
@@ -167,7 +169,11 @@ async fn harden(mut response: Response) -> Response {
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=(), publickey-credentials-create=(self), \
+             publickey-credentials-get=(self)",
+        ),
     ];
     let headers = response.headers_mut();
     for (name, value) in HEADERS {

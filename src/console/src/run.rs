@@ -7,6 +7,7 @@ use crate::{
     list::{Address, Pager, ROWS, skip},
     live::{self, Look},
     reading,
+    security_key::Sign,
     update::days_from_now,
     visit::{Sent, Visit},
 };
@@ -142,6 +143,10 @@ struct One {
     findings: Vec<Finding>,
     standing: Option<RunStanding>,
     approver: Option<PersonId>,
+    /// What the visitor is to sign, if it waits for them.
+    sign: Option<Sign>,
+    /// Whether the visitor may take back what was approved.
+    may_withdraw: bool,
     may_start: bool,
     may_pause: bool,
     may_resume: bool,
@@ -164,15 +169,25 @@ async fn one(
     Query(words): Query<Done>,
 ) -> Result<Html<String>, Failure> {
     let run: RecordId = run.parse()?;
-    let (report, findings, approver) = reading(&visit, move |site| {
-        let draft = site.run_draft(&run).ok();
-        let approval = draft.and_then(|draft| trust::Approval::unverified(&draft).ok());
-        let approver = approval.map(|approval| approval.approver);
-        Ok((site.run_report(&run)?, site.run_findings(&run)?, approver))
+    let (report, findings, draft) = reading(&visit, move |site| {
+        Ok((site.run_report(&run)?, site.run_findings(&run)?, site.run_draft(&run).ok()))
     })
     .await?;
+    let approval = draft.as_ref().and_then(|draft| trust::Approval::unverified(draft).ok());
+    let approver = approval.map(|approval| approval.approver);
     let state = visit.site().state();
     let standing = state.runs.get(&report.status.run).map(|run| run.standing);
+    let asks = standing == Some(RunStanding::Planned)
+        && approver.as_ref() == Some(visit.person())
+        && visit.may(Operation::SubmitStatement);
+    let sign = match draft.filter(|_| asks) {
+        Some(draft) => {
+            let action = format!("/runs/{}/approve", report.status.run);
+            let button = "Approve with your security key";
+            Some(Sign::new(&visit, draft, action, button, false).await?)
+        }
+        None => None,
+    };
     let title = format!("Run of ring {}", report.status.ring);
     let frame = || Frame::new(&visit, Section::Runs, title.clone());
     let may = |operation, when: bool| when && visit.may(operation);
@@ -183,9 +198,14 @@ async fn one(
         may_cancel: may(Operation::CancelRun, standing.is_some()),
         frame: frame().below("Runs", "/runs").after(words.done.as_deref()),
         board: Board::new(frame(), report),
+        may_withdraw: may(
+            Operation::SubmitStatement,
+            standing.is_some_and(|standing| standing != RunStanding::Planned),
+        ),
         findings,
         standing,
         approver,
+        sign,
     };
     Ok(Html(page.render()?))
 }

@@ -5,7 +5,7 @@ use crate::{Console, Failure};
 use axum::{
     body::Bytes,
     extract::{Form, FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts, uri::Authority},
     response::{IntoResponse, Redirect, Response},
 };
 use fleet::{Actor, Operation, Role};
@@ -26,6 +26,7 @@ const FORM_TIME: Duration = Duration::from_secs(30);
 pub(crate) struct Visit {
     site: Arc<Site>,
     session: Session,
+    host: String,
 }
 
 impl Visit {
@@ -39,6 +40,11 @@ impl Visit {
 
     pub(crate) fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// The name by which the browser knows this appliance, without a port; empty where it does not say.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 
     /// At least one.
@@ -75,13 +81,21 @@ impl FromRequestParts<Arc<Console>> for Visit {
         #[cfg(test)]
         let session = session.or_else(|| crate::tests::signed_in(&site, parts));
         match session {
-            Some(session) => Ok(Self { site, session }),
+            Some(session) => Ok(Self { site, session, host: host(parts) }),
             None if site.state().accounts.is_empty() => {
                 Err(Redirect::to("/first-start").into_response())
             }
             None => Err(Redirect::to(&sign_in_for(parts)).into_response()),
         }
     }
+}
+
+/// The host's name in a request: HTTP/2 has it in the address, HTTP/1.1 in a header.
+fn host(parts: &Parts) -> String {
+    let header = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority = header.and_then(|host| host.parse::<Authority>().ok());
+    let authority = parts.uri.authority().or(authority.as_ref());
+    authority.map(|known| known.host().to_owned()).unwrap_or_default()
 }
 
 /// Where to sign in, and then to come back to.

@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 
 /// Most accounts that a site has.
 const ACCOUNTS_MAX: usize = 10_000;
+/// Most security keys that one person's browser can sign with.
+const KEYS_MAX: usize = 10;
 
 /// Somebody who may sign in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub struct Account {
     /// What they have to sign in with; empty until they have used their one-time code.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub credentials: BTreeSet<Credential>,
+    /// Security keys that their browser can sign statements with, by SHA-256 fingerprint. Nobody signs in with them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub keys: BTreeSet<Digest>,
     /// Since when they may not sign in before they use a new one-time code, and until when that counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_until: Option<Timestamp>,
@@ -98,6 +103,12 @@ pub enum AccountCommand {
     Close { person: PersonId },
     /// Say that a person has a new credential.
     SetCredential { person: PersonId, credential: Credential },
+    /// Say that a person's browser has a new security key.
+    AddSecurityKey { person: PersonId, key: Digest },
+    /// Say that one of these is known no more.
+    RemoveSecurityKey { person: PersonId, key: Digest },
+    /// Say that what a browser said of a new one was not taken, as a stable code.
+    RefuseSecurityKey { person: PersonId, reason: String },
     /// Say that a person signed in.
     BeginSession { person: PersonId, session: RecordId },
     /// Say that a session ended.
@@ -145,6 +156,25 @@ pub(crate) fn decide(
             }
             Fact::CredentialSet { person, credential }
         }
+        AccountCommand::AddSecurityKey { person, key } => {
+            let keys = &known(state, &person)?.keys;
+            if state.accounts.values().any(|account| account.keys.contains(&key)) {
+                return Err(Refused::SecurityKeyKnown);
+            }
+            if keys.len() >= KEYS_MAX {
+                return Err(Refused::TooManySecurityKeys);
+            }
+            Fact::SecurityKeyAdded { person, key }
+        }
+        AccountCommand::RemoveSecurityKey { person, key } => {
+            if !known(state, &person)?.keys.contains(&key) {
+                return Err(Refused::NoSecurityKey);
+            }
+            Fact::SecurityKeyRemoved { person, key }
+        }
+        AccountCommand::RefuseSecurityKey { person, reason } => {
+            Fact::SecurityKeyRefused { person, reason }
+        }
         AccountCommand::BeginSession { person, session } => {
             if !known(state, &person)?.is_ready() {
                 return Err(Refused::NoAccount);
@@ -179,6 +209,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact) -> bool {
                 roles: BTreeSet::new(),
                 record: *record,
                 credentials: BTreeSet::new(),
+                keys: BTreeSet::new(),
                 code_until: None,
             };
             let account = state.accounts.entry(person.clone()).or_insert(fresh);
@@ -202,7 +233,20 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact) -> bool {
                 }
             }
         }
-        Fact::SessionBegun { .. } | Fact::SessionEnded { .. } | Fact::OperationDenied { .. } => {}
+        Fact::SecurityKeyAdded { person, key } => {
+            if let Some(account) = state.accounts.get_mut(person) {
+                account.keys.insert(*key);
+            }
+        }
+        Fact::SecurityKeyRemoved { person, key } => {
+            if let Some(account) = state.accounts.get_mut(person) {
+                account.keys.remove(key);
+            }
+        }
+        Fact::SecurityKeyRefused { .. }
+        | Fact::SessionBegun { .. }
+        | Fact::SessionEnded { .. }
+        | Fact::OperationDenied { .. } => {}
         _ => return false,
     }
     true

@@ -225,6 +225,17 @@ pub enum Refused {
     /// Too many accounts.
     #[error("a site has at most 10,000 accounts: close those that nobody uses")]
     TooManyAccounts,
+    /// A key that somebody has.
+    #[error("this security key is known already: each is one person's, once")]
+    SecurityKeyKnown,
+    /// Too many keys of one person.
+    #[error(
+        "a person's browser signs with at most 10 security keys: remove one that is not used any more"
+    )]
+    TooManySecurityKeys,
+    /// Not a key of this person's.
+    #[error("there is no such security key in this account")]
+    NoSecurityKey,
     /// Nobody would administer the site.
     #[error("this is the only administrator: make somebody else one first")]
     LastAdministrator,
@@ -334,6 +345,7 @@ impl Refused {
             | Self::StatementOvertaken { .. }
             | Self::OtherPlan { .. }
             | Self::NameTaken
+            | Self::SecurityKeyKnown
             | Self::RunStands { .. }
             | Self::NothingToDecide
             | Self::NoSnapshotDue
@@ -349,6 +361,8 @@ impl Refused {
             | Self::NoAccount
             | Self::NoRole
             | Self::TooManyAccounts
+            | Self::TooManySecurityKeys
+            | Self::NoSecurityKey
             | Self::Exception
             | Self::NoZone { .. }
             | Self::TooManyHolidays

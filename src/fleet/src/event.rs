@@ -444,6 +444,13 @@ pub enum Fact {
     AccountClosed { person: PersonId },
     /// A person chose a new password, or joined a new authenticator.
     CredentialSet { person: PersonId, credential: crate::Credential },
+    /// An approver's browser made a security key known, by its SHA-256 fingerprint. What it signs counts only once a
+    /// site root lists it.
+    SecurityKeyAdded { person: PersonId, key: Digest },
+    /// A security key of a browser is known no more.
+    SecurityKeyRemoved { person: PersonId, key: Digest },
+    /// What a browser said of a new security key was not taken.
+    SecurityKeyRefused { person: PersonId, reason: String },
     /// A person signed in.
     SessionBegun { person: PersonId, session: RecordId },
     /// A session ended.

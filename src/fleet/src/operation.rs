@@ -118,6 +118,10 @@ operations! {
     EndSessions: ADMINISTRATOR,
     /// Close an account.
     CloseAccount: ADMINISTRATOR,
+    /// Make a security key of one's browser known.
+    AddSecurityKey: APPROVER,
+    /// Have it known no more.
+    RemoveSecurityKey: APPROVER,
     /// Accounts and who is signed in.
     Accounts: None,
     /// Rings and where they point.

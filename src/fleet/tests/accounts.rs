@@ -105,3 +105,30 @@ fn every_operation_has_a_word_of_its_own() {
     assert_eq!(words.len(), Operation::ALL.len());
     assert!(words.contains("point-ring") && words.contains("accept-site-root"));
 }
+
+#[test]
+fn a_security_key_is_one_persons_and_counts_until_it_is_removed() {
+    let mut site = Site::new();
+    site.set("kim", &[Role::Approver]).unwrap();
+    let key = |number: u8| Digest::of(&[number]);
+    let add = |site: &mut Site, who: &str, key: Digest| {
+        site.ask(AccountCommand::AddSecurityKey { person: person(who), key })
+    };
+    let remove = |site: &mut Site, key: Digest| {
+        site.ask(AccountCommand::RemoveSecurityKey { person: person("kim"), key })
+    };
+    assert_eq!(add(&mut site, "nobody", key(0)), Err(Refused::NoAccount));
+    for number in 0..10 {
+        assert_eq!(add(&mut site, "kim", key(number)), Ok(1));
+    }
+    assert_eq!(add(&mut site, "kim", key(10)), Err(Refused::TooManySecurityKeys));
+    assert_eq!(add(&mut site, "kim", key(3)), Err(Refused::SecurityKeyKnown));
+    assert_eq!(add(&mut site, "ann", key(3)), Err(Refused::SecurityKeyKnown), "it is kim's");
+    // Nobody signs in with them, so that a reset leaves them.
+    let reset = AccountCommand::Reset { person: person("kim"), code_until: later(24) };
+    assert_eq!(site.ask(reset), Ok(1));
+    assert_eq!(site.0.accounts[&person("kim")].keys.len(), 10);
+    assert_eq!(remove(&mut site, key(3)), Ok(1));
+    assert_eq!(remove(&mut site, key(3)), Err(Refused::NoSecurityKey));
+    assert_eq!(add(&mut site, "ann", key(3)), Ok(1));
+}

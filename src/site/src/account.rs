@@ -5,6 +5,7 @@
 //! that is shown on its own screen, everybody else one that an administrator hands over.
 
 pub(crate) mod secrets;
+pub(crate) mod security_key;
 
 use crate::{Error, Site, session::Open};
 use fleet::{Account, AccountCommand, Actor, Command, Role, SignOutCause};
@@ -114,7 +115,9 @@ impl Site {
         // The log first: what lies beside it counts only where it says so.
         self.heart().ask(actor, Command::Account(reset))?;
         let kept = Code { sha256: secrets::code_digest(&code), until };
-        let fresh = Secrets { code: Some(kept), ..Secrets::default() };
+        // Security keys stay: nobody signs in with them, and what they sign counts by the site root alone.
+        let keys = secrets::read(self.disk(), self.folder(), &person)?.keys;
+        let fresh = Secrets { code: Some(kept), keys, ..Secrets::default() };
         secrets::write(self.disk(), self.folder(), &person, &fresh)?;
         self.end_sessions_of(&Actor::Appliance, &person, SignOutCause::AccountChanged)?;
         self.sessions().forgive(&person);

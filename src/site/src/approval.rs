@@ -3,7 +3,7 @@
 //! The appliance holds no approver's key. It draws a statement up, the approver reads and signs it
 //! elsewhere, and what comes back is judged by `trust` under the site root before it counts.
 
-use crate::{Error, Site, rows};
+use crate::{Answer, Error, Site, rows};
 use api::Plan;
 use catalogue::{Advice, Catalogue, FileKind, Update};
 use fleet::{Actor, Command, RingStatement, Said, Standing, StatementCommand};
@@ -359,8 +359,22 @@ impl Site {
         newest.ok_or_else(|| Error::Input("the statement is not there".to_owned()))
     }
 
+    /// Takes a statement that was drawn up and not signed yet, with what the approver's browser signed of it.
+    ///
+    /// # Errors
+    /// As [`Self::accept_statement`]; [`Error::Input`] where it is of no key of theirs. Each is an event.
+    pub fn accept_from_browser(
+        &self,
+        actor: Actor,
+        draft: Envelope,
+        given: &Answer,
+    ) -> Result<RingStatement, Error> {
+        let signed = self.signed_in_browser(&actor, APPROVAL, draft, given)?;
+        self.accept_statement(actor, &signed, false)
+    }
+
     /// A denial, which the ledger has heard of.
-    fn denied(&self, actor: &Actor, denial: Denial) -> Error {
+    pub(crate) fn denied(&self, actor: &Actor, denial: Denial) -> Error {
         match self.record_refusal(actor, denial.code(), denial.to_string()) {
             Ok(()) => Error::Denied(denial),
             Err(error) => error,
@@ -368,7 +382,12 @@ impl Site {
     }
 
     /// Says in the ledger that a statement was not taken, and why.
-    fn record_refusal(&self, actor: &Actor, reason: &str, message: String) -> Result<(), Error> {
+    pub(crate) fn record_refusal(
+        &self,
+        actor: &Actor,
+        reason: &str,
+        message: String,
+    ) -> Result<(), Error> {
         let refuse = StatementCommand::Refuse { reason: reason.to_owned(), message };
         self.heart().ask(actor.clone(), Command::Statement(refuse)).map(drop)
     }

@@ -69,6 +69,9 @@ mod window;
 
 pub use account::{
     AccountStatus, IssuedCode, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, SessionStatus,
+    security_key::{
+        Answer, NewKey, NewKeyAsked, SecurityKey, Signing, Unsigned, parse_attestation,
+    },
 };
 pub use applies::{EndpointMissing, MissingUpdate};
 pub use approval::{RingUpdate, RingUpdates, Wish};

@@ -6,7 +6,10 @@
 
 use crate::{
     Error, SessionStatus, Site,
-    account::secrets::{self, Authenticator, Secrets},
+    account::{
+        secrets::{self, Authenticator, Secrets},
+        security_key::Asked,
+    },
     keys,
 };
 use fleet::{AccountCommand, Actor, Command, Credential, Door, Operation, Role, SignOutCause};
@@ -112,6 +115,8 @@ struct Inner {
     open: BTreeMap<Digest, Open>,
     choosing: BTreeMap<Digest, Pending>,
     slow: BTreeMap<PersonId, Slow>,
+    /// Browsers that were asked for a new security key, by session.
+    asked: BTreeMap<RecordId, Asked>,
     first_code: Option<String>,
 }
 
@@ -144,6 +149,20 @@ impl Sessions {
     /// Forgets that somebody guessed.
     pub(crate) fn forgive(&self, person: &PersonId) {
         self.held().slow.remove(person);
+    }
+
+    /// Keeps what a session's browser was asked; what it was asked before counts no more.
+    pub(crate) fn ask(&self, session: RecordId, asked: Asked, now: Timestamp) {
+        let mut held = self.held();
+        held.asked.retain(|_, asked| now < asked.until);
+        if held.asked.len() < KEPT_MAX {
+            held.asked.insert(session, asked);
+        }
+    }
+
+    /// What a session's browser was asked, if that is not too long ago: once.
+    pub(crate) fn asked(&self, session: &RecordId, now: Timestamp) -> Option<Asked> {
+        self.held().asked.remove(session).filter(|asked| now < asked.until)
     }
 
     fn may_try(&self, person: &PersonId, now: Timestamp) -> Result<(), Error> {
@@ -319,8 +338,12 @@ impl Site {
             let _one = self.sessions().hashing.lock().unwrap_or_else(PoisonError::into_inner);
             secrets::hash(password)?
         };
-        let chosen =
-            Secrets { code: None, password: Some(password), authenticator: Some(authenticator) };
+        let chosen = Secrets {
+            code: None,
+            password: Some(password),
+            authenticator: Some(authenticator),
+            keys: secrets::read(self.disk(), self.folder(), &person)?.keys,
+        };
         secrets::write(self.disk(), self.folder(), &person, &chosen)?;
         for credential in [Credential::Password, Credential::Authenticator] {
             let set = AccountCommand::SetCredential { person: person.clone(), credential };

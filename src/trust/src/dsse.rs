@@ -5,9 +5,13 @@
 //! key file, an agent or a security key, and nothing signed for one purpose counts for another. `sig`
 //! is the signature's binary form; `keyid` the key's SHA-256 fingerprint, a hint that is checked.
 //!
-//! Key types: Ed25519, ECDSA P-256, and both as FIDO security keys, of which a touch is demanded.
+//! Key types: Ed25519, ECDSA P-256, and both as FIDO security keys, of which a touch is demanded. A security key
+//! may also have signed in a browser (`webauthn.rs`).
 
-use crate::site::{Denial, Denied};
+use crate::{
+    site::{Denial, Denied},
+    webauthn::{self, Assertion},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use ssh_key::{Algorithm, EcdsaCurve, HashAlg, PublicKey, SshSig};
@@ -91,6 +95,35 @@ impl Envelope {
         Ok(())
     }
 
+    /// What a security key is asked to sign in a browser: the WebAuthn challenge.
+    ///
+    /// # Errors
+    /// As [`Self::unverified_payload`].
+    pub fn challenge(&self, purpose: Purpose) -> Result<Vec<u8>, Denial> {
+        webauthn::challenge(purpose.namespace, &self.message(purpose)?)
+    }
+
+    /// Adds what a browser gave for [`Self::challenge`], as the signature of a key (an OpenSSH public key line).
+    ///
+    /// # Errors
+    /// [`Denied::SignatureInvalid`] when it does not hold over this payload; [`Denied::Malformed`] for the key.
+    pub fn add_assertion(
+        &mut self,
+        purpose: Purpose,
+        key: &str,
+        given: &Assertion,
+    ) -> Result<(), Denial> {
+        let key = parse_public_key(key)?;
+        let keyid = fingerprint(&key);
+        let why = |denial: Denial| by(&keyid, &denial);
+        let signed = webauthn::Signed::new(key.clone(), purpose.namespace, given).map_err(why)?;
+        signed.holds(&key, purpose.namespace, &self.message(purpose)?).map_err(why)?;
+        let sig = STANDARD.encode(signed.to_bytes().map_err(why)?);
+        self.signatures.retain(|known| known.keyid != keyid);
+        self.signatures.push(EnvelopeSignature { keyid, sig });
+        Ok(())
+    }
+
     /// The payload, unbelieved. To show it, or to know what to sign.
     ///
     /// # Errors
@@ -143,22 +176,41 @@ impl Envelope {
                 let sentence = format!("the signature by key {keyid} cannot be read");
                 Denial::new(Denied::SignatureInvalid, sentence)
             };
-            holds(key, purpose, &message, &signature.ok_or_else(none)?)?;
+            match signature.ok_or_else(none)? {
+                Read::Ssh(signature) => holds(key, purpose, &message, &signature)?,
+                Read::Browser(signed) => signed
+                    .holds(key, purpose.namespace, &message)
+                    .map_err(|denial| by(keyid, &denial))?,
+            }
             signers.push(keyid.clone());
         }
         Ok(signers)
     }
 }
 
+/// A signature in an envelope.
+enum Read {
+    Ssh(Box<SshSig>),
+    Browser(Box<webauthn::Signed>),
+}
+
 /// The binary form of an SSH signature, which is all of `blob`.
-fn read(blob: &[u8]) -> Option<SshSig> {
+fn read(blob: &[u8]) -> Option<Read> {
+    if let Some(signed) = webauthn::Signed::read(blob) {
+        return Some(Read::Browser(Box::new(signed)));
+    }
     let mut text = String::from("-----BEGIN SSH SIGNATURE-----\n");
     for line in STANDARD.encode(blob).as_bytes().chunks(70) {
         text.extend(line.iter().map(|byte| char::from(*byte)));
         text.push('\n');
     }
     text.push_str("-----END SSH SIGNATURE-----\n");
-    SshSig::from_pem(text).ok()
+    SshSig::from_pem(text).ok().map(|signature| Read::Ssh(Box::new(signature)))
+}
+
+/// Why a browser's signature does not count, with the key that it is said to be by.
+fn by(keyid: &str, denial: &Denial) -> Denial {
+    Denial::new(denial.reason(), format!("the signature by key {keyid} does not count: {denial}"))
 }
 
 /// Whether a signature is by `key`, in the namespace, over the message, and by touch where the key is

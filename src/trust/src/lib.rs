@@ -6,7 +6,8 @@
 //! and the time go in; an [`Outcome`] or a [`Refusal`] comes out. A refusal changes nothing.
 //!
 //! [`SiteRoot`] and [`Approval`] are the same for a site's own people: DSSE envelopes with SSH
-//! signatures, judged by whoever has to obey, the agent on an endpoint first of all.
+//! signatures, judged by whoever has to obey, the agent on an endpoint first of all. `webauthn.rs` is for those that
+//! people make in a browser.
 //!
 //! **Invariant:** no clock, disk, network, randomness or async; `now` is a parameter.
 //! **Invariant:** a [`Verified`] value is made nowhere else, and one function counts signatures.
@@ -28,6 +29,7 @@ mod roles;
 mod site;
 mod threshold;
 mod verified;
+mod webauthn;
 
 pub use clock::{PLAUSIBLE_AHEAD, clock_floor, is_plausible};
 pub use dsse::{ENVELOPE_BYTES_MAX, Envelope, Purpose, parse_public_key};
@@ -47,3 +49,4 @@ pub use site::{
     is_plain_word,
 };
 pub use verified::Verified;
+pub use webauthn::{Assertion, browser_did, is_relying_party, relying_party, security_key};

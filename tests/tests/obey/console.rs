@@ -41,6 +41,12 @@ const ACTS: &[(&str, Operation, Fields)] = &[
         Operation::Decline,
         &[("update", "vendor none"), ("ring", "broad"), ("days", "1")],
     ),
+    ("/runs/01ARZ3NDEKTSV4RRFFQ69G5FAV/approve", Operation::SubmitStatement, &[]),
+    ("/rings/broad/withdraw", Operation::SubmitStatement, &[]),
+    ("/rings/broad/withdrawn", Operation::SubmitStatement, &[]),
+    ("/account/keys/ask", Operation::AddSecurityKey, &[]),
+    ("/account/keys", Operation::AddSecurityKey, &[]),
+    ("/account/keys/remove", Operation::RemoveSecurityKey, &[("key", NO_KEY)]),
     ("/updates/vendor/none/decline", Operation::Decline, &[("ring", "none")]),
     ("/windows", Operation::SetWindow, &[("name", "Not A Name")]),
     ("/windows/none/remove", Operation::RemoveWindow, &[]),
@@ -50,6 +56,9 @@ const ACTS: &[(&str, Operation, Fields)] = &[
     ("/people/nobody/end", Operation::EndSessions, &[]),
     ("/people/nobody/close", Operation::CloseAccount, &[]),
 ];
+
+/// The fingerprint of a key that nobody has.
+const NO_KEY: &str = "abababababababababababababababababababababababababababababababab";
 
 /// Every field that one of them reads.
 const FIELDS: &[&str] = &[
@@ -106,6 +115,12 @@ const FIELDS: &[&str] = &[
     "minutes",
     "zone",
     "scope",
+    "credential",
+    "authenticator_data",
+    "client_data",
+    "attestation",
+    "signature",
+    "statement",
 ];
 
 /// Pages that everybody may read.
@@ -137,6 +152,7 @@ const PAGES: &[&str] = &[
     "/reports/sample",
     "/people",
     "/people/new",
+    "/rings/broad/withdraw",
     "/account",
     "/about",
 ];

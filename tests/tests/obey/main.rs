@@ -18,5 +18,6 @@ mod recover;
 mod renewal;
 mod roles;
 mod runs;
+mod security_key;
 mod window;
 mod witness;

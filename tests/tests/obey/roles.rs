@@ -1,6 +1,7 @@
 //! Each thing that people ask is done in one role: each verb, held against the table of roles.
 
 use crate::house::House;
+use crate::security_key::{Person, chromium};
 use api::{Job, JobPhase, WayBack};
 use fleet::{Actor, Event, Fact, Operation, Role};
 use ids::Timestamp;
@@ -8,7 +9,7 @@ use merkle::VerifierKey;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 use std::thread;
-use tests::{Drone, Said, Swarm, patchkeep, swarm};
+use tests::{Browser, Drone, Said, Swarm, patchkeep, swarm};
 
 /// A site with one endpoint that said what it would apply, and another that asks to join.
 struct Desk {
@@ -19,6 +20,7 @@ struct Desk {
     log: VerifierKey,
     pending: String,
     scanner: String,
+    kim: Person,
 }
 
 impl Desk {
@@ -42,11 +44,21 @@ impl Desk {
         for person in ["ann", "ben"] {
             patchkeep(["site", "sign", &root, "--key", &house.key(person), "--yes"]).ok();
         }
+        // Somebody administers, before Kim has an account and chooses how she signs in.
+        let account = |person: &str, role: &str| {
+            let words = [person, "--name", person, "--role", role, "--as", "root", "--json"];
+            house.appliance.verb(&["account", "set"], &words).ok().json()
+        };
+        account("root", "administrator");
+        let code = account("kim", "approver")["code"].as_str().unwrap().to_owned();
+        let browser = Browser::open(&house.appliance, house.here(), "kim");
+        let mut kim = Person { name: "kim", browser: browser.by_name("localhost") };
+        kim.browser.begin("kim", &code, None);
         let doors = house.stop();
         let scanner = house.path("clamd.sock");
         let log = drones[0].log().unwrap().clone();
         let drone = drones.into_iter().next();
-        Self { log, house, doors, swarm, drone, pending, scanner }
+        Self { log, house, doors, swarm, drone, pending, scanner, kim }
     }
 
     /// The endpoint says that its job failed while it was at work.
@@ -63,6 +75,22 @@ impl Desk {
         self.house.stop();
     }
 
+    /// At the console, which alone can: a browser has the key.
+    fn does_with_security_keys(&mut self, operation: Operation) -> Said {
+        self.house.serve(&self.doors, &[]);
+        self.kim.browser.sign_in("kim");
+        if operation == Operation::AddSecurityKey {
+            chromium(&self.house, &self.kim, "register", "");
+        } else {
+            let page = self.kim.browser.get("/account").ok();
+            let key = page.between("name=\"key\" value=\"", "\"");
+            let gone = self.kim.browser.send("/account", "/account/keys/remove", &[("key", &key)]);
+            assert_eq!(gone.status, 303, "{}", gone.text);
+        }
+        self.house.stop();
+        self.verb(&["account", "list"], &[])
+    }
+
     /// Runs, from the plan to the decision about a machine that failed.
     fn does_with_runs(&mut self, operation: Operation) -> Said {
         use Operation as O;
@@ -70,6 +98,7 @@ impl Desk {
             self.verb(&["run", verb], &[rest, &["--as", "oscar"]].concat())
         };
         match operation {
+            O::AddSecurityKey | O::RemoveSecurityKey => self.does_with_security_keys(operation),
             O::SetFloor => {
                 let words = ["broad", "other-package", "2", "--as", "oscar"];
                 self.verb(&["ring", "floor"], &words)

@@ -67,7 +67,8 @@ const PURE_OUTSIDE: &[&str] = &[
 const OUTSIDE: &[(&str, &[&str])] = &[
     ("durable", &["rustix", "thiserror"]),
     // Its schema module only: types and canonical JSON, without a clock or a disk.
-    ("trust", &["tough"]),
+    // P-256 as ssh-key has it: whether a browser's new key is a point on the curve.
+    ("trust", &["p256", "tough"]),
     ("store", &["rustix", "aws-lc-rs"]),
     ("ledger", &[]),
     ("views", &["sled", "rustix"]),
@@ -113,6 +114,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "totp-rs",
             "aws-lc-rs",
             "bytes",
+            // What a browser says of a new security key is CBOR.
+            "ciborium",
             "clamav-client",
             // Registers of machines, as spreadsheets write them.
             "csv",

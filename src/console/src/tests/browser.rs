@@ -20,7 +20,8 @@ async fn each_page_is_accessible_narrow_and_alone() {
     let serving = tokio::spawn(async move { axum::serve(listener, console).await });
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut node = Command::new("node");
-    node.arg(top.join("tests/browser/pages.mjs")).arg(format!("http://{address}"));
+    node.arg(top.join("tests/browser/pages.mjs"))
+        .arg(format!("http://localhost:{}", address.port()));
     let ended = node.args(paths(&sample)).output().await.unwrap();
     serving.abort();
     let said = String::from_utf8_lossy(&ended.stdout);

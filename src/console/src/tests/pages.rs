@@ -50,6 +50,8 @@ pub(super) fn paths(sample: &Sample) -> Vec<String> {
         "/reports/policies/cyber-essentials",
         "/reports/sample?seed=2026-11&number=3",
         "/audit",
+        "/account",
+        "/rings/broad/withdraw",
         "/audit?type=run-started",
         "/audit/3",
     ];

@@ -38,6 +38,9 @@ pub(crate) struct Secrets {
     /// The authenticator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) authenticator: Option<Authenticator>,
+    /// Security keys that their browser signs statements with; nobody signs in with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) keys: Vec<BrowserKey>,
 }
 
 /// A one-time code: a hundred bits, so its plain SHA-256 gives nothing away.
@@ -46,6 +49,17 @@ pub(crate) struct Secrets {
 pub(crate) struct Code {
     pub(crate) sha256: Digest,
     pub(crate) until: Timestamp,
+}
+
+/// A security key as a browser finds it again. None of it is secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BrowserKey {
+    /// The credential's id, base64url: what the browser is asked for.
+    pub(crate) credential: String,
+    /// Its OpenSSH public key line, whose application is the name that the browser knew the appliance by.
+    pub(crate) key: String,
+    pub(crate) added_at: Timestamp,
 }
 
 /// A secret that is shared with an authenticator.

@@ -19,6 +19,18 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
         Fact::CredentialSet { person, credential } => {
             format!("{person} has a new {} to sign in with", credential.word())
         }
+        Fact::SecurityKeyAdded { person, key } => format!(
+            "{who} made a security key of {person}'s browser known, {}; it approves nothing before a site root \
+             lists it",
+            crate::account::security_key::fingerprint(key)
+        ),
+        Fact::SecurityKeyRemoved { person, key } => format!(
+            "{who} has the console forget the security key {} of {person}'s browser",
+            crate::account::security_key::fingerprint(key)
+        ),
+        Fact::SecurityKeyRefused { person, reason } => format!(
+            "{person}'s browser offered a security key that was not taken ({reason}); none was added"
+        ),
         Fact::SessionBegun { person, .. } => format!("{person} signed in at the console"),
         Fact::SessionEnded { person, cause, .. } => {
             format!("a session of {person} at the console ended: {}", cause.word())
