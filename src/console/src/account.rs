@@ -14,9 +14,9 @@ use axum::{
     routing::{get, post},
 };
 use fleet::{Operation, Role};
-use ids::PersonId;
+use ids::{PersonId, RecordId};
 use serde::Deserialize;
-use site::{AccountStatus, IssuedCode};
+use site::{AccountStatus, ApiTokenStatus, IssuedApiToken, IssuedCode};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// The pages here.
@@ -28,6 +28,8 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/people/{person}/reset", post(reset))
         .route("/people/{person}/end", post(end))
         .route("/people/{person}/close", post(close))
+        .route("/people/{person}/tokens", post(issue_token))
+        .route("/people/{person}/tokens/{token}/revoke", post(revoke_token))
         .route("/account", get(own))
 }
 
@@ -45,8 +47,17 @@ struct DetailPage {
     frame: Frame,
     /// `None` for a new one.
     account: Option<AccountStatus>,
+    /// Tokens for their scripts.
+    tokens: Vec<ApiTokenStatus>,
     may_set: bool,
     own: bool,
+}
+
+#[derive(Template)]
+#[template(path = "issued-token.html")]
+struct TokenPage {
+    frame: Frame,
+    issued: IssuedApiToken,
 }
 
 #[derive(Template)]
@@ -111,30 +122,42 @@ async fn list(visit: Visit, Query(Done { done }): Query<Done>) -> Result<Html<St
 async fn new(visit: Visit) -> Result<Html<String>, Failure> {
     let frame = Frame::new(&visit, Section::People, "New account").below("People", "/people");
     let may_set = visit.may(Operation::SetAccount);
-    Ok(Html(DetailPage { frame, account: None, may_set, own: false }.render()?))
+    Ok(Html(DetailPage { frame, account: None, tokens: Vec::new(), may_set, own: false }.render()?))
 }
 
-async fn detail(visit: Visit, Path(person): Path<String>) -> Result<Html<String>, Failure> {
+async fn detail(
+    visit: Visit,
+    Path(person): Path<String>,
+    Query(Done { done }): Query<Done>,
+) -> Result<Html<String>, Failure> {
     let person: PersonId = person.parse()?;
-    show(visit, person).await
+    show(visit, person, done).await
 }
 
 async fn own(visit: Visit) -> Result<Html<String>, Failure> {
     let person = visit.person().clone();
-    show(visit, person).await
+    show(visit, person, None).await
 }
 
-async fn show(visit: Visit, person: PersonId) -> Result<Html<String>, Failure> {
+async fn show(
+    visit: Visit,
+    person: PersonId,
+    done: Option<String>,
+) -> Result<Html<String>, Failure> {
     let wanted = person.clone();
     let find = move |site: &site::Site| {
-        Ok(site.accounts().into_iter().find(|known| known.person == wanted))
+        let mut tokens = site.api_tokens();
+        tokens.retain(|known| known.person == wanted);
+        Ok((site.accounts().into_iter().find(|known| known.person == wanted), tokens))
     };
-    let account = reading(&visit, find).await?;
+    let (account, tokens) = reading(&visit, find).await?;
     let account =
         account.ok_or_else(|| Failure::missing(format!("there is no account {person}")))?;
-    let frame = Frame::new(&visit, Section::People, person.to_string()).below("People", "/people");
+    let frame = Frame::new(&visit, Section::People, person.to_string())
+        .below("People", "/people")
+        .after(done.as_deref());
     let (may_set, own) = (visit.may(Operation::SetAccount), visit.person() == &person);
-    Ok(Html(DetailPage { frame, account: Some(account), may_set, own }.render()?))
+    Ok(Html(DetailPage { frame, account: Some(account), tokens, may_set, own }.render()?))
 }
 
 async fn set(Sent(visit, form): Sent<SetForm>) -> Result<Response, Failure> {
@@ -184,4 +207,40 @@ async fn close(
     let person: PersonId = person.parse()?;
     reading(&visit, move |site| site.close_account(actor, &person)).await?;
     Ok(Redirect::to("/people?done=account-closed"))
+}
+
+#[derive(Deserialize)]
+struct TokenForm {
+    label: String,
+    role: String,
+    days: String,
+}
+
+async fn issue_token(
+    Path(person): Path<String>,
+    Sent(visit, form): Sent<TokenForm>,
+) -> Result<Response, Failure> {
+    let actor = visit.acting(Operation::IssueApiToken)?;
+    let person: PersonId = person.parse()?;
+    let role = Role::ALL.into_iter().find(|role| role.word() == form.role);
+    let role = role.ok_or_else(|| Failure::input("choose the role in which the token acts"))?;
+    let days = form.days.trim().parse();
+    let days = days.map_err(|_| Failure::input("give the days as a whole number"))?;
+    let owner = person.clone();
+    let issued =
+        reading(&visit, move |site| site.issue_api_token(actor, owner, &form.label, role, days))
+            .await?;
+    let frame = Frame::new(&visit, Section::People, format!("Token for {person}"))
+        .below("People", "/people");
+    Ok(Html(TokenPage { frame, issued }.render()?).into_response())
+}
+
+async fn revoke_token(
+    Path((person, token)): Path<(String, String)>,
+    Sent(visit, Nothing {}): Sent<Nothing>,
+) -> Result<Redirect, Failure> {
+    let actor = visit.acting(Operation::RevokeApiToken)?;
+    let (person, token): (PersonId, RecordId) = (person.parse()?, token.parse()?);
+    reading(&visit, move |site| site.revoke_api_token(actor, token)).await?;
+    Ok(Redirect::to(&format!("/people/{person}?done=token-revoked")))
 }

@@ -116,6 +116,12 @@ operations! {
     EndSessions: ADMINISTRATOR,
     /// Close an account.
     CloseAccount: ADMINISTRATOR,
+    /// Issue a token for a person's scripts.
+    IssueApiToken: ADMINISTRATOR,
+    /// Revoke a token.
+    RevokeApiToken: ADMINISTRATOR,
+    /// Tokens for scripts.
+    ApiTokens: None,
     /// Accounts and who is signed in.
     Accounts: None,
     /// Rings and where they point.

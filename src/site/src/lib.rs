@@ -8,6 +8,7 @@
 //! terminal: callers draw what [`Progress`] and the outcomes say.
 
 mod account;
+mod api_token;
 mod applies;
 mod approval;
 pub mod audit;
@@ -62,6 +63,7 @@ mod window;
 pub use account::{
     AccountStatus, IssuedCode, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, SessionStatus,
 };
+pub use api_token::{API_TOKEN_PREFIX, ApiTokenStatus, Bearer, IssuedApiToken};
 pub use applies::{EndpointMissing, MissingUpdate};
 pub use approval::{RingUpdate, RingUpdates, Wish};
 pub use backup::{BackedUp, BackupOrder};
@@ -80,7 +82,7 @@ pub use heart::{Done, Heart, is_fatal};
 pub use history::{ImportRow, KeptOutRow};
 pub use import::{Figures, ImportOrder, ImportOutcome, KEEP_FREE_BYTES};
 pub use level::{LevelReport, PolicyReport, PolicyRow};
-pub use look::{LogEntry, LogPage};
+pub use look::{LogEntry, LogPage, Looked};
 pub use progress::{Progress, Report};
 pub use radar::{Ending, RADAR_REACH};
 pub use recovery::Restored;

@@ -2,6 +2,7 @@
 
 use crate::{
     Clock, Error, Folder, Restored, Revoked, SiteCa, SourceView,
+    api_token::Shown,
     applies::Applies,
     epoch, folder,
     heart::{self, Heart, Writer},
@@ -67,6 +68,7 @@ pub struct Site {
     revoked: Revoked,
     providers: Providers,
     sessions: Sessions,
+    shown: Shown,
     log_key: VerifierKey,
     _lock: folder::Lock,
 }
@@ -150,6 +152,7 @@ impl Site {
             revoked: Revoked::default(),
             providers: Providers::default(),
             sessions: Sessions::default(),
+            shown: Shown::default(),
             log_key,
             _lock: lock,
         };
@@ -250,6 +253,10 @@ impl Site {
     }
 
     /// Who is signed in.
+    pub(crate) fn shown(&self) -> &Shown {
+        &self.shown
+    }
+
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.sessions
     }

@@ -38,6 +38,8 @@ const ACTS: &[(&str, Operation, Fields)] = &[
     ("/people/nobody/reset", Operation::ResetAccount, &[]),
     ("/people/nobody/end", Operation::EndSessions, &[]),
     ("/people/nobody/close", Operation::CloseAccount, &[]),
+    ("/people/nobody/tokens", Operation::IssueApiToken, &[("role", "none")]),
+    ("/people/nobody/tokens/01ARZ3NDEKTSV4RRFFQ69G5FAV/revoke", Operation::RevokeApiToken, &[]),
 ];
 
 /// Every field that one of them reads.
@@ -85,6 +87,8 @@ const FIELDS: &[&str] = &[
     "minutes",
     "zone",
     "scope",
+    "label",
+    "role",
 ];
 
 /// Pages that everybody may read.
