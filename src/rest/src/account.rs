@@ -3,7 +3,7 @@
 use crate::{
     act::{Asking, Json, No, Table},
     problem::Problem,
-    words::{At, Of, Part, Person, Place, Record, RoleWord, words},
+    words::{At, Of, Part, Person, Place, Record, RoleWord, Text, words},
 };
 use fleet::{API_TOKEN_DAYS_MAX, Operation};
 use serde::Deserialize;
@@ -66,14 +66,16 @@ words! {
     }
 }
 
+/// What a token is for.
+type Label = Text<1, 100>;
+
 /// A token to issue.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewToken {
     person: Person,
     /// What it is for.
-    #[schema(min_length = 1, max_length = 100)]
-    label: String,
+    label: Label,
     /// A role that the account has.
     role: RoleWord,
     /// For how many days it counts.
@@ -130,7 +132,7 @@ fn issue(
     }
     let person = asking.person(OfPerson { person })?;
     let site = asking.site();
-    Ok(Json(Of::of(site.issue_api_token(asking.actor(), person, &label, role.own(), days)?)))
+    Ok(Json(Of::of(site.issue_api_token(asking.actor(), person, &label.0, role.own(), days)?)))
 }
 
 fn revoke(asking: &Asking, of: OfToken, _: No, _: No) -> Result<(), Problem> {

@@ -10,6 +10,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, get},
 };
 use fleet::{Actor, Operation};
+use futures::StreamExt;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use site::{Bearer, Site};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -195,9 +196,14 @@ impl Table {
         let described = document::with_parameters::<Q>(described, ParameterIn::Query);
         let described = R::describe(B::describe(described));
         let handler = move |State(rest): State<Arc<Rest>>, request: Request| async move {
-            match perform(rest, act, run, request).await {
+            let (parts, sent) = request.into_parts();
+            let mut sent = Some(sent);
+            match perform(rest, act, run, (parts, &mut sent)).await {
                 Ok(response) => response,
-                Err(problem) => problem.into_response(),
+                Err(problem) => {
+                    drain(sent).await;
+                    problem.into_response()
+                }
             }
         };
         let route = MethodRouter::new().on(filter(method), handler);
@@ -295,25 +301,47 @@ async fn path_words<P: DeserializeOwned + Send + 'static>(
     words.map(|Path(words)| words).map_err(|e| unfit(e.body_text()))
 }
 
-/// The body, within its limits of size and time.
-async fn body(headers: &HeaderMap, body: Body, is_json: bool) -> Result<Vec<u8>, Problem> {
+/// A body is said to be JSON.
+fn says_json(headers: &HeaderMap, takes_body: bool) -> Result<(), Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
-    if is_json && !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
+    if takes_body && !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
         let detail = "send JSON and say so (`Content-Type: application/json`)";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
+    Ok(())
+}
+
+/// The body, within its limits of size and time.
+async fn body(body: Body) -> Result<Vec<u8>, Problem> {
     let bytes = timeout(BODY_TIME, to_bytes(body, BODY_BYTES_MAX)).await;
     let bytes = bytes.map_err(|_| Problem::input("the body did not come in within 30 seconds"))?;
     let large = || format!("a body is at most {BODY_BYTES_MAX} bytes long");
     Ok(bytes.map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, large()))?.to_vec())
 }
 
+/// Lets a body that nobody wants run out, within the same limits and without keeping it: whoever still sends would
+/// otherwise meet a closed connection rather than the answer.
+async fn drain(body: Option<Body>) {
+    let Some(body) = body else { return };
+    let mut stream = body.into_data_stream();
+    let run_out = async {
+        let mut bytes = 0;
+        while let Some(Ok(part)) = stream.next().await {
+            bytes += part.len();
+            if bytes > BODY_BYTES_MAX {
+                return;
+            }
+        }
+    };
+    drop(timeout(BODY_TIME, run_out).await);
+}
+
 async fn perform<P, Q, B, R>(
     rest: Arc<Rest>,
     act: Act,
     run: fn(&Asking, P, Q, B) -> Result<R, Problem>,
-    request: Request,
+    (mut parts, sent): (Parts, &mut Option<Body>),
 ) -> Result<Response, Problem>
 where
     P: DeserializeOwned + Send + 'static,
@@ -325,7 +353,6 @@ where
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the appliance is stopping: ask again later")
     };
     let site = rest.setup.site.upgrade().ok_or_else(stopping)?;
-    let (mut parts, sent) = request.into_parts();
     let bearer = bearer(&rest, &site, &parts.headers)?;
     let ended = || Problem::broken("the appliance did not come to an end with this");
     let asked = {
@@ -336,7 +363,8 @@ where
     let path: P = path_words(&act, &mut parts).await?;
     let query: Q = serde_urlencoded::from_str(parts.uri.query().unwrap_or_default())
         .map_err(|e| Problem::input(format!("the query cannot be used: {e}")))?;
-    let sent = B::read(&body(&parts.headers, sent, B::IS).await?)?;
+    says_json(&parts.headers, B::IS)?;
+    let sent = B::read(&body(sent.take().unwrap_or_default()).await?)?;
     let writes = parts.method != Method::GET && parts.method != Method::HEAD;
     let done = spawn_blocking(move || {
         if writes {

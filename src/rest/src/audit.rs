@@ -35,6 +35,7 @@ struct Which {
     #[param(max_length = 64, pattern = "^[a-z]+(-[a-z]+)*$")]
     kind: Option<String>,
     /// Only entries below this.
+    #[param(maximum = 1_000_000_000_000u64)]
     before: Option<u64>,
     /// At most so many rows.
     #[serde(default = "usual")]
@@ -109,6 +110,9 @@ struct AuditKey {
 
 fn lines(asking: &Asking, _: No, which: Which, _: No) -> Result<Json<LogPage>, Problem> {
     let (_, take) = crate::words::cut(0, which.limit)?;
+    if which.before.is_some_and(|before| before > 1_000_000_000_000) {
+        return Err(Problem::input("no log has so many entries"));
+    }
     let kind = which.kind.as_deref();
     if kind.is_some_and(|kind| !KINDS.contains(&kind)) {
         return Err(Problem::input("no event has this type"));

@@ -60,7 +60,8 @@ fn problems(act: &Act, takes_body: bool) -> Vec<(&'static str, &'static str)> {
         ("500", "The appliance itself is at fault."),
         ("503", "It cannot be now: try again later."),
     ];
-    if act.path.contains('{') || act.method != "GET" {
+    // A site may have no root yet.
+    if act.path.contains('{') || act.method != "GET" || act.path == "/site-root" {
         all.push(("404", "There is nothing under this name."));
     }
     if act.method != "GET" {

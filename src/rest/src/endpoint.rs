@@ -5,8 +5,8 @@ use crate::{
     problem::Problem,
     ring::Missing,
     words::{
-        At, Document, Endpoint, EndpointStanding, Of, Part, Record, ResolutionWord, Ring, Sha256,
-        choices, cut, usual, words,
+        At, Document, Endpoint, EndpointStanding, Of, Part, Record, ResolutionWord, Ring, Search,
+        Sentence, Sha256, Text, Words, choices, cut, usual, words,
     },
 };
 use fleet::Operation;
@@ -123,8 +123,7 @@ words! {
 #[serde(deny_unknown_fields)]
 struct Which {
     /// Only those whose name contains this.
-    #[param(max_length = 63)]
-    name: Option<String>,
+    name: Option<Search>,
     /// Only those of this ring.
     ring: Option<Ring>,
     /// Only those that stand so.
@@ -158,16 +157,14 @@ pub(crate) struct OfEndpoint {
 #[serde(deny_unknown_fields)]
 struct Compared {
     /// SHA-256 fingerprint.
-    #[schema(min_length = 1, max_length = 200)]
-    key: String,
+    key: Words,
 }
 
 /// Why.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Why {
-    #[schema(min_length = 1, max_length = 1000)]
-    reason: String,
+    reason: Sentence,
 }
 
 /// Whether an endpoint is patched and counts.
@@ -176,8 +173,7 @@ struct Why {
 struct Elect {
     elected: bool,
     /// Needed to elect out.
-    #[schema(min_length = 1, max_length = 1000)]
-    reason: Option<String>,
+    reason: Option<Sentence>,
 }
 
 /// What an administrator says of an endpoint. What is left out stays as it is.
@@ -193,8 +189,7 @@ struct Description {
     #[serde(default)]
     clear_never_back: bool,
     /// Who owns it.
-    #[schema(min_length = 1, max_length = 200)]
-    owner: Option<String>,
+    owner: Option<Words>,
     /// Whether to take the owner back.
     #[serde(default)]
     clear_owner: bool,
@@ -245,7 +240,7 @@ fn list(
 ) -> Result<Json<Part<EndpointStatus>>, Problem> {
     let (skip, take) = cut(which.from, which.limit)?;
     let part = asking.site().endpoint_part(&EndpointQuery {
-        name: which.name.unwrap_or_default(),
+        name: which.name.map(|Text(name)| name).unwrap_or_default(),
         ring: which.ring.map(|Ring(ring)| ring),
         state: which.state.map(StateWord::own),
         sort: which.sort.map(SortWord::own).unwrap_or_default(),
@@ -278,7 +273,7 @@ fn confirm(
     Json(compared): Json<Compared>,
 ) -> Result<Json<EndpointStatus>, Problem> {
     let name = asking.endpoint(of)?;
-    Ok(Json(Of::of(asking.site().confirm_endpoint(asking.actor(), &name, &compared.key)?)))
+    Ok(Json(Of::of(asking.site().confirm_endpoint(asking.actor(), &name, &compared.key.0)?)))
 }
 
 fn retire(
@@ -288,7 +283,7 @@ fn retire(
     Json(why): Json<Why>,
 ) -> Result<Json<EndpointStatus>, Problem> {
     let name = asking.endpoint(of)?;
-    Ok(Json(Of::of(asking.site().retire_endpoint(asking.actor(), &name, why.reason)?)))
+    Ok(Json(Of::of(asking.site().retire_endpoint(asking.actor(), &name, why.reason.0)?)))
 }
 
 fn elect(
@@ -298,7 +293,7 @@ fn elect(
     Json(elect): Json<Elect>,
 ) -> Result<Json<EndpointStatus>, Problem> {
     let name = asking.endpoint(of)?;
-    let reason = elect.reason.as_deref();
+    let reason = elect.reason.as_ref().map(|Text(reason)| reason.as_str());
     Ok(Json(Of::of(asking.site().elect_endpoint(asking.actor(), &name, elect.elected, reason)?)))
 }
 
@@ -324,7 +319,7 @@ fn describe(
         stateless: said.stateless,
         exposure: said.exposure.map(ExposureWord::own),
         never_back: change(said.clear_never_back, said.never_back.map(NeverBackWord::own))?,
-        owner: change(said.clear_owner, said.owner)?,
+        owner: change(said.clear_owner, said.owner.map(|Text(owner)| owner))?,
         provider: Change::Keep,
     };
     Ok(Json(Of::of(asking.site().describe_endpoint(asking.actor(), &name, said)?)))

@@ -3,11 +3,17 @@
 use crate::{
     act::{Asking, Json, No, Table},
     problem::Problem,
-    words::{At, Endpoint, Of, Part, Person, Place, PolicyWord, Record, Ring, through},
+    words::{
+        At, Endpoint, Of, Part, Person, Place, PolicyWord, Record, Ring, Sentence, Text, Words,
+        through,
+    },
 };
 use fleet::{Operation, PolicyCommand};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+
+/// A text of a policy.
+type PolicyText = Text<1, 500>;
 
 /// A patch policy. The field names and words are those of the policy files.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -15,13 +21,11 @@ use utoipa::{IntoParams, ToSchema};
 pub(crate) struct Policy {
     pub(crate) name: PolicyWord,
     /// What people call it.
-    #[schema(min_length = 1, max_length = 200)]
-    title: String,
+    title: PolicyText,
     /// Which text it follows, and of when.
-    #[schema(min_length = 1, max_length = 500)]
-    basis: String,
+    basis: PolicyText,
     /// Of all rules that hold, the earliest deadline counts.
-    #[schema(min_items = 1, max_items = 32)]
+    #[schema(min_items = 1, max_items = 50)]
     rules: Vec<Rule>,
 }
 
@@ -29,8 +33,7 @@ pub(crate) struct Policy {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Rule {
-    #[schema(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length = 63)]
-    name: String,
+    name: PolicyText,
     /// When it holds; what is left out is not asked.
     #[serde(default)]
     when: When,
@@ -49,13 +52,10 @@ struct Rule {
 #[serde(deny_unknown_fields)]
 struct When {
     #[serde(default)]
-    #[schema(max_items = 4)]
     severity: Vec<VendorSeverity>,
     /// 70 is 7.0.
-    #[schema(maximum = 100)]
     cvss_tenths: Option<u16>,
     #[serde(default)]
-    #[schema(max_items = 4)]
     exposure: Vec<Exposure>,
     kev: Option<bool>,
     automatable: Option<bool>,
@@ -175,11 +175,10 @@ fn remove(asking: &Asking, of: OfPolicy, _: No, _: No) -> Result<(), Problem> {
 #[serde(deny_unknown_fields)]
 struct Calendar {
     /// IANA time zone.
-    #[schema(min_length = 1, max_length = 100)]
-    zone: String,
+    zone: Words,
     /// Days on which nobody works, besides weekends.
     #[serde(default)]
-    #[schema(max_items = 200, value_type = Vec<Day>)]
+    #[schema(max_items = 1000, value_type = Vec<Day>)]
     holidays: Vec<String>,
 }
 
@@ -255,18 +254,13 @@ struct ExceptionWish {
     ring: Ring,
     /// Of one endpoint only.
     endpoint: Option<Endpoint>,
-    #[schema(min_length = 1, max_length = 200)]
-    package: String,
-    #[schema(min_length = 1, max_length = 200)]
-    version: String,
+    package: Words,
+    version: Words,
     /// Who owns the risk.
-    #[schema(min_length = 1, max_length = 200)]
-    owner: String,
-    #[schema(min_length = 1, max_length = 1000)]
-    reason: String,
+    owner: Words,
+    reason: Sentence,
     /// What is done instead.
-    #[schema(min_length = 1, max_length = 1000)]
-    control: String,
+    control: Sentence,
     /// At most 366 days from now.
     not_after: At,
 }
@@ -296,11 +290,11 @@ fn request(
     let wish = site::ExceptionWish {
         ring: wish.ring.0,
         endpoint: wish.endpoint.map(|Endpoint(name)| name),
-        package: wish.package,
-        version: wish.version,
-        owner: wish.owner,
-        reason: wish.reason,
-        control: wish.control,
+        package: wish.package.0,
+        version: wish.version.0,
+        owner: wish.owner.0,
+        reason: wish.reason.0,
+        control: wish.control.0,
         not_after: wish.not_after.0,
     };
     let person = asking.bearer().person.clone();

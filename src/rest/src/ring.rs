@@ -3,7 +3,9 @@
 use crate::{
     act::{Asking, Json, No, Table},
     problem::Problem,
-    words::{At, Changed, Endpoint, Of, Part, Place, Ring, Sha256, SiteWord, Source, words},
+    words::{
+        At, Changed, Endpoint, Of, Part, Place, Ring, Sha256, SiteWord, Source, Text, Words, words,
+    },
 };
 use fleet::{Operation, RingPlace};
 use ids::RingName;
@@ -119,6 +121,9 @@ struct Aim {
     sequence: Option<u64>,
 }
 
+/// Longest soak that a script asks for: a year.
+const SOAK_HOURS_MAX: u32 = 8_760;
+
 /// A ring's place in the order.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -135,11 +140,9 @@ struct RingOrder {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Floor {
-    #[schema(min_length = 1, max_length = 200)]
-    package: String,
+    package: Words,
     /// Without a version the package may be left out again.
-    #[schema(min_length = 1, max_length = 200)]
-    version: Option<String>,
+    version: Option<Words>,
 }
 
 /// Which ring.
@@ -191,13 +194,21 @@ fn point(
 fn place(asking: &Asking, of: OfRing, _: No, Json(order): Json<RingOrder>) -> Result<(), Problem> {
     let ring = asking.ring(of.ring)?;
     let soak_hours = order.soak_hours;
+    if soak_hours > SOAK_HOURS_MAX {
+        return Err(Problem::input(format!("a ring soaks for at most {SOAK_HOURS_MAX} hours")));
+    }
     let place = order.after.map(|Ring(after)| RingPlace { after, soak_hours });
     Ok(asking.site().place_ring(asking.actor(), ring, place)?)
 }
 
 fn floor(asking: &Asking, of: OfRing, _: No, Json(floor): Json<Floor>) -> Result<(), Problem> {
     let ring = asking.ring(of.ring)?;
-    Ok(asking.site().set_floor(asking.actor(), ring, floor.package, floor.version)?)
+    Ok(asking.site().set_floor(
+        asking.actor(),
+        ring,
+        floor.package.0,
+        floor.version.map(|Text(version)| version),
+    )?)
 }
 
 fn need(asking: &Asking, of: OfRing, view: OfView, _: No) -> Result<Json<Need>, Problem> {

@@ -167,8 +167,8 @@ fn plan(
     Json(wish): Json<RunWish>,
 ) -> Result<Json<PlannedRun>, Problem> {
     let brake = Brake { failures: wish.brake_failures, per_cent: wish.brake_per_cent };
-    if brake.failures == 0 || !(1..=100).contains(&brake.per_cent) {
-        return Err(Problem::input("a brake is at least one failure, and 1 to 100 per cent"));
+    if !(1..=100_000).contains(&brake.failures) || !(1..=100).contains(&brake.per_cent) {
+        return Err(Problem::input("a brake is 1 to 100000 failures, and 1 to 100 per cent"));
     }
     let planned = asking.site().plan_run(asking.actor(), wish.wish.own(asking)?, brake)?;
     let (run, draft) = (Record(planned.run), Envelope::out(&planned.draft)?);

@@ -5,8 +5,8 @@ use crate::{
     act::{Asking, Json, No, Table},
     problem::Problem,
     words::{
-        At, DecisionWord, Endpoint, Envelope, Of, Person, Ring, Sha256, WindowWord, choices,
-        text_of, words,
+        At, DecisionWord, Endpoint, Envelope, Of, Person, Ring, Sentence, Sha256, Text, WindowWord,
+        Words, at_most, choices, text_of, words,
     },
 };
 use fleet::Operation;
@@ -99,9 +99,8 @@ pub(crate) struct Wish {
     /// Only of these packages.
     #[serde(default)]
     #[schema(max_items = 5000)]
-    packages: Vec<String>,
-    #[schema(min_length = 1, max_length = 1000)]
-    reason: Option<String>,
+    packages: Vec<Words>,
+    reason: Option<Sentence>,
 }
 
 const fn approves() -> DecisionWord {
@@ -118,12 +117,15 @@ impl Wish {
             approver: approver.unwrap_or_else(|| asking.bearer().person.clone()),
             decision: self.decision.own(),
             not_after: self.not_after.0,
-            windows: self.windows.into_iter().map(span).collect(),
-            named: self.named.into_iter().map(|WindowWord(name)| name).collect(),
+            windows: at_most(self.windows, 100)?.into_iter().map(span).collect(),
+            named: at_most(self.named, 100)?.into_iter().map(|WindowWord(name)| name).collect(),
             any_time: self.any_time,
-            endpoints: self.endpoints.into_iter().map(|Endpoint(name)| name).collect(),
-            packages: self.packages,
-            reason: self.reason,
+            endpoints: at_most(self.endpoints, 5000)?
+                .into_iter()
+                .map(|Endpoint(name)| name)
+                .collect(),
+            packages: at_most(self.packages, 5000)?.into_iter().map(|Text(name)| name).collect(),
+            reason: self.reason.map(|Text(reason)| reason),
         })
     }
 }
@@ -134,8 +136,7 @@ impl Wish {
 struct WaiverWish {
     #[schema(min_items = 1, max_items = 5000)]
     endpoints: Vec<Endpoint>,
-    #[schema(min_length = 1, max_length = 1000)]
-    reason: String,
+    reason: Sentence,
     /// Who will sign it; the token's person unless given.
     approver: Option<Person>,
     not_after: At,
@@ -172,10 +173,10 @@ fn draft_waiver(
     _: No,
     Json(wish): Json<WaiverWish>,
 ) -> Result<Json<Envelope>, Problem> {
-    let endpoints = wish.endpoints.into_iter().map(|Endpoint(name)| name).collect();
+    let endpoints = at_most(wish.endpoints, 5000)?.into_iter().map(|Endpoint(name)| name).collect();
     let approver = wish.approver.map(|Person(person)| person);
     let approver = approver.unwrap_or_else(|| asking.bearer().person.clone());
-    let drawn = asking.site().draft_waiver(endpoints, wish.reason, approver, wish.not_after.0)?;
+    let drawn = asking.site().draft_waiver(endpoints, wish.reason.0, approver, wish.not_after.0)?;
     Ok(Json(Envelope::out(&drawn)?))
 }
 

@@ -5,7 +5,10 @@ use crate::{
     problem::Problem,
     ring::OfRing,
     statement::RingStatement,
-    words::{At, Endpoint, Of, Part, Ring, Sha256, Source, choices, cut, usual, words},
+    words::{
+        At, Endpoint, Of, Part, Ring, Search, Sentence, Sha256, Source, Text, Words, choices, cut,
+        usual, words,
+    },
 };
 use fleet::Operation;
 use serde::{Deserialize, Serialize};
@@ -45,8 +48,7 @@ words! {
 #[serde(deny_unknown_fields)]
 struct Which {
     /// Only those whose package, id or CVEs contain this.
-    #[param(max_length = 200)]
-    text: Option<String>,
+    text: Option<Search>,
     /// Only those of this source.
     source: Option<Source>,
     /// Only those that an endpoint lacks.
@@ -74,7 +76,7 @@ struct Which {
 struct OfUpdate {
     source: Source,
     /// The vendor's id of it.
-    #[param(min_length = 1, max_length = 200)]
+    #[param(min_length = 1)]
     id: String,
 }
 
@@ -186,17 +188,15 @@ impl Of<site::RingUpdate> for RingUpdate {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Decline {
-    #[schema(min_length = 1, max_length = 200)]
-    package: String,
-    #[schema(min_length = 1, max_length = 1000)]
-    reason: String,
+    package: Words,
+    reason: Sentence,
     not_after: At,
 }
 
 fn list(asking: &Asking, _: No, which: Which, _: No) -> Result<Json<Part<Update>>, Problem> {
     let (skip, take) = cut(which.from, which.limit)?;
     let part = asking.site().update_part(&UpdateQuery {
-        text: which.text.unwrap_or_default(),
+        text: which.text.map(|Text(text)| text).unwrap_or_default(),
         source: which.source.map(|Source(source)| source),
         lacking: which.lacking,
         sort: which.sort.map(SortUpdates::own).unwrap_or_default(),
@@ -267,7 +267,7 @@ fn decline(
 ) -> Result<Json<Vec<RingUpdate>>, Problem> {
     let ring = asking.ring(of.ring)?;
     let Decline { package, reason, not_after } = said;
-    let left = asking.site().decline(asking.actor(), ring, &package, &reason, not_after.0)?;
+    let left = asking.site().decline(asking.actor(), ring, &package.0, &reason.0, not_after.0)?;
     Ok(Json(Of::of(left)))
 }
 

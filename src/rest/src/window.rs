@@ -3,7 +3,7 @@
 use crate::{
     act::{Asking, Json, No, Table},
     problem::Problem,
-    words::{At, Endpoint, Of, Part, Place, Ring, WindowWord},
+    words::{At, Endpoint, Of, Part, Place, Ring, Text, WindowWord, Words},
 };
 use fleet::Operation;
 use ids::WindowName;
@@ -67,24 +67,21 @@ impl Of<site::WindowStatus> for WindowStatus {
     }
 }
 
+/// A rule as calendars write it.
+type Recurrence = Text<1, 500>;
+
 /// What a window is to be.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Window {
     ring: Ring,
     /// When it recurs (RFC 5545); it opens at most once a day.
-    #[schema(
-        min_length = 1,
-        max_length = 500,
-        pattern = "^FREQ=(DAILY|WEEKLY|MONTHLY|YEARLY)(;[A-Z]+=[A-Z0-9,+-]+)*$"
-    )]
-    rule: String,
+    rule: Recurrence,
     /// When it first opens, by the clocks of its zone, e.g. `2026-11-28T22:00:00`.
-    #[schema(value_type = String, pattern = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9](:00)?$")]
+    #[schema(value_type = String, pattern = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9](:00)?$")]
     start: DateTime,
     /// IANA time zone, e.g. `Europe/London`.
-    #[schema(min_length = 1, max_length = 100)]
-    zone: String,
+    zone: Words,
     /// How long it is.
     #[schema(minimum = 1, maximum = 10080)]
     minutes: u32,
@@ -122,7 +119,7 @@ fn set(
     Json(window): Json<Window>,
 ) -> Result<Json<WindowStatus>, Problem> {
     let Window { ring, rule, start, zone, minutes } = window;
-    let window = fleet::Window { ring: ring.0, rule, start, zone, minutes };
+    let window = fleet::Window { ring: ring.0, rule: rule.0, start, zone: zone.0, minutes };
     Ok(Json(Of::of(asking.site().set_window(asking.actor(), of.window.0, window)?)))
 }
 

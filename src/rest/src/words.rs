@@ -2,9 +2,15 @@
 //! appliance takes.
 
 use crate::problem::Problem;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned},
+};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type},
@@ -98,7 +104,7 @@ macro_rules! leaves {
         /// The schemas of all these, by name.
         pub(crate) fn leaves() -> Vec<(String, RefOr<Schema>)> {
             vec![$((stringify!($name).to_owned(), <$name as PartialSchema>::schema()),)*
-                (EndpointStanding::name().into_owned(), EndpointStanding::schema()),
+                (Search::name().into_owned(), Search::schema()),
             ]
         }
     };
@@ -138,6 +144,47 @@ impl Document {
             .map(Self)
             .map_err(|e| Problem::broken(format!("a document cannot be written: {e}")))
     }
+}
+
+/// Text of `MIN` to `MAX` characters: the schema says so, and what is longer or shorter is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Text<const MIN: usize, const MAX: usize>(pub(crate) String);
+
+/// A name, a version, a word to look for.
+pub(crate) type Words = Text<1, 200>;
+/// What to look for.
+pub(crate) type Search = Text<0, 63>;
+/// A sentence of a person.
+pub(crate) type Sentence = Text<1, 1000>;
+
+impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Text<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if (MIN..=MAX).contains(&text.chars().count()) {
+            Ok(Self(text))
+        } else {
+            Err(de::Error::custom(format!("text here is {MIN} to {MAX} characters long")))
+        }
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> PartialSchema for Text<MIN, MAX> {
+    fn schema() -> RefOr<Schema> {
+        text().min_length(Some(MIN)).max_length(Some(MAX)).into()
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> ToSchema for Text<MIN, MAX> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("Text{MIN}To{MAX}"))
+    }
+}
+
+/// A list that has at most so many items.
+pub(crate) fn at_most<T>(items: Vec<T>, most: usize) -> Result<Vec<T>, Problem> {
+    let many = || Problem::input(format!("a list here has at most {most} items"));
+    if items.len() <= most { Ok(items) } else { Err(many()) }
 }
 
 /// Declares words that come out, field by field from what they are in the appliance.

@@ -154,7 +154,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
         ],
     ),
     // utoipa makes the OpenAPI document of the same types that answer.
-    ("rest", &["axum", "serde_urlencoded", "tokio", "utoipa"]),
+    ("rest", &["axum", "futures", "serde_urlencoded", "tokio", "utoipa"]),
     ("console", &["askama", "axum", "futures", "qrcode", "serde_urlencoded", "tokio", "tracing"]),
     (
         "agent",
