@@ -79,7 +79,7 @@ for candidate in python3 /usr/bin/python3; do
 done
 [ -n "$python" ] || {
   missing+=(python3-venv)
-  echo "setup: Python 3.10 with venv is missing (package python3-venv): python-tuf reads our bundles in a test"
+  echo "setup: Python 3.10 with venv is missing (package python3-venv): python-tuf and schemathesis run in it"
 }
 
 if [ ${#missing[@]} -gt 0 ]; then
@@ -114,12 +114,13 @@ if [ "${1:-}" = packages ]; then
   done
 fi
 
-# The marker is the requirements file itself: a changed pin makes the venv anew.
-requirements=tests/python-tuf/requirements.txt
-if [ -f "$requirements" ] && ! cmp -s "$requirements" target/venv/installed.txt; then
-  echo "setup: python-tuf into target/venv: it opens our bundles in a test"
+# The marker is the requirements files themselves: a changed pin makes the venv anew.
+requirements=$(cat tests/python-tuf/requirements.txt tests/schemathesis/requirements.txt)
+if [ "$requirements" != "$(cat target/venv/installed.txt 2>/dev/null)" ]; then
+  echo "setup: python-tuf into target/venv, which opens our bundles in a test, and schemathesis, which asks our API"
   rm -rf target/venv
   "${python:-/usr/bin/python3}" -m venv target/venv
-  target/venv/bin/pip install --quiet --disable-pip-version-check --requirement "$requirements" </dev/null
-  cp "$requirements" target/venv/installed.txt
+  target/venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/python-tuf/requirements.txt \
+    --requirement tests/schemathesis/requirements.txt </dev/null
+  printf '%s\n' "$requirements" >target/venv/installed.txt
 fi

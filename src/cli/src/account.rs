@@ -7,9 +7,9 @@ use crate::{
     screen::Screen,
 };
 use clap::{Args, Subcommand};
-use fleet::Role;
-use ids::PersonId;
-use site::{AccountStatus, IssuedCode};
+use fleet::{API_TOKEN_DAYS_MAX, Role};
+use ids::{PersonId, RecordId};
+use site::{AccountStatus, ApiTokenStatus, IssuedApiToken, IssuedCode};
 use std::{collections::BTreeSet, path::PathBuf};
 
 #[derive(Subcommand)]
@@ -28,6 +28,66 @@ pub(crate) enum AccountVerb {
         #[arg(long)]
         data: PathBuf,
     },
+    /// Tokens with which people's scripts use the API.
+    #[command(subcommand)]
+    Token(TokenVerb),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum TokenVerb {
+    /// Issue a token for a person's scripts, and print its secret once.
+    Issue(IssueWords),
+    /// Tokens that were not revoked.
+    List {
+        /// The appliance's data folder.
+        #[arg(long)]
+        data: PathBuf,
+    },
+    /// Revoke a token: it is refused from the next request on.
+    Revoke {
+        /// The appliance's data folder.
+        #[arg(long)]
+        data: PathBuf,
+        /// The token's id, as `list` prints it.
+        token: RecordId,
+        #[command(flatten)]
+        person: Person,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct IssueWords {
+    /// The appliance's data folder.
+    #[arg(long)]
+    data: PathBuf,
+    /// The account as which it acts.
+    account: PersonId,
+    /// What it is for, for people who look at the list.
+    #[arg(long)]
+    label: String,
+    /// The one role in which it acts: one that the account has.
+    #[arg(long, value_parser = role)]
+    role: Role,
+    /// For how many days it counts.
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=i64::from(API_TOKEN_DAYS_MAX)))]
+    days: u32,
+    #[command(flatten)]
+    person: Person,
+}
+
+impl TokenVerb {
+    fn asks(self) -> Result<(PathBuf, AccountRequest), Failure> {
+        Ok(match self {
+            Self::List { data } => (data, AccountRequest::Tokens),
+            Self::Issue(IssueWords { data, account, label, role, days, person }) => {
+                let person = person.id()?;
+                (data, AccountRequest::IssueToken { account, label, role, days, person })
+            }
+            Self::Revoke { data, token, person } => {
+                (data, AccountRequest::RevokeToken { token, person: person.id()? })
+            }
+        })
+    }
 }
 
 #[derive(Args)]
@@ -67,6 +127,7 @@ impl AccountVerb {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         let (data, request) = match self {
             Self::List { data } => (data, AccountRequest::Accounts),
+            Self::Token(verb) => verb.asks()?,
             Self::Set(SetWords { data, account, name, roles, person }) => {
                 let roles: BTreeSet<Role> = roles.into_iter().collect();
                 (data, AccountRequest::Set { account, name, roles, person: person.id()? })
@@ -84,23 +145,60 @@ impl AccountVerb {
         let Reply::Account(reply) = ask(&data, Request::Account(request), screen)? else {
             return Err(unexpected());
         };
-        match reply {
-            AccountReply::Accounts(accounts) => {
-                let lines: Vec<String> = accounts.iter().map(line).collect();
-                let none = "There is no account. The first administrator signs in with the code that \
-                            `patchkeep serve` shows.";
-                let said = if lines.is_empty() { none.to_owned() } else { lines.join("\n") };
-                screen.result(&accounts, said);
-            }
-            AccountReply::Code(Some(issued)) => screen.result(&issued, code(&issued)),
-            AccountReply::Code(None) => screen.result(&true, "The account is as you said."),
-            AccountReply::Ended(1) => screen.result(&1, "One session was ended."),
-            AccountReply::Ended(sessions) => {
-                screen.result(&sessions, format!("{sessions} sessions were ended."));
-            }
-        }
+        say(reply, screen);
         Ok(())
     }
+}
+
+fn say(reply: AccountReply, screen: &Screen) {
+    match reply {
+        AccountReply::Accounts(accounts) => {
+            let lines: Vec<String> = accounts.iter().map(line).collect();
+            let none = "There is no account. The first administrator signs in with the code that \
+                            `patchkeep serve` shows.";
+            let said = if lines.is_empty() { none.to_owned() } else { lines.join("\n") };
+            screen.result(&accounts, said);
+        }
+        AccountReply::Code(Some(issued)) => screen.result(&issued, code(&issued)),
+        AccountReply::Code(None) => screen.result(&true, "The account is as you said."),
+        AccountReply::Ended(1) => screen.result(&1, "One session was ended."),
+        AccountReply::Ended(sessions) => {
+            screen.result(&sessions, format!("{sessions} sessions were ended."));
+        }
+        AccountReply::Tokens(tokens) => {
+            let lines: Vec<String> = tokens.iter().map(token_line).collect();
+            let none = "No token was issued. `patchkeep account token issue` issues one.";
+            let said = if lines.is_empty() { none.to_owned() } else { lines.join("\n") };
+            screen.result(&tokens, said);
+        }
+        AccountReply::Issued(issued) => screen.result(&issued, secret(&issued)),
+        AccountReply::Revoked(token) => {
+            screen.result(&token, format!("Token {token} is refused from now on."));
+        }
+    }
+}
+
+fn secret(issued: &IssuedApiToken) -> String {
+    format!(
+        "Token {} of {}, in the role {}, until {}:\n{}\nIt is shown once. Keep it where only the script can read it, \
+         and send it as `Authorization: Bearer`.",
+        issued.token,
+        issued.person,
+        issued.role.word(),
+        issued.ends,
+        issued.secret
+    )
+}
+
+fn token_line(token: &ApiTokenStatus) -> String {
+    let ends = if token.ended { "ended" } else { "ends" };
+    let label = token.label.as_deref().unwrap_or("(label erased)");
+    let used = match token.used {
+        Some(used) => format!("last used {used}"),
+        None => "not used since the appliance started".to_owned(),
+    };
+    let role = token.role.word();
+    format!("{}  {label}: {}, {role}; {ends} {}; {used}", token.token, token.person, token.ends)
 }
 
 fn code(issued: &IssuedCode) -> String {

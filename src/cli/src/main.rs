@@ -18,6 +18,7 @@ mod failure;
 mod import;
 mod init;
 mod keys;
+mod openapi;
 mod person;
 mod policy;
 mod report;
@@ -126,6 +127,8 @@ enum Verb {
     Backup(backup::Backup),
     /// Restore a backup into an empty data folder; it only reads until two people open a new epoch.
     Restore(backup::Restore),
+    /// Print the OpenAPI document of the API for scripts, which is at /api/v1 at the people's door.
+    Openapi,
     /// All of it on real input, in a folder of its own.
     Demo(demo::Demo),
     /// Opens the views of a data folder and walks them: for the appliance itself, after an unclean
@@ -187,6 +190,7 @@ fn run(verb: Verb, screen: &Screen) -> Result<(), Failure> {
         Verb::Backup(verb) => verb.run(screen),
         Verb::Restore(verb) => verb.run(screen),
         Verb::Demo(verb) => verb.run(screen),
+        Verb::Openapi => openapi::run(screen),
         Verb::ViewsProbe { folder } => {
             let fault = |e: views::Error| Failure::new(e.fault(), &e);
             views::probe(&folder).map(drop).map_err(fault)

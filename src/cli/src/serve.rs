@@ -144,6 +144,8 @@ impl Open {
             root_pem: authority.certificate_pem(),
             refusals: Arc::clone(&refusals),
         });
+        let scripts = rest::Setup { site: Arc::downgrade(&site), refusals: Arc::clone(&refusals) };
+        let routes = routes.merge(rest::routes(scripts));
         let config = Config {
             endpoints: opening.endpoints,
             people: Some(People { address: opening.people, routes }),

@@ -14,9 +14,9 @@ use axum::{
     routing::{get, post},
 };
 use fleet::{Operation, Role};
-use ids::PersonId;
+use ids::{PersonId, RecordId};
 use serde::Deserialize;
-use site::{AccountStatus, IssuedCode, SecurityKey};
+use site::{AccountStatus, ApiTokenStatus, IssuedApiToken, IssuedCode, SecurityKey};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// The pages here.
@@ -28,6 +28,8 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/people/{person}/reset", post(reset))
         .route("/people/{person}/end", post(end))
         .route("/people/{person}/close", post(close))
+        .route("/people/{person}/tokens", post(issue_token))
+        .route("/people/{person}/tokens/{token}/revoke", post(revoke_token))
         .route("/account", get(own))
 }
 
@@ -45,6 +47,8 @@ struct DetailPage {
     frame: Frame,
     /// `None` for a new one.
     account: Option<AccountStatus>,
+    /// Tokens for their scripts.
+    tokens: Vec<ApiTokenStatus>,
     may_set: bool,
     own: bool,
     keys: Vec<SecurityKey>,
@@ -52,6 +56,13 @@ struct DetailPage {
     may_add: bool,
     /// Whether this page was opened by a name, which browsers make keys for.
     named: bool,
+}
+
+#[derive(Template)]
+#[template(path = "issued-token.html")]
+struct TokenPage {
+    frame: Frame,
+    issued: IssuedApiToken,
 }
 
 #[derive(Template)]
@@ -116,13 +127,18 @@ async fn list(visit: Visit, Query(Done { done }): Query<Done>) -> Result<Html<St
 async fn new(visit: Visit) -> Result<Html<String>, Failure> {
     let frame = Frame::new(&visit, Section::People, "New account").below("People", "/people");
     let may_set = visit.may(Operation::SetAccount);
-    let (own, may_add, named, keys) = (false, false, false, Vec::new());
-    Ok(Html(DetailPage { frame, account: None, may_set, own, keys, may_add, named }.render()?))
+    let (own, may_add, named) = (false, false, false);
+    let (account, tokens, keys) = (None, Vec::new(), Vec::new());
+    Ok(Html(DetailPage { frame, account, tokens, may_set, own, keys, may_add, named }.render()?))
 }
 
-async fn detail(visit: Visit, Path(person): Path<String>) -> Result<Html<String>, Failure> {
+async fn detail(
+    visit: Visit,
+    Path(person): Path<String>,
+    Query(Done { done }): Query<Done>,
+) -> Result<Html<String>, Failure> {
     let person: PersonId = person.parse()?;
-    show(visit, person, None).await
+    show(visit, person, done.as_deref()).await
 }
 
 async fn own(visit: Visit, Query(Done { done }): Query<Done>) -> Result<Html<String>, Failure> {
@@ -134,9 +150,11 @@ async fn show(visit: Visit, person: PersonId, done: Option<&str>) -> Result<Html
     let wanted = person.clone();
     let find = move |site: &site::Site| {
         let account = site.accounts().into_iter().find(|known| known.person == wanted);
-        Ok((account, site.security_keys(&wanted)?))
+        let mut tokens = site.api_tokens();
+        tokens.retain(|known| known.person == wanted);
+        Ok((account, tokens, site.security_keys(&wanted)?))
     };
-    let (account, keys) = reading(&visit, find).await?;
+    let (account, tokens, keys) = reading(&visit, find).await?;
     let account =
         account.ok_or_else(|| Failure::missing(format!("there is no account {person}")))?;
     let frame = Frame::new(&visit, Section::People, person.to_string());
@@ -144,7 +162,7 @@ async fn show(visit: Visit, person: PersonId, done: Option<&str>) -> Result<Html
     let (may_set, own) = (visit.may(Operation::SetAccount), visit.person() == &person);
     let may_add = own && visit.may(Operation::AddSecurityKey);
     let (named, account) = (trust::is_relying_party(visit.host()), Some(account));
-    Ok(Html(DetailPage { frame, account, may_set, own, keys, may_add, named }.render()?))
+    Ok(Html(DetailPage { frame, account, tokens, may_set, own, keys, may_add, named }.render()?))
 }
 
 async fn set(Sent(visit, form): Sent<SetForm>) -> Result<Response, Failure> {
@@ -194,4 +212,40 @@ async fn close(
     let person: PersonId = person.parse()?;
     reading(&visit, move |site| site.close_account(actor, &person)).await?;
     Ok(Redirect::to("/people?done=account-closed"))
+}
+
+#[derive(Deserialize)]
+struct TokenForm {
+    label: String,
+    role: String,
+    days: String,
+}
+
+async fn issue_token(
+    Path(person): Path<String>,
+    Sent(visit, form): Sent<TokenForm>,
+) -> Result<Response, Failure> {
+    let actor = visit.acting(Operation::IssueApiToken)?;
+    let person: PersonId = person.parse()?;
+    let role = Role::ALL.into_iter().find(|role| role.word() == form.role);
+    let role = role.ok_or_else(|| Failure::input("choose the role in which the token acts"))?;
+    let days = form.days.trim().parse();
+    let days = days.map_err(|_| Failure::input("give the days as a whole number"))?;
+    let owner = person.clone();
+    let issued =
+        reading(&visit, move |site| site.issue_api_token(actor, owner, &form.label, role, days))
+            .await?;
+    let frame = Frame::new(&visit, Section::People, format!("Token for {person}"))
+        .below("People", "/people");
+    Ok(Html(TokenPage { frame, issued }.render()?).into_response())
+}
+
+async fn revoke_token(
+    Path((person, token)): Path<(String, String)>,
+    Sent(visit, Nothing {}): Sent<Nothing>,
+) -> Result<Redirect, Failure> {
+    let actor = visit.acting(Operation::RevokeApiToken)?;
+    let (person, token): (PersonId, RecordId) = (person.parse()?, token.parse()?);
+    reading(&visit, move |site| site.revoke_api_token(actor, token)).await?;
+    Ok(Redirect::to(&format!("/people/{person}?done=token-revoked")))
 }

@@ -17,30 +17,9 @@ use axum::{
     routing::{get, post},
 };
 use fleet::{Actor, KINDS, Operation};
-use ids::PersonId;
 use serde::Deserialize;
 use site::{LogEntry, LogPage, audit::Scope};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
-
-/// How long a look for the same thing by the same person is one look.
-const ONE_LOOK: Duration = Duration::from_secs(3_600);
-
-/// Who looked for what, and when that was last recorded.
-#[derive(Default)]
-pub(crate) struct Looked(Mutex<HashMap<(PersonId, String), Instant>>);
-
-impl Looked {
-    /// Whether a look is to be recorded.
-    fn is_new(&self, person: &PersonId, filter: &str) -> bool {
-        let mut looked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.retain(|_, at| at.elapsed() < ONE_LOOK);
-        looked.insert((person.clone(), filter.to_owned()), Instant::now()).is_none()
-    }
-}
+use std::sync::Arc;
 
 #[derive(Deserialize)]
 struct ListWords {
@@ -83,7 +62,7 @@ async fn list(
         .transpose()
         .map_err(|_| Failure::input("give the number of an entry, as a whole number"))?;
     let filter = if kind.is_empty() { "everything".to_owned() } else { kind.clone() };
-    let record = console.looked().is_new(visit.person(), &filter);
+    let record = console.looked().is_new(visit.person().as_str(), &filter);
     let wanted = Some(kind.clone()).filter(|kind| !kind.is_empty());
     let (page, key) = reading(&visit, move |site| {
         let page = site.log_page(wanted.as_deref(), before, ROWS)?;
@@ -129,7 +108,7 @@ impl One {
 async fn entry(visit: &Visit, console: &Console, index: u64) -> Result<LogEntry, Failure> {
     let actor = visit.acting(Operation::ShowLog)?;
     let filter = format!("entry {index}");
-    let record = console.looked().is_new(visit.person(), &filter);
+    let record = console.looked().is_new(visit.person().as_str(), &filter);
     reading(visit, move |site| {
         let entry = site.log_entry(index)?;
         if record {

@@ -207,6 +207,7 @@ fn done(word: &str) -> Option<&'static str> {
         ("confirmed", "The endpoint has joined. It gets its certificate when it next asks."),
         ("account-set", "The account is as you said."),
         ("sessions-ended", "Their sessions were ended."),
+        ("token-revoked", "The token is refused from now on."),
         ("account-closed", "The account was closed, and its sessions were ended."),
         (
             "elected-in",

@@ -74,7 +74,7 @@ pub struct Setup {
 pub struct Console {
     setup: Setup,
     importing: import::Importing,
-    looked: audit::Looked,
+    looked: site::Looked,
 }
 
 impl Console {
@@ -90,7 +90,7 @@ impl Console {
     }
 
     /// Who looked at the log.
-    pub(crate) fn looked(&self) -> &audit::Looked {
+    pub(crate) fn looked(&self) -> &site::Looked {
         &self.looked
     }
 
@@ -105,7 +105,7 @@ pub fn routes(setup: Setup) -> Router {
     let console = Arc::new(Console {
         setup,
         importing: import::Importing::default(),
-        looked: audit::Looked::default(),
+        looked: site::Looked::default(),
     });
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))

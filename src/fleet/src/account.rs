@@ -3,7 +3,7 @@
 //! The log says which credentials a person has, never what they are: secrets are beside it, and an account whose
 //! credentials the log does not know cannot be used, whatever lies there. One administrator always remains.
 
-use crate::{Fact, Refused, Role, State};
+use crate::{Fact, Refused, Role, State, api_token};
 use ids::{Digest, PersonId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -115,6 +115,17 @@ pub enum AccountCommand {
     EndSession { person: PersonId, session: RecordId, cause: SignOutCause },
     /// Say that somebody who is signed in asked for what their roles do not allow.
     Deny { person: PersonId, operation: String },
+    /// Issue a token for a person's scripts; `sha256` is of its secret.
+    IssueApiToken {
+        token: RecordId,
+        person: PersonId,
+        role: Role,
+        record: Digest,
+        ends: Timestamp,
+        sha256: Digest,
+    },
+    /// Say that a token counts no more.
+    RevokeApiToken { token: RecordId },
 }
 
 /// What follows from a command about accounts.
@@ -123,6 +134,9 @@ pub(crate) fn decide(
     command: AccountCommand,
     now: Timestamp,
 ) -> Result<Vec<Fact>, Refused> {
+    if let Some(about_tokens) = api_token::decide(state, &command, now) {
+        return Ok(vec![about_tokens?]);
+    }
     let fact = match command {
         AccountCommand::Set { person, roles, record } => {
             let known = state.accounts.get(&person);
@@ -185,6 +199,9 @@ pub(crate) fn decide(
             Fact::SessionEnded { person, session, cause }
         }
         AccountCommand::Deny { person, operation } => Fact::OperationDenied { person, operation },
+        AccountCommand::IssueApiToken { .. } | AccountCommand::RevokeApiToken { .. } => {
+            return Ok(Vec::new()); // decided above
+        }
     };
     Ok(vec![fact])
 }

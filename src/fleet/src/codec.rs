@@ -184,6 +184,8 @@ pub const KINDS: &[&str] = &[
     "session-begun",
     "session-ended",
     "operation-denied",
+    "api-token-issued",
+    "api-token-revoked",
     "refusals-counted",
     "log-viewed",
     "audit-exported",

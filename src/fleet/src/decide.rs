@@ -236,6 +236,20 @@ pub enum Refused {
     /// Not a key of this person's.
     #[error("there is no such security key in this account")]
     NoSecurityKey,
+    /// A token acts in a role of its person.
+    #[error(
+        "this account does not have the role {role}: give it that role first, or choose one that it has"
+    )]
+    NotTheirRole { role: &'static str },
+    /// When a token ends.
+    #[error("a token ends at some time from now on, and at most 366 days from now")]
+    ApiTokenEnd,
+    /// Too many tokens.
+    #[error("a site has at most 1,000 tokens for scripts: revoke those that nobody uses")]
+    TooManyApiTokens,
+    /// No such token.
+    #[error("there is no such token, or it was revoked")]
+    NoApiToken,
     /// Nobody would administer the site.
     #[error("this is the only administrator: make somebody else one first")]
     LastAdministrator,
@@ -363,6 +377,10 @@ impl Refused {
             | Self::TooManyAccounts
             | Self::TooManySecurityKeys
             | Self::NoSecurityKey
+            | Self::NotTheirRole { .. }
+            | Self::ApiTokenEnd
+            | Self::TooManyApiTokens
+            | Self::NoApiToken
             | Self::Exception
             | Self::NoZone { .. }
             | Self::TooManyHolidays

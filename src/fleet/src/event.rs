@@ -86,6 +86,8 @@ pub enum Door {
     CommandLine,
     /// The console in a browser; the appliance vouches for who signed in.
     Console,
+    /// The API for scripts; the appliance vouches for the token that was shown.
+    Api,
 }
 
 /// What kind of trust an anchor founds.
@@ -455,8 +457,20 @@ pub enum Fact {
     SessionBegun { person: PersonId, session: RecordId },
     /// A session ended.
     SessionEnded { person: PersonId, session: RecordId, cause: crate::SignOutCause },
-    /// Somebody who was signed in asked for what their roles do not allow: one event for each session and
-    /// operation.
+    /// A token for a person's scripts, which acts in one role of theirs until it ends; `record` commits to its
+    /// label, `sha256` is of its secret.
+    ApiTokenIssued {
+        token: RecordId,
+        person: PersonId,
+        role: Role,
+        record: Digest,
+        ends: Timestamp,
+        sha256: Digest,
+    },
+    /// A token counts no more.
+    ApiTokenRevoked { token: RecordId, person: PersonId },
+    /// Somebody who was signed in asked for what their roles do not allow: one event for each session, or
+    /// token, and operation.
     OperationDenied { person: PersonId, operation: String },
     /// Unauthenticated refusals, counted: at most one per kind and reason in ten minutes.
     RefusalsCounted {

@@ -8,6 +8,7 @@
 //! Read in this order: [`Fact`] (what can be said), [`Command`] (what can be asked), [`State`].
 
 mod account;
+mod api_token;
 mod calendar;
 mod codec;
 mod custody;
@@ -32,6 +33,7 @@ mod window;
 mod zone;
 
 pub use account::{Account, AccountCommand, Credential, SignOutCause};
+pub use api_token::{API_TOKEN_DAYS_MAX, ApiToken};
 pub use calendar::Calendar;
 pub use codec::{CodecError, ENTRY_BYTES_MAX, KINDS, decode, encode};
 pub use custody::{AvEngine, Custody, CustodyOutcome, MediaType, ScanResult, Verdict};

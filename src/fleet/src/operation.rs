@@ -122,6 +122,12 @@ operations! {
     AddSecurityKey: APPROVER,
     /// Have it known no more.
     RemoveSecurityKey: APPROVER,
+    /// Issue a token for a person's scripts.
+    IssueApiToken: ADMINISTRATOR,
+    /// Revoke a token.
+    RevokeApiToken: ADMINISTRATOR,
+    /// Tokens for scripts.
+    ApiTokens: None,
     /// Accounts and who is signed in.
     Accounts: None,
     /// Rings and where they point.

@@ -4,10 +4,10 @@
 //! JSON; its digest after n entries goes into the ledger, so a replay that diverges shows.
 
 use crate::{
-    Account, AnchorKind, Calendar, Declined, Endpoint, Event, Exception, Fact, ImportedSource,
-    KeptWaiver, LastRun, Level, LevelAlarm, Pages, Policy, RingPlace, RingStatement, Run, Token,
-    Window, account, description, endpoint, epoch, exception, policy, provided, run, service_level,
-    statement, window,
+    Account, AnchorKind, ApiToken, Calendar, Declined, Endpoint, Event, Exception, Fact,
+    ImportedSource, KeptWaiver, LastRun, Level, LevelAlarm, Pages, Policy, RingPlace,
+    RingStatement, Run, Token, Window, account, api_token, description, endpoint, epoch, exception,
+    policy, provided, run, service_level, statement, window,
 };
 use ids::{
     Digest, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName,
@@ -115,6 +115,9 @@ pub struct State {
     /// Who may sign in.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub accounts: BTreeMap<PersonId, Account>,
+    /// Tokens for scripts that were issued and not revoked, by the SHA-256 of their secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub api_tokens: BTreeMap<Digest, ApiToken>,
     /// The epoch, where it is not the first; see [`State::epoch`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub epoch: u32,
@@ -237,6 +240,7 @@ impl State {
             || window::evolve(self, fact)
             || policy::evolve(self, fact)
             || exception::evolve(self, fact, at)
+            || api_token::evolve(self, fact, at)
             || account::evolve(self, fact)
             || service_level::evolve(self, fact, at);
     }

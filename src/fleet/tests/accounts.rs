@@ -132,3 +132,53 @@ fn a_security_key_is_one_persons_and_counts_until_it_is_removed() {
     assert_eq!(remove(&mut site, key(3)), Err(Refused::NoSecurityKey));
     assert_eq!(add(&mut site, "ann", key(3)), Ok(1));
 }
+
+fn issue(site: &mut Site, who: &str, role: Role, ends: Timestamp) -> Result<usize, Refused> {
+    let number = site.0.entries;
+    site.ask(AccountCommand::IssueApiToken {
+        token: format!("01ARZ3NDEKTSV4RRFFQ69G5F{:02}", number % 100).parse().unwrap(),
+        person: person(who),
+        role,
+        record: Digest::of(b"label"),
+        ends,
+        sha256: Digest::of(&number.to_be_bytes()),
+    })
+}
+
+#[test]
+fn a_token_acts_in_a_role_of_its_person_for_at_most_a_year() {
+    let mut site = Site::new();
+    issue(&mut site, "ann", Role::Administrator, later(24 * 366)).unwrap();
+    let too_long = issue(&mut site, "ann", Role::Administrator, later(24 * 366 + 1));
+    assert!(matches!(too_long, Err(Refused::ApiTokenEnd)));
+    let over = issue(&mut site, "ann", Role::Administrator, now());
+    assert!(matches!(over, Err(Refused::ApiTokenEnd)));
+    let other = issue(&mut site, "ann", Role::Operator, later(1));
+    assert!(matches!(other, Err(Refused::NotTheirRole { role: "operator" })));
+    assert!(matches!(issue(&mut site, "zoe", Role::Operator, later(1)), Err(Refused::NoAccount)));
+}
+
+#[test]
+fn a_token_ends_with_its_account_its_role_a_new_code_or_when_it_is_revoked() {
+    let tokens = |site: &Site| site.0.api_tokens.len();
+    let mut site = Site::new();
+    let both = [Role::Operator, Role::Assessor];
+    site.set("oscar", &both).unwrap();
+    for role in both {
+        issue(&mut site, "oscar", role, later(1)).unwrap();
+    }
+    issue(&mut site, "ann", Role::Administrator, later(1)).unwrap();
+    assert_eq!(tokens(&site), 3);
+    site.set("oscar", &[Role::Assessor]).unwrap();
+    assert_eq!(tokens(&site), 2, "the operator's token ended with the role");
+    site.ask(AccountCommand::Reset { person: person("oscar"), code_until: later(24) }).unwrap();
+    assert_eq!(tokens(&site), 1, "a new one-time code takes everything back");
+    issue(&mut site, "oscar", Role::Assessor, later(1)).unwrap();
+    site.close("oscar").unwrap();
+    assert_eq!(tokens(&site), 1, "nothing is left of a closed account");
+    let token = site.0.api_tokens.values().next().unwrap().token.clone();
+    site.ask(AccountCommand::RevokeApiToken { token: token.clone() }).unwrap();
+    assert_eq!(tokens(&site), 0);
+    let again = site.ask(AccountCommand::RevokeApiToken { token });
+    assert!(matches!(again, Err(Refused::NoApiToken)));
+}

@@ -8,6 +8,7 @@
 //! terminal: callers draw what [`Progress`] and the outcomes say.
 
 mod account;
+mod api_token;
 mod applies;
 mod approval;
 mod asset;
@@ -73,6 +74,7 @@ pub use account::{
         Answer, NewKey, NewKeyAsked, SecurityKey, Signing, Unsigned, parse_attestation,
     },
 };
+pub use api_token::{API_TOKEN_PREFIX, ApiTokenStatus, Bearer, IssuedApiToken};
 pub use applies::{EndpointMissing, MissingUpdate};
 pub use approval::{RingUpdate, RingUpdates, Wish};
 pub use asset::{Asset, MACHINES_MAX, REGISTER_BYTES_MAX, parse_register};
@@ -94,7 +96,7 @@ pub use heart::{Done, Heart, is_fatal};
 pub use history::{CustodyStatus, ImportRow, KeptOutRow};
 pub use import::{Figures, ImportOrder, ImportOutcome, KEEP_FREE_BYTES, what_to_do};
 pub use level::{LevelReport, PolicyReport, PolicyRow};
-pub use look::{LogEntry, LogPage};
+pub use look::{LogEntry, LogPage, Looked};
 pub use monthly::{MachineList, MachineRow, MonthlyStatement};
 pub use policy_part::PolicyPart;
 pub use present::{MEDIA_PLACES, PresentMedium};

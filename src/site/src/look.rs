@@ -7,6 +7,27 @@ use crate::{
 };
 use fleet::{Actor, Command, KINDS};
 use ids::Digest;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long a look for the same thing by the same person or token is one look.
+const ONE_LOOK: Duration = Duration::from_secs(3_600);
+
+/// Who looked for what, and when that was last recorded: for a door, as long as it is open.
+#[derive(Debug, Default)]
+pub struct Looked(Mutex<HashMap<(String, String), Instant>>);
+
+impl Looked {
+    /// Whether a look by `who` (a person's id, a token's) is to be recorded.
+    pub fn is_new(&self, who: &str, filter: &str) -> bool {
+        let mut looked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.retain(|_, at| at.elapsed() < ONE_LOOK);
+        looked.insert((who.to_owned(), filter.to_owned()), Instant::now()).is_none()
+    }
+}
 
 /// A page of the log, the newest entry first.
 #[derive(Debug, Clone, PartialEq, Eq)]

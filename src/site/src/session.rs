@@ -405,24 +405,29 @@ impl Site {
         let state = self.state();
         let account = state.accounts.get(&session.person).filter(|known| known.is_ready());
         let roles = account.map(|known| known.roles.clone()).unwrap_or_default();
-        let actor = |role| {
-            let person = session.person.clone();
-            Actor::Person { person, role, door: Door::Console }
-        };
+        self.acting_in(&session.person, &roles, Door::Console, operation, || {
+            let mut held = self.sessions().held();
+            let open = held.open.values_mut().find(|open| open.id == session.id);
+            open.is_some_and(|open| open.denied.insert(operation))
+        })
+    }
+
+    /// As whom somebody with these roles does `operation`; `is_fresh` says whether a refusal is not in the log yet.
+    pub(crate) fn acting_in(
+        &self,
+        person: &PersonId,
+        roles: &BTreeSet<Role>,
+        door: Door,
+        operation: Operation,
+        is_fresh: impl FnOnce() -> bool,
+    ) -> Result<Actor, Error> {
+        let actor = |role| Actor::Person { person: person.clone(), role, door };
         let wanted = operation.role().or_else(|| roles.first().copied());
         if let Some(role) = wanted.filter(|role| roles.contains(role)) {
             return Ok(actor(role));
         }
-        let fresh = {
-            let mut held = self.sessions().held();
-            let open = held.open.values_mut().find(|open| open.id == session.id);
-            open.is_some_and(|open| open.denied.insert(operation))
-        };
-        if let (true, Some(role)) = (fresh, roles.first()) {
-            let deny = AccountCommand::Deny {
-                person: session.person.clone(),
-                operation: operation.word(),
-            };
+        if let (true, Some(role)) = (is_fresh(), roles.first()) {
+            let deny = AccountCommand::Deny { person: person.clone(), operation: operation.word() };
             self.heart().ask(actor(*role), Command::Account(deny))?;
         }
         Err(Error::NotAllowed { role: operation.role().map_or("any", Role::word) })

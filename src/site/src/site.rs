@@ -2,6 +2,7 @@
 
 use crate::{
     Clock, Error, Folder, Restored, Revoked, SiteCa, SourceView,
+    api_token::Shown,
     applies::Applies,
     days::Days,
     epoch, folder,
@@ -71,6 +72,7 @@ pub struct Site {
     revoked: Revoked,
     providers: Providers,
     sessions: Sessions,
+    shown: Shown,
     log_key: VerifierKey,
     _lock: folder::Lock,
 }
@@ -156,6 +158,7 @@ impl Site {
             revoked: Revoked::default(),
             providers: Providers::default(),
             sessions: Sessions::default(),
+            shown: Shown::default(),
             log_key,
             _lock: lock,
         };
@@ -260,6 +263,10 @@ impl Site {
     }
 
     /// Who is signed in.
+    pub(crate) fn shown(&self) -> &Shown {
+        &self.shown
+    }
+
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.sessions
     }

@@ -55,6 +55,8 @@ const ACTS: &[(&str, Operation, Fields)] = &[
     ("/people/nobody/reset", Operation::ResetAccount, &[]),
     ("/people/nobody/end", Operation::EndSessions, &[]),
     ("/people/nobody/close", Operation::CloseAccount, &[]),
+    ("/people/nobody/tokens", Operation::IssueApiToken, &[("role", "none")]),
+    ("/people/nobody/tokens/01ARZ3NDEKTSV4RRFFQ69G5FAV/revoke", Operation::RevokeApiToken, &[]),
 ];
 
 /// The fingerprint of a key that nobody has.
@@ -121,6 +123,8 @@ const FIELDS: &[&str] = &[
     "attestation",
     "signature",
     "statement",
+    "label",
+    "role",
 ];
 
 /// Pages that everybody may read.

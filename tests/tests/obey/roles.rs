@@ -285,6 +285,17 @@ impl Desk {
                 set("oscar", "approver")
             }
             O::CloseAccount => self.verb(&["account", "close"], &["oscar", "--as", "ann"]),
+            O::IssueApiToken => {
+                set("robin", "operator");
+                let words = ["robin", "--label", "nightly", "--role", "operator", "--as", "ann"];
+                self.verb(&["account", "token", "issue"], &words)
+            }
+            O::RevokeApiToken => {
+                let all = self.verb(&["account", "token", "list"], &["--json"]).json();
+                let id = all[0]["token"].as_str().unwrap().to_owned();
+                self.verb(&["account", "token", "revoke"], &[&id, "--as", "ann"])
+            }
+            O::ApiTokens => self.verb(&["account", "token", "list"], &[]),
             O::Accounts => self.verb(&["account", "list"], &[]),
             other => panic!("nobody does {other:?} here"),
         }

@@ -26,6 +26,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("site", 4),
     ("server", 5),
     ("console", 5),
+    ("rest", 5),
     ("agent", 5),
     ("reader", 5),
     ("cli", 6),
@@ -160,6 +161,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "rustix",
         ],
     ),
+    // utoipa makes the OpenAPI document of the same types that answer.
+    ("rest", &["axum", "futures", "serde_urlencoded", "tokio", "utoipa"]),
     ("console", &["askama", "axum", "futures", "qrcode", "serde_urlencoded", "tokio", "tracing"]),
     (
         "agent",

@@ -2,9 +2,9 @@
 
 use crate::{failure::Failure, person::doing};
 use fleet::{Operation, Role};
-use ids::PersonId;
+use ids::{PersonId, RecordId};
 use serde::{Deserialize, Serialize};
-use site::{AccountStatus, IssuedCode, Site};
+use site::{AccountStatus, ApiTokenStatus, IssuedApiToken, IssuedCode, Site};
 use std::collections::BTreeSet;
 
 /// What can be asked.
@@ -16,6 +16,9 @@ pub(crate) enum AccountRequest {
     Reset { account: PersonId, person: PersonId },
     End { account: PersonId, person: PersonId },
     Close { account: PersonId, person: PersonId },
+    Tokens,
+    IssueToken { account: PersonId, label: String, role: Role, days: u32, person: PersonId },
+    RevokeToken { token: RecordId, person: PersonId },
 }
 
 /// What comes back.
@@ -25,12 +28,15 @@ pub(crate) enum AccountReply {
     Accounts(Vec<AccountStatus>),
     Code(Option<IssuedCode>),
     Ended(usize),
+    Tokens(Vec<ApiTokenStatus>),
+    Issued(IssuedApiToken),
+    Revoked(RecordId),
 }
 
 impl AccountRequest {
     /// Whether it is nothing for an appliance that only reads.
     pub(super) const fn writes(&self) -> bool {
-        !matches!(self, Self::Accounts)
+        !matches!(self, Self::Accounts | Self::Tokens)
     }
 
     /// What is asked, as the table of roles has it.
@@ -41,6 +47,9 @@ impl AccountRequest {
             Self::Reset { .. } => Operation::ResetAccount,
             Self::End { .. } => Operation::EndSessions,
             Self::Close { .. } => Operation::CloseAccount,
+            Self::Tokens => Operation::ApiTokens,
+            Self::IssueToken { .. } => Operation::IssueApiToken,
+            Self::RevokeToken { .. } => Operation::RevokeApiToken,
         }
     }
 }
@@ -61,6 +70,14 @@ pub(super) fn perform(site: &Site, request: AccountRequest) -> Result<AccountRep
         Q::Close { account, person } => {
             site.close_account(by(&person)?, &account)?;
             A::Code(None)
+        }
+        Q::Tokens => A::Tokens(site.api_tokens()),
+        Q::IssueToken { account, label, role, days, person } => {
+            A::Issued(site.issue_api_token(by(&person)?, account, &label, role, days)?)
+        }
+        Q::RevokeToken { token, person } => {
+            site.revoke_api_token(by(&person)?, token.clone())?;
+            A::Revoked(token)
         }
     })
 }

@@ -182,7 +182,7 @@ impl Site {
             secrets::write(self.disk(), self.folder(), &person, &all)?;
         }
         self.heart().ask(actor, Command::Account(add))?;
-        self.shown(&person, kept)
+        self.key_status(&person, kept)
     }
 
     fn read_new_key(
@@ -240,7 +240,7 @@ impl Site {
     /// # Errors
     /// [`Error::Key`] or [`Error::Folder`] where what is kept cannot be read.
     pub fn security_keys(&self, person: &PersonId) -> Result<Vec<SecurityKey>, Error> {
-        self.browser_keys(person)?.into_iter().map(|known| self.shown(person, known)).collect()
+        self.browser_keys(person)?.into_iter().map(|known| self.key_status(person, known)).collect()
     }
 
     /// What is kept beside the log, as far as the log knows of it.
@@ -255,7 +255,7 @@ impl Site {
         Ok(all)
     }
 
-    fn shown(&self, person: &PersonId, known: BrowserKey) -> Result<SecurityKey, Error> {
+    fn key_status(&self, person: &PersonId, known: BrowserKey) -> Result<SecurityKey, Error> {
         let digest = digest(&known.key)?;
         let party = trust::relying_party(&known.key).map_err(Error::Denied)?.unwrap_or_default();
         Ok(SecurityKey {
@@ -295,7 +295,7 @@ impl Site {
         let mut parties: Vec<(String, String)> = Vec::new();
         for known in self.browser_keys(person)? {
             let credential = known.credential.clone();
-            let SecurityKey { party, listed, .. } = self.shown(person, known)?;
+            let SecurityKey { party, listed, .. } = self.key_status(person, known)?;
             let here = host == party || host.strip_suffix(&party).is_some_and(|h| h.ends_with('.'));
             match (listed, here) {
                 (true, true) => parties.push((party, credential)),

@@ -179,6 +179,7 @@ pub(super) fn actor(actor: &Actor) -> String {
             let door = match door {
                 Door::CommandLine => "at the command line",
                 Door::Console => "at the console",
+                Door::Api => "through the API",
             };
             format!("{person} ({}, {door})", role.word())
         }

@@ -35,9 +35,17 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
         Fact::SessionEnded { person, cause, .. } => {
             format!("a session of {person} at the console ended: {}", cause.word())
         }
-        Fact::OperationDenied { person, operation } => format!(
-            "{person} asked at the console for what their roles do not allow ({operation}), and was refused"
+        Fact::OperationDenied { operation, .. } => {
+            format!("{who} asked for what their roles do not allow ({operation}), and was refused")
+        }
+        Fact::ApiTokenIssued { token, person, role, ends, .. } => format!(
+            "{who} issued the token {token} for scripts of {person}, in the role {} until {}",
+            role.word(),
+            time(*ends)
         ),
+        Fact::ApiTokenRevoked { token, person } => {
+            format!("{who} revoked the token {token} of {person}")
+        }
         _ => return None,
     })
 }
