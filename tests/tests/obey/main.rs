@@ -18,5 +18,6 @@ mod recover;
 mod renewal;
 mod roles;
 mod runs;
+mod scripts;
 mod window;
 mod witness;
