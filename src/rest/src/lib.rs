@@ -25,6 +25,9 @@ mod update;
 mod window;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 pub use act::Act;
 pub use document::document;
 

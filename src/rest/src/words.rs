@@ -13,7 +13,7 @@ use std::{
 };
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
-    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type},
+    openapi::{ArrayBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Schema, SchemaFormat, Type},
 };
 
 /// How a word of the appliance becomes one of the API.
@@ -276,7 +276,7 @@ pub(crate) fn cut(from: u32, limit: u32) -> Result<(usize, usize), Problem> {
 }
 
 /// A part of a list.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Part<T> {
     /// How many rows there are.
     pub(crate) total: u64,
@@ -284,6 +284,32 @@ pub(crate) struct Part<T> {
     pub(crate) from: u64,
     /// The rows.
     pub(crate) rows: Vec<T>,
+}
+
+// By hand, so that each kind of rows has a name of its own and brings its schema.
+impl<T: ToSchema> PartialSchema for Part<T> {
+    fn schema() -> RefOr<Schema> {
+        let rows = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
+        ObjectBuilder::new()
+            .property("total", u64::schema())
+            .required("total")
+            .property("from", u64::schema())
+            .required("from")
+            .property("rows", rows)
+            .required("rows")
+            .into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Part<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("PartOf{}", T::name()))
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
 }
 
 impl<T> Part<T> {

@@ -18,6 +18,7 @@ mod recover;
 mod renewal;
 mod roles;
 mod runs;
+mod scripts;
 mod security_key;
 mod window;
 mod witness;
