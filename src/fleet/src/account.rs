@@ -3,7 +3,7 @@
 //! The log says which credentials a person has, never what they are: secrets are beside it, and an account whose
 //! credentials the log does not know cannot be used, whatever lies there. One administrator always remains.
 
-use crate::{Fact, Refused, Role, State, api_token};
+use crate::{ApiToken, Fact, Refused, Role, State, api_token};
 use ids::{Digest, PersonId, RecordId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -134,9 +134,6 @@ pub(crate) fn decide(
     command: AccountCommand,
     now: Timestamp,
 ) -> Result<Vec<Fact>, Refused> {
-    if let Some(about_tokens) = api_token::decide(state, &command, now) {
-        return Ok(vec![about_tokens?]);
-    }
     let fact = match command {
         AccountCommand::Set { person, roles, record } => {
             let known = state.accounts.get(&person);
@@ -170,16 +167,7 @@ pub(crate) fn decide(
             }
             Fact::CredentialSet { person, credential }
         }
-        AccountCommand::AddSecurityKey { person, key } => {
-            let keys = &known(state, &person)?.keys;
-            if state.accounts.values().any(|account| account.keys.contains(&key)) {
-                return Err(Refused::SecurityKeyKnown);
-            }
-            if keys.len() >= KEYS_MAX {
-                return Err(Refused::TooManySecurityKeys);
-            }
-            Fact::SecurityKeyAdded { person, key }
-        }
+        AccountCommand::AddSecurityKey { person, key } => add_key(state, person, key)?,
         AccountCommand::RemoveSecurityKey { person, key } => {
             if !known(state, &person)?.keys.contains(&key) {
                 return Err(Refused::NoSecurityKey);
@@ -199,11 +187,25 @@ pub(crate) fn decide(
             Fact::SessionEnded { person, session, cause }
         }
         AccountCommand::Deny { person, operation } => Fact::OperationDenied { person, operation },
-        AccountCommand::IssueApiToken { .. } | AccountCommand::RevokeApiToken { .. } => {
-            return Ok(Vec::new()); // decided above
+        AccountCommand::IssueApiToken { token, person, role, record, ends, sha256 } => {
+            let fresh = ApiToken { token, person, role, record, ends };
+            api_token::issue(state, fresh, now, sha256)?
         }
+        AccountCommand::RevokeApiToken { token } => api_token::revoke(state, token)?,
     };
     Ok(vec![fact])
+}
+
+/// A key is one person's, once.
+fn add_key(state: &State, person: PersonId, key: Digest) -> Result<Fact, Refused> {
+    let keys = &known(state, &person)?.keys;
+    if state.accounts.values().any(|account| account.keys.contains(&key)) {
+        return Err(Refused::SecurityKeyKnown);
+    }
+    if keys.len() >= KEYS_MAX {
+        return Err(Refused::TooManySecurityKeys);
+    }
+    Ok(Fact::SecurityKeyAdded { person, key })
 }
 
 fn known<'a>(state: &'a State, person: &PersonId) -> Result<&'a Account, Refused> {

@@ -3,7 +3,7 @@
 //! The log holds the SHA-256 of a token's secret and a commitment to its label. A token never does more than its
 //! person may: it ends with their account, with that role of theirs, and with a new one-time code.
 
-use crate::{AccountCommand, Fact, Refused, Role, State};
+use crate::{Fact, Refused, Role, State};
 use ids::{Digest, PersonId, RecordId, Timestamp};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -28,49 +28,33 @@ pub struct ApiToken {
     pub ends: Timestamp,
 }
 
-/// What follows from issuing or revoking a token; `None` for another command.
-pub(crate) fn decide(
+/// What follows from issuing a token: it acts in one role of its person, and ends.
+pub(crate) fn issue(
     state: &State,
-    command: &AccountCommand,
+    fresh: ApiToken,
     now: Timestamp,
-) -> Option<Result<Fact, Refused>> {
-    match command {
-        AccountCommand::IssueApiToken { token, person, role, record, ends, sha256 } => {
-            let issued = || {
-                let account = state.accounts.get(person).ok_or(Refused::NoAccount)?;
-                if !account.roles.contains(role) {
-                    return Err(Refused::NotTheirRole { role: role.word() });
-                }
-                let longest = SignedDuration::from_hours(24 * i64::from(API_TOKEN_DAYS_MAX));
-                if *ends <= now || ends.duration_since(now) > longest {
-                    return Err(Refused::ApiTokenEnd);
-                }
-                if state.api_tokens.values().filter(|known| known.ends > now).count()
-                    >= API_TOKENS_MAX
-                {
-                    return Err(Refused::TooManyApiTokens);
-                }
-                Ok(Fact::ApiTokenIssued {
-                    token: token.clone(),
-                    person: person.clone(),
-                    role: *role,
-                    record: *record,
-                    ends: *ends,
-                    sha256: *sha256,
-                })
-            };
-            Some(issued())
-        }
-        AccountCommand::RevokeApiToken { token } => {
-            let known = state.api_tokens.values().find(|known| known.token == *token);
-            let revoked = |known: &ApiToken| Fact::ApiTokenRevoked {
-                token: token.clone(),
-                person: known.person.clone(),
-            };
-            Some(known.map(revoked).ok_or(Refused::NoApiToken))
-        }
-        _ => None,
+    sha256: Digest,
+) -> Result<Fact, Refused> {
+    let ApiToken { token, person, role, record, ends } = fresh;
+    let account = state.accounts.get(&person).ok_or(Refused::NoAccount)?;
+    if !account.roles.contains(&role) {
+        return Err(Refused::NotTheirRole { role: role.word() });
     }
+    let longest = SignedDuration::from_hours(24 * i64::from(API_TOKEN_DAYS_MAX));
+    if ends <= now || ends.duration_since(now) > longest {
+        return Err(Refused::ApiTokenEnd);
+    }
+    if state.api_tokens.values().filter(|known| known.ends > now).count() >= API_TOKENS_MAX {
+        return Err(Refused::TooManyApiTokens);
+    }
+    Ok(Fact::ApiTokenIssued { token, person, role, record, ends, sha256 })
+}
+
+/// What follows from revoking a token.
+pub(crate) fn revoke(state: &State, token: RecordId) -> Result<Fact, Refused> {
+    let known = state.api_tokens.values().find(|known| known.token == token);
+    let person = known.ok_or(Refused::NoApiToken)?.person.clone();
+    Ok(Fact::ApiTokenRevoked { token, person })
 }
 
 /// Takes in a fact that concerns tokens, among them those about accounts; says whether it was of tokens alone.

@@ -43,8 +43,8 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap()
     }
 
-    /// A problem as RFC 9457 has it.
-    fn is_problem(self, status: u16) -> Self {
+    /// Its problem, as RFC 9457 has it, has this status.
+    fn refuses(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json");
         let said = self.json();
@@ -119,7 +119,7 @@ impl Desk {
 
     /// The token is not, or no longer, one that counts.
     async fn is_over(&self, token: &str) {
-        let answer = self.get("/me", token).await.is_problem(401);
+        let answer = self.get("/me", token).await.refuses(401);
         let shows = answer.headers[header::WWW_AUTHENTICATE].to_str().unwrap();
         assert!(shows.starts_with("Bearer"), "{shows}");
     }
@@ -168,7 +168,7 @@ async fn who_guesses_is_counted_and_fills_no_log() {
     for wrong in ["", "pk_", "pk_0000", &root.to_uppercase(), &format!("{root} ")[1..], "\u{7f}"] {
         let answer = Request::get("/api/v1/me").header("authorization", format!("Bearer {wrong}"));
         if let Ok(request) = answer.body(Body::empty()) {
-            desk.ask(request).await.is_problem(401);
+            desk.ask(request).await.refuses(401);
         }
     }
     // A cookie says nothing here, and neither does another scheme.
@@ -176,7 +176,7 @@ async fn who_guesses_is_counted_and_fills_no_log() {
         [("cookie", format!("__Host-patchkeep={root}")), ("authorization", format!("Basic {root}"))]
     {
         let request = Request::get("/api/v1/me").header(name, value).body(Body::empty()).unwrap();
-        desk.ask(request).await.is_problem(401);
+        desk.ask(request).await.refuses(401);
     }
     assert_eq!(desk.site.state().entries, before);
     desk.site.flush_refusals(&desk.refusals, true).unwrap();
@@ -232,10 +232,10 @@ async fn each_role_does_only_its_own() {
             assert_eq!(is_denied, !allowed, "{} as {}: {}", act.path, role.word(), answer.text);
             assert!(answer.status.as_u16() < 500, "{}: {}", act.path, answer.text);
             if is_denied {
-                answer.is_problem(403);
+                answer.refuses(403);
                 denied.insert(act.operation);
                 // The second time is no second event.
-                desk.send(act.method, &filled(act.path), &token, body).await.is_problem(403);
+                desk.send(act.method, &filled(act.path), &token, body).await.refuses(403);
             }
         }
         // An audit bundle is no event here, since "[]" is no order for one; looks at the log are.
@@ -276,29 +276,29 @@ async fn what_is_not_known_is_refused() {
     let desk = Desk::new();
     desk.account("pat", &Role::ALL);
     let operator = &desk.issue("pat", Role::Operator, 1).secret;
-    desk.get("/nothing", operator).await.is_problem(404);
-    desk.get("/rings/none/updates", operator).await.is_problem(404);
-    desk.get("/rings/No%20Name/updates", operator).await.is_problem(400);
-    desk.get("/rings?limt=3", operator).await.is_problem(400);
+    desk.get("/nothing", operator).await.refuses(404);
+    desk.get("/rings/none/updates", operator).await.refuses(404);
+    desk.get("/rings/No%20Name/updates", operator).await.refuses(400);
+    desk.get("/rings?limt=3", operator).await.refuses(400);
     for limit in ["0", "501", "-1", "x", ""] {
-        desk.get(&format!("/rings?limit={limit}"), operator).await.is_problem(400);
+        desk.get(&format!("/rings?limit={limit}"), operator).await.refuses(400);
     }
-    desk.get("/rings?limit=1&limit=2", operator).await.is_problem(400);
-    let other = desk.send("PATCH", "/rings", operator, None).await.is_problem(405);
+    desk.get("/rings?limit=1&limit=2", operator).await.refuses(400);
+    let other = desk.send("PATCH", "/rings", operator, None).await.refuses(405);
     assert_eq!(other.headers[header::ALLOW], "GET, POST");
     let entries = desk.site.state().entries;
     let large = format!("{{\"ring\":\"{}\"}}", "a".repeat(6 << 20));
     let new = |body| desk.send("POST", "/rings", operator, Some(body));
-    new("{").await.is_problem(400);
-    new(r#"{"ring":"a","folows":true}"#).await.is_problem(422);
-    new(r#"{"ring":"A b"}"#).await.is_problem(422);
-    new(&large).await.is_problem(413);
+    new("{").await.refuses(400);
+    new(r#"{"ring":"a","folows":true}"#).await.refuses(422);
+    new(r#"{"ring":"A b"}"#).await.refuses(422);
+    new(&large).await.refuses(413);
     let plain =
         Request::post("/api/v1/rings").header("authorization", format!("Bearer {operator}"));
-    desk.ask(plain.body(Body::from(r#"{"ring":"a"}"#)).unwrap()).await.is_problem(415);
+    desk.ask(plain.body(Body::from(r#"{"ring":"a"}"#)).unwrap()).await.refuses(415);
     assert_eq!(desk.site.state().entries, entries, "nothing was changed");
     assert_eq!(new(r#"{"ring":"pilot"}"#).await.status, StatusCode::NO_CONTENT);
-    new(r#"{"ring":"pilot"}"#).await.is_problem(409);
+    new(r#"{"ring":"pilot"}"#).await.refuses(409);
     let rings = desk.get("/rings?limit=1&from=1", operator).await.json();
     assert_eq!((&rings["total"], &rings["rows"][0]["ring"]), (&2.into(), &"pilot".into()));
 }
