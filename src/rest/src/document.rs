@@ -35,7 +35,12 @@ pub(crate) struct Described {
 impl Described {
     fn schema_of<T: ToSchema>(&mut self) -> RefOr<Schema> {
         T::schemas(&mut self.schemas);
-        self.schemas.push((T::name().into_owned(), T::schema()));
+        let schema = T::schema();
+        // A bare list has no name of its own.
+        if matches!(schema, RefOr::T(Schema::Array(_))) {
+            return schema;
+        }
+        self.schemas.push((T::name().into_owned(), schema));
         Ref::from_schema_name(T::name()).into()
     }
 
@@ -185,4 +190,17 @@ pub(crate) fn text(table: &Table) -> String {
 #[must_use]
 pub fn document() -> String {
     text(&table())
+}
+
+/// Names under which acts have different schemas: the document would keep the last of them.
+#[cfg(test)]
+pub(crate) fn clashes() -> Vec<String> {
+    let (table, mut known) = (table(), BTreeMap::new());
+    let mut twice = Vec::new();
+    for (name, schema) in table.described().flat_map(|(_, described)| described.schemas.iter()) {
+        if *known.entry(name).or_insert(schema) != schema {
+            twice.push(name.clone());
+        }
+    }
+    twice
 }

@@ -115,13 +115,13 @@ impl Policy {
 
 /// A policy, and whether it is in force.
 #[derive(Debug, Serialize, ToSchema)]
-struct PolicyRow {
+struct ListedPolicy {
     policy: Policy,
     /// False where it is only built in.
     in_force: bool,
 }
 
-impl Of<Self> for PolicyRow {
+impl Of<Self> for ListedPolicy {
     fn of(from: Self) -> Self {
         from
     }
@@ -144,13 +144,13 @@ impl Asking {
     }
 }
 
-fn list(asking: &Asking, _: No, place: Place, _: No) -> Result<Json<Part<PolicyRow>>, Problem> {
+fn list(asking: &Asking, _: No, place: Place, _: No) -> Result<Json<Part<ListedPolicy>>, Problem> {
     let state = asking.site().state();
     let row = |policy: &fleet::Policy| {
         let in_force = state.policies.contains_key(&policy.name);
-        Ok(PolicyRow { policy: Policy::out(policy)?, in_force })
+        Ok(ListedPolicy { policy: Policy::out(policy)?, in_force })
     };
-    let all: Result<Vec<PolicyRow>, Problem> =
+    let all: Result<Vec<ListedPolicy>, Problem> =
         asking.site().policies(true)?.iter().map(row).collect();
     Ok(Json(Part::of(all?, &place)?))
 }

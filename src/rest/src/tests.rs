@@ -325,6 +325,11 @@ async fn the_log_comes_with_proofs_and_each_look_is_in_it_once() {
     assert!(sentence.contains("eva") && sentence.contains("through the API"), "{sentence}");
 }
 
+#[test]
+fn no_two_words_share_a_name() {
+    assert_eq!(crate::document::clashes(), Vec::<String>::new());
+}
+
 /// Each reference in a document leads somewhere.
 fn follow(value: &Value, whole: &Value) {
     if let Some(Value::String(leads)) = value.get("$ref") {
