@@ -47,7 +47,16 @@ impl Calendar {
     /// When the `count`th working day after the day of `from` is over: that day itself does not count.
     #[must_use]
     pub fn after_working_days(&self, from: Timestamp, count: u32) -> Option<Timestamp> {
-        let zone = self.zone()?;
+        self.working_days_in(&self.zone()?, from, count)
+    }
+
+    /// The same where its zone was read before, which takes longer than all the rest.
+    pub(crate) fn working_days_in(
+        &self,
+        zone: &Zone,
+        from: Timestamp,
+        count: u32,
+    ) -> Option<Timestamp> {
         let mut day = zone.local(from).date();
         let mut left = count;
         // Holidays end somewhere, and so does the search.

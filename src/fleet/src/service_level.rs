@@ -135,9 +135,11 @@ pub fn levels(
     now: Timestamp,
 ) -> Vec<LevelRow> {
     let mut rows: Vec<LevelRow> = sources.iter().map(|source| content(source, now)).collect();
+    let (months, zone) = (months(calendar, now), calendar.zone());
     for endpoint in endpoints {
-        rows.extend(months(calendar, endpoint, now));
-        rows.push(first_run(calendar, endpoint, now));
+        rows.extend(monthly_runs(&months, endpoint, now));
+        let due = |since| calendar.working_days_in(zone.as_ref()?, since, FIRST_RUN_WORKING_DAYS);
+        rows.push(first_run(endpoint, endpoint.elected_since.and_then(due), now));
     }
     rows.sort_by(|a, b| (a.level, &a.subject, a.since).cmp(&(b.level, &b.subject, b.since)));
     rows
@@ -156,16 +158,24 @@ fn content(source: &ServedFacts, now: Timestamp) -> LevelRow {
     LevelRow { level, subject, since, due_at, met_at: since, status }
 }
 
-/// The month that runs, and the one before. A month in which the endpoint was elected in is judged by its
-/// first run only.
-fn months(calendar: &Calendar, endpoint: &ElectedFacts, now: Timestamp) -> Vec<LevelRow> {
+/// The month before, and the one that runs: when each begins and ends.
+fn months(calendar: &Calendar, now: Timestamp) -> Vec<(Timestamp, Timestamp)> {
     let Some((begins, ends)) = calendar.month_of(now) else { return Vec::new() };
     let before = begins.checked_sub(SignedDuration::from_secs(1)).ok();
     let before = before.and_then(|at| calendar.month_of(at));
-    let whole = |(begins, _): &(Timestamp, Timestamp)| {
+    before.into_iter().chain([(begins, ends)]).collect()
+}
+
+/// A month in which the endpoint was elected in is judged by its first run only.
+fn monthly_runs(
+    months: &[(Timestamp, Timestamp)],
+    endpoint: &ElectedFacts,
+    now: Timestamp,
+) -> Vec<LevelRow> {
+    let whole = |(begins, _): &&(Timestamp, Timestamp)| {
         endpoint.elected_since.is_none_or(|since| since <= *begins)
     };
-    let row = |(begins, ends): (Timestamp, Timestamp)| {
+    let row = |&(begins, ends): &(Timestamp, Timestamp)| {
         let within = |at: &&Timestamp| (begins..ends).contains(*at);
         let met_at = endpoint.attempts.iter().filter(within).min().copied();
         let status = match met_at {
@@ -184,12 +194,11 @@ fn months(calendar: &Calendar, endpoint: &ElectedFacts, now: Timestamp) -> Vec<L
             status,
         }
     };
-    before.into_iter().chain([(begins, ends)]).filter(whole).map(row).collect()
+    months.iter().filter(whole).map(row).collect()
 }
 
-fn first_run(calendar: &Calendar, endpoint: &ElectedFacts, now: Timestamp) -> LevelRow {
+fn first_run(endpoint: &ElectedFacts, due_at: Option<Timestamp>, now: Timestamp) -> LevelRow {
     let since = endpoint.elected_since;
-    let due_at = since.and_then(|at| calendar.after_working_days(at, FIRST_RUN_WORKING_DAYS));
     let after = |at: &&Timestamp| since.is_some_and(|since| **at >= since);
     let met_at = endpoint.attempts.iter().filter(after).min().copied();
     let status = match (due_at, met_at) {
