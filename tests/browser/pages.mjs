@@ -1,31 +1,15 @@
 // Looks at pages in Chromium: node pages.mjs ADDRESS PATH... Each is to pass axe-core's WCAG 2.2 A and AA
 // rules, to fit a window of 320 pixels (400 % of 1280) without sideways scrolling, to say the same without a
 // script, and to load nothing from another host. With SCREENS=FOLDER it leaves a picture of each there.
-import { createRequire } from "node:module";
 import { mkdirSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { launch, web } from "./chromium.mjs";
 
-// The tools are those that the console is built with.
-const web = createRequire(fileURLToPath(new URL("../../web/package.json", import.meta.url)));
-const { chromium } = web("playwright-core");
 const { default: AxeBuilder } = web("@axe-core/playwright");
 
 const [address, ...paths] = process.argv.slice(2);
 const screens = process.env.SCREENS;
 const wrong = [];
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch();
 
 function name(path) {
   return path === "/" ? "overview" : path.slice(1).replace(/[^a-z0-9.-]+/gi, "-");

@@ -5,29 +5,12 @@
 //   sign      opens PATH and presses the button there
 //   take      the same, but prints the form that would be sent, and sends nothing
 // Prints the page that follows, as JSON: its address and its text.
-import { createRequire } from "node:module";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-
-const web = createRequire(fileURLToPath(new URL("../../web/package.json", import.meta.url)));
-const { chromium } = web("playwright-core");
+import { launch } from "./chromium.mjs";
 
 const [address, session, keys, act, path] = process.argv.slice(2);
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    // The site's own root is in no browser's list.
-    "--ignore-certificate-errors",
-  ],
-});
+// The site's own root is in no browser's list.
+const browser = await launch("--ignore-certificate-errors");
 const context = await browser.newContext({ ignoreHTTPSErrors: true });
 await context.addCookies([
   { name: "__Host-patchkeep", value: session, url: address, secure: true, httpOnly: true, sameSite: "Strict" },

@@ -7,9 +7,11 @@
 //! Sizes are bytes, times RFC 3339 UTC with a resolution of one second.
 
 mod advice;
+mod named;
 mod update;
 
 pub use advice::{Advice, CveAdvice, Risk};
+pub use named::{Indexed, NotNamed, Payloads};
 pub use update::{ReleaseBasis, Update, UpdatePayload};
 
 use ids::{Digest, SourceId, Timestamp};

@@ -201,19 +201,7 @@ impl ApproveWords {
 impl WithdrawWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         let Self { ring, reason, signing } = self;
-        let wish = Wish {
-            ring: ring.ring,
-            approver: signing.person.id()?,
-            decision: Decision::Withdraw,
-            // Until a newer statement: agents obey none that is older in any case.
-            not_after: days_from_now(3650)?,
-            windows: Vec::new(),
-            named: Vec::new(),
-            any_time: false,
-            endpoints: Vec::new(),
-            packages: Vec::new(),
-            reason: Some(reason),
-        };
+        let wish = Wish::withdrawal(ring.ring, signing.person.id()?, reason, site::now())?;
         decide(&ring.data, wish, false, &signing, screen)
     }
 }

@@ -1,7 +1,7 @@
 //! Updates: chosen packages grouped by what the vendor fixed, dated and explained.
 
 use crate::{Error, fetch::Tools, release::History, select::Chosen};
-use catalogue::{ReleaseBasis, Update, UpdatePayload};
+use catalogue::{Indexed, ReleaseBasis, Update, UpdatePayload};
 use futures::{StreamExt, stream};
 use ids::Timestamp;
 use sandbox::Reader;
@@ -97,16 +97,8 @@ fn update(
     let twin = source_package.ends_with("-signed") || source_package.contains("-signed-");
     let told = changelog.as_ref().filter(|_| !twin);
     let cves = told.map(|log| log.cves_since(installed).into_iter().collect());
-    let mut payloads: Vec<UpdatePayload> = packages
-        .into_iter()
-        .map(|package| UpdatePayload {
-            package: package.name,
-            version: package.version,
-            architecture: package.architecture,
-            path: package.path,
-            sha256: package.sha256,
-        })
-        .collect();
+    let mut payloads: Vec<UpdatePayload> =
+        packages.into_iter().map(|package| Indexed::from(package).payload).collect();
     payloads.sort_by(|a, b| a.path.cmp(&b.path));
     let urgency = top.and_then(|entry| entry.urgency.clone());
     Update {

@@ -11,7 +11,7 @@ use crate::{
     release::{AHEAD_MAX, History},
     settings::SourceSettings,
 };
-use catalogue::{Catalogue, File, FileKind, ReleaseBasis, SCHEMA, Update, UpdatePayload, Vendor};
+use catalogue::{Catalogue, File, FileKind, Indexed, ReleaseBasis, SCHEMA, Update, Vendor};
 use ids::{Digest, SourceId, Timestamp};
 use reqwest::Url;
 use sandbox::{Compression, Reader};
@@ -232,14 +232,7 @@ fn updates(
         // Without an advisory it is unknown what a version mends, not nothing.
         let cves: BTreeSet<&String> = told.iter().flat_map(|advisory| &advisory.cves).collect();
         let cves = (!told.is_empty()).then(|| cves.into_iter().cloned().collect());
-        let payload = |package: Package| UpdatePayload {
-            package: package.name,
-            version: package.version,
-            architecture: package.architecture,
-            path: package.path,
-            sha256: package.sha256,
-        };
-        let payloads = packages.into_iter().map(payload).collect();
+        let payloads = packages.into_iter().map(|package| Indexed::from(package).payload).collect();
         Update {
             id,
             source_package,

@@ -20,14 +20,10 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fleet::Operation;
 use ids::{Digest, RecordId, RingName};
-use jiff::SignedDuration;
 use serde::Deserialize;
 use site::{Answer, NewKey, Signing, Site, Unsigned, Wish};
 use std::sync::Arc;
-use trust::{APPROVAL, Approval, Decision, Envelope};
-
-/// Days for which a withdrawal stands where no newer statement comes: as `patchkeep withdraw` has it.
-const WITHDRAWAL_DAYS: i64 = 3650;
+use trust::{APPROVAL, Approval, Envelope};
 
 pub(crate) fn routes() -> Router<Arc<Console>> {
     Router::new()
@@ -207,20 +203,8 @@ async fn draw_up(
     if reason.is_empty() {
         return Err(Failure::input("say why what was approved is withdrawn"));
     }
-    let not_after =
-        visit.site().now().saturating_add(SignedDuration::from_hours(24 * WITHDRAWAL_DAYS));
-    let wish = Wish {
-        ring: ring.clone(),
-        approver: visit.person().clone(),
-        decision: Decision::Withdraw,
-        not_after: not_after.map_err(|e| Failure::input(e.to_string()))?,
-        windows: Vec::new(),
-        named: Vec::new(),
-        any_time: false,
-        endpoints: Vec::new(),
-        packages: Vec::new(),
-        reason: Some(reason),
-    };
+    let approver = visit.person().clone();
+    let wish = Wish::withdrawal(ring.clone(), approver, reason, visit.site().now())?;
     let draft = reading(&visit, move |site| site.draft_statement(wish)).await?;
     let action = format!("/rings/{ring}/withdrawn");
     let sign = Sign::new(&visit, draft, action, "Withdraw with your security key", true).await?;

@@ -116,14 +116,7 @@ pub enum AccountCommand {
     /// Say that somebody who is signed in asked for what their roles do not allow.
     Deny { person: PersonId, operation: String },
     /// Issue a token for a person's scripts; `sha256` is of its secret.
-    IssueApiToken {
-        token: RecordId,
-        person: PersonId,
-        role: Role,
-        record: Digest,
-        ends: Timestamp,
-        sha256: Digest,
-    },
+    IssueApiToken { fresh: ApiToken, sha256: Digest },
     /// Say that a token counts no more.
     RevokeApiToken { token: RecordId },
 }
@@ -187,8 +180,7 @@ pub(crate) fn decide(
             Fact::SessionEnded { person, session, cause }
         }
         AccountCommand::Deny { person, operation } => Fact::OperationDenied { person, operation },
-        AccountCommand::IssueApiToken { token, person, role, record, ends, sha256 } => {
-            let fresh = ApiToken { token, person, role, record, ends };
+        AccountCommand::IssueApiToken { fresh, sha256 } => {
             api_token::issue(state, fresh, now, sha256)?
         }
         AccountCommand::RevokeApiToken { token } => api_token::revoke(state, token)?,

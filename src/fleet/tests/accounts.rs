@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fleet::{
-    AccountCommand, Actor, Command, Credential, Event, Operation, Refused, Role, SignOutCause,
-    State, decide,
+    AccountCommand, Actor, ApiToken, Command, Credential, Event, Operation, Refused, Role,
+    SignOutCause, State, decide,
 };
 use ids::{Digest, PersonId, Timestamp};
 use std::collections::BTreeSet;
@@ -135,14 +135,15 @@ fn a_security_key_is_one_persons_and_counts_until_it_is_removed() {
 
 fn issue(site: &mut Site, who: &str, role: Role, ends: Timestamp) -> Result<usize, Refused> {
     let number = site.0.entries;
-    site.ask(AccountCommand::IssueApiToken {
+    let fresh = ApiToken {
         token: format!("01ARZ3NDEKTSV4RRFFQ69G5F{:02}", number % 100).parse().unwrap(),
         person: person(who),
         role,
         record: Digest::of(b"label"),
         ends,
-        sha256: Digest::of(&number.to_be_bytes()),
-    })
+    };
+    let sha256 = Digest::of(&number.to_be_bytes());
+    site.ask(AccountCommand::IssueApiToken { fresh, sha256 })
 }
 
 #[test]

@@ -40,13 +40,8 @@ pub struct SignedText {
 /// # Errors
 /// Why it is not an inline-signed document, or the keyring holds no certificate.
 pub fn verify(document: &[u8], keyring: &[u8], at: Timestamp) -> Result<SignedText, String> {
-    let certificates = certificates(keyring);
-    if certificates.is_empty() {
-        return Err("the keyring holds no certificate".into());
-    }
     let policy = StandardPolicy::new();
-    let judge =
-        Judge { certificates, policy: &policy, at: at.into(), claims: Vec::new(), inline: false };
+    let judge = Judge::new(&policy, keyring, at)?;
     let told = |e: sequoia_openpgp::anyhow::Error| chain(&e);
     let mut verifier = VerifierBuilder::from_bytes(document)
         .and_then(|builder| builder.with_policy(&policy, SystemTime::from(at), judge))
@@ -70,13 +65,8 @@ pub fn verify_detached(
     keyring: &[u8],
     at: Timestamp,
 ) -> Result<Vec<SignatureClaim>, String> {
-    let certificates = certificates(keyring);
-    if certificates.is_empty() {
-        return Err("the keyring holds no certificate".into());
-    }
     let policy = StandardPolicy::new();
-    let judge =
-        Judge { certificates, policy: &policy, at: at.into(), claims: Vec::new(), inline: false };
+    let judge = Judge::new(&policy, keyring, at)?;
     let told = |e: sequoia_openpgp::anyhow::Error| chain(&e);
     let mut verifier = DetachedVerifierBuilder::from_bytes(signature)
         .and_then(|builder| builder.with_policy(&policy, SystemTime::from(at), judge))
@@ -148,7 +138,15 @@ impl VerificationHelper for Judge<'_> {
     }
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    fn new(policy: &'a StandardPolicy<'a>, keyring: &[u8], at: Timestamp) -> Result<Self, String> {
+        let certificates = certificates(keyring);
+        if certificates.is_empty() {
+            return Err("the keyring holds no certificate".into());
+        }
+        Ok(Self { certificates, policy, at: at.into(), claims: Vec::new(), inline: false })
+    }
+
     fn good(&self, good: &GoodChecksum<'_>) -> SignatureClaim {
         let cert = good.ka.cert();
         let reason = self.stale(good).unwrap_or_default();

@@ -109,14 +109,9 @@ impl Site {
         let secret = format!("{API_TOKEN_PREFIX}{}", Digest::of(&keys::random()?).to_hex());
         let record = self.commit(json!({ "person": person, "label": label }))?;
         let token = keys::record_id(now)?;
-        let issue = AccountCommand::IssueApiToken {
-            token: token.clone(),
-            person: person.clone(),
-            role,
-            record,
-            ends,
-            sha256: Digest::of(secret.as_bytes()),
-        };
+        let fresh = ApiToken { token: token.clone(), person: person.clone(), role, record, ends };
+        let sha256 = Digest::of(secret.as_bytes());
+        let issue = AccountCommand::IssueApiToken { fresh, sha256 };
         self.heart().ask(actor, Command::Account(issue))?;
         Ok(IssuedApiToken { token, secret, person, role, ends })
     }

@@ -8,6 +8,7 @@ use api::Plan;
 use catalogue::{Advice, Catalogue, FileKind, Update};
 use fleet::{Actor, Command, RingStatement, Said, Standing, StatementCommand};
 use ids::{Digest, EndpointName, PersonId, RingName, Timestamp, WindowName};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
@@ -106,6 +107,36 @@ pub struct Wish {
     pub packages: Vec<String>,
     /// Why, in the approver's words.
     pub reason: Option<String>,
+}
+
+/// For how long a withdrawal stands unless a newer statement follows: agents obey none that is older in any case.
+const WITHDRAWAL_DAYS: i64 = 3650;
+
+impl Wish {
+    /// To take back what was approved of a ring.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where `now` is too near the end of what can be told.
+    pub fn withdrawal(
+        ring: RingName,
+        approver: PersonId,
+        reason: String,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let not_after = now.checked_add(SignedDuration::from_hours(24 * WITHDRAWAL_DAYS));
+        Ok(Self {
+            ring,
+            approver,
+            decision: Decision::Withdraw,
+            not_after: not_after.map_err(|e| Error::Input(e.to_string()))?,
+            windows: Vec::new(),
+            named: Vec::new(),
+            any_time: false,
+            endpoints: Vec::new(),
+            packages: Vec::new(),
+            reason: Some(reason),
+        })
+    }
 }
 
 /// The plans of a ring's endpoints.

@@ -7,7 +7,7 @@ use crate::{
     stanza::{Stanza, is_name, short, stanzas},
     version::is_version,
 };
-use catalogue::is_safe_path;
+use catalogue::{Indexed, UpdatePayload, is_safe_path};
 use ids::Digest;
 
 const WHAT: &str = "a package index";
@@ -38,6 +38,23 @@ pub struct Package {
     pub(crate) likeness: Likeness,
     /// What it needs and stands for.
     pub(crate) relations: Relations,
+}
+
+impl From<Package> for Indexed {
+    fn from(package: Package) -> Self {
+        Self {
+            payload: UpdatePayload {
+                package: package.name,
+                version: package.version,
+                architecture: package.architecture,
+                path: package.path,
+                sha256: package.sha256,
+            },
+            length: package.length,
+            source_package: package.source,
+            source_version: package.source_version,
+        }
+    }
 }
 
 /// Parses a plain package index. At most 1 GiB and a million packages.

@@ -1,9 +1,9 @@
 //! Whether the vendor's signed release stands behind every file of a catalogue.
 
-use crate::{Error, Package, Release, parse_packages};
-use catalogue::{Catalogue, File, FileKind, Vendor};
+use crate::{Error, Release, parse_packages};
+use catalogue::{Catalogue, File, FileKind, Payloads, Vendor};
 use ids::{Digest, Timestamp};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// Proof that every file of a catalogue is vouched for. Made only by [`Vouching::finish`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +36,7 @@ pub struct Vouching<'a> {
     release: &'a Release,
     document: Digest,
     folder: String,
-    waiting: HashMap<&'a str, &'a File>,
-    packages: HashMap<&'a str, Package>,
+    payloads: Payloads<'a>,
 }
 
 /// The package indexes of a catalogue: one form of each, of the architectures whose payloads were
@@ -105,8 +104,7 @@ impl<'a> Vouching<'a> {
             release,
             document: Digest::of(document),
             folder: format!("dists/{suite}/"),
-            waiting: HashMap::new(),
-            packages: HashMap::new(),
+            payloads: Payloads::default(),
         };
         let mut releases = 0;
         for file in &catalogue.files {
@@ -119,11 +117,7 @@ impl<'a> Vouching<'a> {
                     return Err(not_vouched(file, "its release file carries its own signature"));
                 }
                 FileKind::Index => this.check_index(file)?,
-                FileKind::Payload => {
-                    if this.waiting.insert(&file.path, file).is_some() {
-                        return Err(not_vouched(file, "it is listed twice"));
-                    }
-                }
+                FileKind::Payload => this.payloads.expect(file)?,
             }
         }
         if releases == 1 { Ok(this) } else { Err(Error::Differs { what: "the release file" }) }
@@ -153,7 +147,7 @@ impl<'a> Vouching<'a> {
     /// selected.
     #[must_use]
     pub fn wanted(&self) -> Vec<WantedIndex> {
-        if self.waiting.is_empty() {
+        if self.payloads.is_empty() {
             return Vec::new();
         }
         package_indexes(self.catalogue, self.release)
@@ -172,16 +166,7 @@ impl<'a> Vouching<'a> {
             return Err(Error::WrongIndex { path: plain.to_owned() });
         }
         for package in parse_packages(bytes)? {
-            let Some((path, file)) = self.waiting.get_key_value(package.path.as_str()) else {
-                continue;
-            };
-            if package.sha256 != file.sha256 {
-                return Err(not_vouched(file, "another digest"));
-            }
-            if package.length != file.length {
-                return Err(not_vouched(file, "another length"));
-            }
-            self.packages.insert(path, package);
+            self.payloads.name(package.into())?;
         }
         Ok(())
     }
@@ -192,27 +177,7 @@ impl<'a> Vouching<'a> {
     /// # Errors
     /// The first file or update that is not vouched for.
     pub fn finish(self) -> Result<Vouched, Error> {
-        for file in self.waiting.values() {
-            if !self.packages.contains_key(file.path.as_str()) {
-                return Err(not_vouched(file, "no index that was read names it"));
-            }
-        }
-        for update in &self.catalogue.updates {
-            for payload in &update.payloads {
-                let told = self.packages.get(payload.path.as_str()).is_some_and(|package| {
-                    package.name == payload.package
-                        && package.version == payload.version
-                        && package.architecture == payload.architecture
-                        && package.sha256 == payload.sha256
-                        && package.source == update.source_package
-                        && package.source_version == update.fixed_version
-                });
-                if !told {
-                    let reason = "an update tells of it otherwise than the index";
-                    return Err(Error::NotVouched { path: payload.path.clone(), reason });
-                }
-            }
-        }
+        self.payloads.finish(self.catalogue)?;
         Ok(Vouched {
             release: self.document,
             date: self.release.date,

@@ -63,6 +63,12 @@ pub enum Error {
     },
 }
 
+impl From<catalogue::NotNamed> for Error {
+    fn from(not: catalogue::NotNamed) -> Self {
+        Self::NotVouched { path: not.path, reason: not.reason }
+    }
+}
+
 impl Error {
     /// Whose fault it is.
     #[must_use]

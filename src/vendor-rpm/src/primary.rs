@@ -4,6 +4,7 @@ use crate::{
     Error,
     xml::{Step, safe_path, sha256, walk},
 };
+use catalogue::{Indexed, UpdatePayload};
 use ids::Digest;
 
 const WHAT: &str = "the list of packages";
@@ -29,6 +30,24 @@ pub struct Package {
     pub length: u64,
     /// The name of the source package that it was built from, and its version; its own where that is not told.
     pub source: (String, String),
+}
+
+impl From<Package> for Indexed {
+    fn from(package: Package) -> Self {
+        let (source_package, source_version) = package.source;
+        Self {
+            payload: UpdatePayload {
+                package: package.name,
+                version: package.version,
+                architecture: package.architecture,
+                path: package.path,
+                sha256: package.sha256,
+            },
+            length: package.length,
+            source_package,
+            source_version,
+        }
+    }
 }
 
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Whether the vendor's signed `repomd.xml` stands behind every file of a catalogue.
 
-use crate::{Error, Package, Part, REPOMD, REPOMD_SIGNATURE, Repomd, parse_primary};
-use catalogue::{Catalogue, File, FileKind, Vendor};
+use crate::{Error, Part, REPOMD, REPOMD_SIGNATURE, Repomd, parse_primary};
+use catalogue::{Catalogue, File, FileKind, Indexed, Payloads, Vendor};
 use ids::{Digest, Timestamp};
 use std::collections::HashMap;
 
@@ -32,8 +32,7 @@ pub struct Vouching<'a> {
     repomd: &'a Repomd,
     document: Digest,
     lists: HashMap<&'a str, &'a Part>,
-    waiting: HashMap<&'a str, &'a File>,
-    packages: HashMap<&'a str, Package>,
+    payloads: Payloads<'a>,
 }
 
 impl<'a> Vouching<'a> {
@@ -57,8 +56,8 @@ impl<'a> Vouching<'a> {
         }
         let lists = repomd.parts.values().map(|part| (part.path.as_str(), part)).collect();
         let document = (Digest::of(document), document.len() as u64);
-        let (waiting, packages) = (HashMap::new(), HashMap::new());
-        let mut this = Self { catalogue, repomd, document: document.0, lists, waiting, packages };
+        let payloads = Payloads::default();
+        let mut this = Self { catalogue, repomd, document: document.0, lists, payloads };
         let (mut releases, mut signatures) = (0, 0);
         for file in &catalogue.files {
             match file.kind {
@@ -78,11 +77,7 @@ impl<'a> Vouching<'a> {
                     }
                 }
                 FileKind::Index => this.check_list(file)?,
-                FileKind::Payload => {
-                    if this.waiting.insert(&file.path, file).is_some() {
-                        return Err(not_vouched(file, "it is listed twice"));
-                    }
-                }
+                FileKind::Payload => this.payloads.expect(file)?,
             }
         }
         if (releases, signatures) == (1, 1) {
@@ -103,7 +98,7 @@ impl<'a> Vouching<'a> {
     /// The list to hand in; none where the catalogue has no payload, or has no list of packages.
     #[must_use]
     pub fn wanted(&self) -> Option<WantedIndex> {
-        let part = self.repomd.primary().filter(|_| !self.waiting.is_empty())?;
+        let part = self.repomd.primary().filter(|_| !self.payloads.is_empty())?;
         let mut files = self.catalogue.files.iter();
         let file = files.find(|file| file.kind == FileKind::Index && file.path == part.path)?;
         let length = part.plain.map_or(part.length, |(_, length)| length);
@@ -122,17 +117,10 @@ impl<'a> Vouching<'a> {
             return Err(Error::WrongIndex { path });
         }
         for package in parse_primary(bytes)? {
-            let Some((path, file)) = self.waiting.get_key_value(package.path.as_str()) else {
-                continue;
-            };
-            if package.sha256 != file.sha256 {
-                return Err(not_vouched(file, "another digest"));
-            }
-            if package.length != file.length {
-                return Err(not_vouched(file, "another length"));
-            }
-            if self.packages.insert(path, package).is_some() {
-                return Err(not_vouched(file, "the list of packages names it twice"));
+            let (path, indexed) = (package.path.clone(), Indexed::from(package));
+            if self.payloads.name(indexed)? {
+                let reason = "the list of packages names it twice";
+                return Err(Error::NotVouched { path, reason });
             }
         }
         Ok(())
@@ -144,27 +132,7 @@ impl<'a> Vouching<'a> {
     /// # Errors
     /// The first file or update that is not vouched for.
     pub fn finish(self) -> Result<Vouched, Error> {
-        for file in self.waiting.values() {
-            if !self.packages.contains_key(file.path.as_str()) {
-                return Err(not_vouched(file, "no list that was read names it"));
-            }
-        }
-        for update in &self.catalogue.updates {
-            for payload in &update.payloads {
-                let told = self.packages.get(payload.path.as_str()).is_some_and(|package| {
-                    package.name == payload.package
-                        && package.version == payload.version
-                        && package.architecture == payload.architecture
-                        && package.sha256 == payload.sha256
-                        && package.source.0 == update.source_package
-                        && package.source.1 == update.fixed_version
-                });
-                if !told {
-                    let reason = "an update tells of it otherwise than the list of packages";
-                    return Err(Error::NotVouched { path: payload.path.clone(), reason });
-                }
-            }
-        }
+        self.payloads.finish(self.catalogue)?;
         Ok(Vouched {
             release: self.document,
             date: self.repomd.date,
