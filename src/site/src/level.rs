@@ -6,13 +6,20 @@ use fleet::{
     Actor, Calendar, Command, Deadline, ElectedFacts, Exception, Exposure, FactAsked, Level,
     LevelRow, LevelStatus, Policy, PolicyCommand, PolicyStatus, ServedFacts, UpdateFacts,
 };
-use ids::{Digest, EndpointName, PolicyName, RecordId, RingName, Timestamp};
+use ids::{Digest, EndpointName, PolicyName, RecordId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+};
 
 /// Most reports of jobs of one endpoint that are looked at.
 const ATTEMPTS_MAX: usize = 10_000;
+
+/// When catalogues were collected, by their digests.
+#[derive(Debug, Default)]
+pub(crate) struct Collected(Mutex<BTreeMap<Digest, Timestamp>>);
 
 /// How the service levels stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,18 +188,28 @@ impl Site {
     /// When what each ring serves of a source was collected from its vendor.
     fn served(&self) -> Result<Vec<ServedFacts>, Error> {
         let state = self.state();
-        let mut collected: BTreeMap<Digest, Timestamp> = BTreeMap::new();
         let mut served = Vec::new();
         for ((ring, source), (sequence, _)) in &state.pointers {
             let view = state.views.get(&(source.clone(), *sequence));
-            let digest = view.map(|view| view.source.catalogue);
-            if let Some(digest) = digest.filter(|digest| !collected.contains_key(digest)) {
-                collected.insert(digest, self.catalogue(source, &digest)?.collected_at);
-            }
-            let collected_at = digest.and_then(|digest| collected.get(&digest).copied());
+            let collected_at = match view.map(|view| view.source.catalogue) {
+                Some(digest) => Some(self.collected_at(source, &digest)?),
+                None => None,
+            };
             served.push(ServedFacts { subject: format!("{ring}: {source}"), collected_at });
         }
         Ok(served)
+    }
+
+    /// When a catalogue was collected; each is read once.
+    fn collected_at(&self, source: &SourceId, catalogue: &Digest) -> Result<Timestamp, Error> {
+        let kept = || self.collected().0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept().get(catalogue).copied();
+        if let Some(at) = known {
+            return Ok(at);
+        }
+        let at = self.catalogue(source, catalogue)?.collected_at;
+        kept().insert(*catalogue, at);
+        Ok(at)
     }
 
     /// When an endpoint's jobs were attempted.

@@ -35,6 +35,7 @@ mod heart;
 mod history;
 mod import;
 mod keys;
+mod lacks;
 mod level;
 mod lint;
 mod look;

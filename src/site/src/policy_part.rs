@@ -3,16 +3,12 @@
 use crate::{
     Error, PolicyRow, Site,
     applies::dressed,
-    approval::KnownUpdates,
-    level::{facts_of, row},
+    lacks::{Judge, Member, Stands},
+    level::row,
 };
-use fleet::{Exception, Exposure, Policy, PolicyStatus};
-use ids::{Digest, EndpointName, PolicyName, RecordId, RingName, Timestamp};
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
-use vendor_apt::Applicable;
+use fleet::{Exposure, Policy, PolicyStatus};
+use ids::{EndpointName, PolicyName, Timestamp};
+use std::{cmp::Ordering, collections::BTreeMap};
 
 /// A part of what is open under a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,13 +31,12 @@ pub struct PolicyPart {
     pub found: u64,
 }
 
-/// An endpoint and what it lacks.
-struct Lacks {
+/// An endpoint, and where it stands among its ring's.
+struct Endpoint {
     name: EndpointName,
-    id: RecordId,
     ring: usize,
     exposure: Option<Exposure>,
-    updates: Arc<[Applicable]>,
+    place: usize,
 }
 
 /// A row that is not made yet. Without a date it stands last.
@@ -51,11 +46,6 @@ struct Spot {
     endpoint: u32,
     update: u32,
 }
-
-/// What stands alike: the ring's place, the payload, how the endpoint is reached, and whether an exception counts.
-type Alike = (usize, Digest, Option<Exposure>, bool);
-/// A ring, and what the catalogues say that it points at.
-type Known = (RingName, Arc<KnownUpdates>);
 
 impl Site {
     /// A part of what is open under a policy that is in force, of one status or of all.
@@ -72,107 +62,97 @@ impl Site {
         let (state, at) = (self.state(), self.now());
         let none = || Error::Refused(fleet::Refused::NoPolicy { policy: name.clone() });
         let policy = state.policies.get(name).cloned().ok_or_else(none)?;
-        let (rings, endpoints, untold) = self.what_lacks()?;
-        let exceptions: Vec<&Exception> =
-            state.exceptions.values().filter(|known| known.counts(at)).collect();
+        let rings = state.rings.keys().map(|ring| self.lacks(ring));
+        let rings = rings.collect::<Result<Vec<_>, _>>()?;
+        let members: Vec<Vec<Member<'_>>> =
+            rings.iter().map(|ring| ring.members().collect()).collect();
+        let (endpoints, untold) = self.by_name(&members)?;
+        let exceptions = || state.exceptions.values();
+        let mut judges: Vec<Judge<'_>> =
+            rings.iter().map(|ring| Judge::new(ring, &policy, exceptions(), at)).collect();
         let mut counts = BTreeMap::new();
         let mut spots: Vec<Spot> = Vec::new();
-        let mut judged: HashMap<Alike, (PolicyStatus, Option<Timestamp>)> = HashMap::new();
         for (place, endpoint) in (0_u32..).zip(&endpoints) {
-            let (ring, known) = &rings[endpoint.ring];
-            for (number, update) in (0_u32..).zip(endpoint.updates.iter()) {
-                let excepted = covered(&exceptions, ring, endpoint, update);
-                let sha256 = update.candidate().sha256;
-                let key = (endpoint.ring, sha256, endpoint.exposure, excepted);
-                let (status, due_at) = *judged.entry(key).or_insert_with(|| {
-                    let (_, facts) = facts_of(known.get(&sha256), endpoint.exposure);
-                    let judged = policy.judge(&facts, None, excepted, at);
-                    (judged.status, judged.deadline.and_then(|deadline| deadline.due_at))
-                });
+            let member = members[endpoint.ring][endpoint.place];
+            let judge = &mut judges[endpoint.ring];
+            for (update, number) in (0_u32..).zip(member.numbers) {
+                let Stands { status, due_at } = judge.stands(member.id, endpoint.exposure, *number);
                 *counts.entry(status).or_default() += 1;
                 if only.is_none_or(|only| only == status) {
                     let due = (due_at.is_none(), due_at);
-                    spots.push(Spot { due, endpoint: place, update: number });
+                    spots.push(Spot { due, endpoint: place, update });
                 }
             }
         }
         let found = spots.len() as u64;
-        let shown = part_of(&mut spots, &endpoints, skip, take);
-        let rows = shown.iter().map(|spot| {
+        let update = |spot: &Spot| {
             let endpoint = &endpoints[spot.endpoint as usize];
-            let (ring, known) = &rings[endpoint.ring];
-            let update = spot.update as usize;
-            let excepted = covered(&exceptions, ring, endpoint, &endpoint.updates[update]);
-            let dressed = dressed(&endpoint.updates[update..=update], known);
-            let whose = (&endpoint.name, ring);
-            dressed.into_iter().map(move |one| (whose, endpoint.exposure, one, excepted))
+            let member = members[endpoint.ring][endpoint.place];
+            // One of which it cannot be told has no spot.
+            let updates = member.told.as_deref().unwrap_or_default();
+            (endpoint, member, &updates[spot.update as usize])
+        };
+        let order = |a: &Spot, b: &Spot| {
+            let of = |spot: &Spot| (spot.due, spot.endpoint);
+            of(a).cmp(&of(b)).then_with(|| update(a).2.name().cmp(update(b).2.name()))
+        };
+        let shown = part_of(&mut spots, order, skip, take).iter().flat_map(|spot| {
+            let (endpoint, member, lacked) = update(spot);
+            let ring = &rings[endpoint.ring];
+            let number = member.numbers[spot.update as usize];
+            let excepted = judges[endpoint.ring].excepted(member.id, number);
+            let whose = (&endpoint.name, &ring.ring);
+            let dressed = dressed(std::slice::from_ref(lacked), &ring.known).into_iter();
+            let policy = &policy;
+            dressed.map(move |one| row(policy, whose, endpoint.exposure, one, excepted, at))
         });
-        let rows = rows.flatten().map(|(whose, exposure, one, excepted)| {
-            row(&policy, whose, exposure, one, excepted, at)
-        });
-        let rows = rows.collect();
+        let rows = shown.collect();
         let (entries, elected_out) = (state.entries, self.elected_out()?);
         Ok(PolicyPart { at, entries, policy, counts, untold, elected_out, rows, found })
     }
 
-    /// Rings, the endpoints that are elected in by name with what they lack, and those of which it cannot be told.
-    #[allow(clippy::type_complexity, reason = "three lists that are used once")]
-    fn what_lacks(&self) -> Result<(Vec<Known>, Vec<Lacks>, Vec<(EndpointName, String)>), Error> {
+    /// The endpoints that are elected in by name, and those of which it cannot be told what they lack, with why.
+    #[allow(clippy::type_complexity, reason = "two lists that are used once")]
+    fn by_name(
+        &self,
+        rings: &[Vec<Member<'_>>],
+    ) -> Result<(Vec<Endpoint>, Vec<(EndpointName, String)>), Error> {
         let state = self.state();
-        let (mut rings, mut endpoints, mut untold) = (Vec::new(), Vec::new(), Vec::new());
-        for ring in state.rings.keys() {
-            let mut members = self.inventories(ring);
-            members
-                .retain(|(id, _)| state.endpoints.get(id).is_some_and(|known| known.is_elected()));
-            if members.is_empty() {
-                continue;
-            }
-            let inventories: Vec<Digest> = members.iter().map(|(_, digest)| *digest).collect();
-            let answers = self.answers(ring, &inventories)?;
-            for ((id, _), answer) in members.into_iter().zip(answers) {
-                let known = self.known(&id)?;
+        let (mut endpoints, mut untold) = (Vec::new(), Vec::new());
+        for (ring, members) in rings.iter().enumerate() {
+            for (place, member) in members.iter().enumerate() {
+                let known = state.endpoints.get(member.id).filter(|known| known.is_elected());
+                let Some(known) = known else { continue };
                 let (name, exposure) = (self.name_of(&known.name)?, known.description.exposure);
-                match answer {
-                    Ok(updates) => {
-                        endpoints.push(Lacks { name, id, ring: rings.len(), exposure, updates });
-                    }
-                    Err(why) => untold.push((name, why)),
+                match member.told {
+                    Ok(_) => endpoints.push(Endpoint { name, ring, exposure, place }),
+                    Err(why) => untold.push((name, why.clone())),
                 }
             }
-            rings.push((ring.clone(), self.known_updates(ring)?));
         }
         endpoints.sort_by(|a, b| a.name.cmp(&b.name));
         untold.sort();
-        Ok((rings, endpoints, untold))
+        Ok((endpoints, untold))
     }
-}
-
-fn covered(
-    exceptions: &[&Exception],
-    ring: &RingName,
-    endpoint: &Lacks,
-    update: &Applicable,
-) -> bool {
-    let version = &update.candidate().version;
-    exceptions.iter().any(|known| known.covers(ring, &endpoint.id, update.name(), version))
 }
 
 /// The part that is shown, sorted; the others are only put to its sides.
-fn part_of<'a>(spots: &'a mut [Spot], endpoints: &[Lacks], skip: usize, take: usize) -> &'a [Spot] {
+fn part_of(
+    spots: &mut [Spot],
+    order: impl Fn(&Spot, &Spot) -> Ordering,
+    skip: usize,
+    take: usize,
+) -> &[Spot] {
     if skip >= spots.len() {
         return &[];
     }
-    let name = |spot: &Spot| endpoints[spot.endpoint as usize].updates[spot.update as usize].name();
-    let order = |a: &Spot, b: &Spot| {
-        (a.due, a.endpoint).cmp(&(b.due, b.endpoint)).then_with(|| name(a).cmp(name(b)))
-    };
-    spots.select_nth_unstable_by(skip, order);
+    spots.select_nth_unstable_by(skip, &order);
     let rest = &mut spots[skip..];
     if take < rest.len() {
-        rest.select_nth_unstable_by(take, order);
+        rest.select_nth_unstable_by(take, &order);
     }
     let end = take.min(rest.len());
     let shown = &mut rest[..end];
-    shown.sort_by(order);
+    shown.sort_by(&order);
     shown
 }

@@ -8,6 +8,8 @@ use crate::{
     epoch, folder,
     heart::{self, Heart, Writer},
     keys,
+    lacks::Numbered,
+    level::Collected,
     present::Places,
     provider::Providers,
     roster::Roster,
@@ -67,6 +69,8 @@ pub struct Site {
     places: Places,
     roster: Roster,
     applies: Applies,
+    numbered: Numbered,
+    collected: Collected,
     updates: Updates,
     days: Days,
     revoked: Revoked,
@@ -153,6 +157,8 @@ impl Site {
             places: Places::default(),
             roster: Roster::default(),
             applies: Applies::default(),
+            numbered: Numbered::default(),
+            collected: Collected::default(),
             updates: Updates::default(),
             days: Days::default(),
             revoked: Revoked::default(),
@@ -278,6 +284,16 @@ impl Site {
     /// What was indexed, and what endpoints have.
     pub(crate) fn applies(&self) -> &Applies {
         &self.applies
+    }
+
+    /// When catalogues were collected.
+    pub(crate) fn collected(&self) -> &Collected {
+        &self.collected
+    }
+
+    /// What rings lack, by number.
+    pub(crate) fn numbered(&self) -> &Numbered {
+        &self.numbered
     }
 
     /// What the newest views offer, and who lacks it.

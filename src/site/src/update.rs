@@ -4,7 +4,7 @@
 //! Catalogues are read once and kept as rows; who lacks what is counted anew when an inventory or a ring
 //! has changed. Only the part that is shown is made.
 
-use crate::{Error, ImportRow, Part, Site, applies::Aim};
+use crate::{Error, ImportRow, Part, Site, applies::Aim, lacks::Lacks};
 use catalogue::Update;
 use fleet::{ImportedSource, RingStatement};
 use ids::{Digest, EndpointName, RecordId, RingName, SourceId, Timestamp};
@@ -31,16 +31,13 @@ struct Offered {
     updates: Vec<(usize, Update)>,
 }
 
-/// A ring, where it points, and its endpoints' inventories.
-type Members = (RingName, Vec<Aim>, Vec<(RecordId, Digest)>);
-
 /// Who lacks what.
 #[derive(Debug)]
 struct Lacking {
     offered: Arc<Offered>,
-    rings: Vec<Members>,
-    /// Endpoints that have sent an inventory.
-    endpoints: Vec<(RecordId, RingName)>,
+    rings: Vec<Arc<Lacks>>,
+    /// Endpoints that have sent an inventory, each with the place of its ring.
+    endpoints: Vec<(RecordId, usize)>,
     /// Who lacks a payload, by its digest: places among the endpoints.
     payloads: HashMap<Digest, Vec<u32>>,
     /// How many lack something of each update.
@@ -140,6 +137,15 @@ pub(crate) struct OpenUpdate {
 }
 
 impl Lacking {
+    /// Places of the endpoints that lack something of an update.
+    fn who(&self, update: &Update) -> Vec<u32> {
+        let lists = update.payloads.iter().filter_map(|p| self.payloads.get(&p.sha256));
+        let mut who: Vec<u32> = lists.flatten().copied().collect();
+        who.sort_unstable();
+        who.dedup();
+        who
+    }
+
     fn row(&self, place: usize) -> UpdateRow {
         let (aim, update) = &self.offered.updates[place];
         UpdateRow {
@@ -212,12 +218,11 @@ impl Site {
         let sequence = offered.aims[*aim].sequence;
         let state = self.state();
         let view = state.views.get(&(source.clone(), sequence)).ok_or_else(none)?;
-        let who = update.payloads.iter().filter_map(|p| lacking.payloads.get(&p.sha256)).flatten();
-        let who: BTreeSet<u32> = who.copied().collect();
         let mut names = Vec::new();
-        for place in who {
+        for place in lacking.who(update) {
             let (endpoint, ring) = &lacking.endpoints[place as usize];
-            names.push((self.name_of(&self.known(endpoint)?.name)?, ring.clone()));
+            let ring = lacking.rings[*ring].ring.clone();
+            names.push((self.name_of(&self.known(endpoint)?.name)?, ring));
         }
         names.sort();
         let rings = state.rings.keys().map(|ring| self.update_in(ring, source, update));
@@ -257,16 +262,16 @@ impl Site {
             if *count == 0 {
                 continue;
             }
-            let who = update.payloads.iter().filter_map(|p| lacking.payloads.get(&p.sha256));
-            let who: BTreeSet<u32> = who.flatten().copied().collect();
-            let mut rings: BTreeMap<&RingName, u64> = BTreeMap::new();
-            for place in who {
-                *rings.entry(&lacking.endpoints[place as usize].1).or_default() += 1;
+            let mut rings = vec![0; lacking.rings.len()];
+            for place in lacking.who(update) {
+                rings[lacking.endpoints[place as usize].1] += 1;
             }
-            open.extend(rings.into_iter().map(|(ring, endpoints)| OpenUpdate {
+            let rings =
+                rings.into_iter().zip(&lacking.rings).filter(|(endpoints, _)| *endpoints > 0);
+            open.extend(rings.map(|(endpoints, ring)| OpenUpdate {
                 source: lacking.offered.aims[*aim].source.clone(),
                 id: update.id.clone(),
-                ring: ring.clone(),
+                ring: ring.ring.clone(),
                 endpoints,
             }));
         }
@@ -335,43 +340,36 @@ impl Site {
     fn lacking(&self) -> Result<Arc<Lacking>, Error> {
         let offered = self.newest_offered()?;
         let state = self.state();
-        let ring = |ring: &RingName| (ring.clone(), self.aims(ring), self.inventories(ring));
-        let rings: Vec<_> = state.rings.keys().map(ring).collect();
+        let rings = state.rings.keys().map(|ring| self.lacks(ring));
+        let rings = rings.collect::<Result<Vec<_>, _>>()?;
         let known = self.updates().kept().lacking.clone();
-        let holds =
-            |known: &Arc<Lacking>| Arc::ptr_eq(&known.offered, &offered) && known.rings == rings;
+        let same = |known: &Lacking| {
+            known.rings.len() == rings.len()
+                && known.rings.iter().zip(&rings).all(|(a, b)| Arc::ptr_eq(a, b))
+        };
+        let holds = |known: &Arc<Lacking>| Arc::ptr_eq(&known.offered, &offered) && same(known);
         if let Some(known) = known.filter(holds) {
             return Ok(known);
         }
         let mut endpoints = Vec::new();
         let mut payloads: HashMap<Digest, Vec<u32>> = HashMap::new();
-        for (ring, aims, members) in &rings {
-            if aims.is_empty() {
-                continue;
-            }
-            let inventories: Vec<Digest> = members.iter().map(|(_, digest)| *digest).collect();
-            for ((id, _), told) in members.iter().zip(self.answers(ring, &inventories)?) {
+        for (number, ring) in rings.iter().enumerate() {
+            let mut who: Vec<Vec<u32>> = vec![Vec::new(); ring.distinct().len()];
+            for member in ring.members() {
                 let place = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
-                endpoints.push((id.clone(), ring.clone()));
-                for update in told.iter().flat_map(|told| told.iter()) {
-                    payloads.entry(update.candidate().sha256).or_default().push(place);
+                endpoints.push((member.id.clone(), number));
+                for update in member.numbers {
+                    who[*update as usize].push(place);
                 }
+            }
+            for (update, who) in ring.distinct().iter().zip(who) {
+                payloads.entry(update.candidate().sha256).or_default().extend(who);
             }
         }
-        let count = |(_, update): &(usize, Update)| {
-            let mut who = update.payloads.iter().filter_map(|p| payloads.get(&p.sha256)).peekable();
-            let first = who.next();
-            match (first, who.peek()) {
-                (None, _) => 0,
-                (Some(one), None) => one.len(),
-                (Some(one), Some(_)) => {
-                    one.iter().chain(who.flatten()).collect::<BTreeSet<_>>().len()
-                }
-            }
-        };
-        let counts = offered.updates.iter().map(count);
-        let counts = counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect();
-        let lacking = Arc::new(Lacking { offered, rings, endpoints, payloads, counts });
+        let mut lacking = Lacking { offered, rings, endpoints, payloads, counts: Vec::new() };
+        let counts = lacking.offered.updates.iter().map(|(_, update)| lacking.who(update).len());
+        lacking.counts = counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect();
+        let lacking = Arc::new(lacking);
         self.updates().kept().lacking = Some(Arc::clone(&lacking));
         Ok(lacking)
     }
