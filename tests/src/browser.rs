@@ -13,7 +13,13 @@ pub struct Browser {
     door: String,
     root: PathBuf,
     jar: PathBuf,
-    /// The secret of the person's authenticator, once there is one, and the step that was used last.
+    authenticator: Authenticator,
+}
+
+/// An authenticator as people carry one (RFC 6238).
+#[derive(Debug, Default)]
+pub struct Authenticator {
+    /// The secret, once there is one, and the step that was used last.
     secret: Option<String>,
     used: u64,
 }
@@ -46,7 +52,7 @@ impl Browser {
         run(&mut fetch).ok();
         let jar = appliance.beside(&format!("browser-{whose}"));
         drop(fs::remove_file(&jar));
-        Self { door: here.people.clone(), root, jar, secret: None, used: 0 }
+        Self { door: here.people.clone(), root, jar, authenticator: Authenticator::default() }
     }
 
     /// The same one, which opens the console by this name of the machine.
@@ -122,7 +128,7 @@ impl Browser {
         );
         let choose = self.get("/choose");
         let secret = choose.between("id=\"secret\">", "<").replace(' ', "");
-        (self.secret, self.used) = (Some(secret), 0);
+        self.authenticator = Authenticator::with(secret);
         let number = self.number();
         let fields = [("password", PASSWORD), ("again", PASSWORD), ("number", number.as_str())];
         let entered = self.post("/choose", &fields);
@@ -155,6 +161,20 @@ impl Browser {
     /// Gives somebody else a copy of the cookies.
     pub fn copy_cookies_to(&self, other: &mut Self) {
         fs::copy(&self.jar, &other.jar).unwrap();
+    }
+
+    /// A number of the authenticator that was not used yet; waits for one where it has to.
+    #[track_caller]
+    pub fn number(&mut self) -> String {
+        self.authenticator.number()
+    }
+}
+
+impl Authenticator {
+    /// One that was given this secret, in base 32.
+    #[must_use]
+    pub fn with(secret: String) -> Self {
+        Self { secret: Some(secret), used: 0 }
     }
 
     /// A number of the authenticator that was not used yet; waits for one where it has to.

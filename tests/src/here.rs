@@ -3,7 +3,7 @@
 use crate::{Appliance, Said, patchkeep_command, run};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -44,10 +44,7 @@ impl Here {
         let mut child = command.spawn().unwrap();
         let begun = Instant::now();
         loop {
-            let text = fs::read_to_string(&said).unwrap();
-            if let Ok(doors) = serde_json::from_str::<serde_json::Value>(&text) {
-                let door = |name: &str| doors[name].as_str().unwrap_or_default().to_owned();
-                let (endpoints, people) = (door("endpoints"), door("people"));
+            if let Some([endpoints, people]) = doors(&said) {
                 return Self { child, said, endpoints, people };
             }
             let ended = child.try_wait().unwrap();
@@ -55,6 +52,19 @@ impl Here {
             let log = || fs::read_to_string(said.with_extension("log")).unwrap_or_default();
             assert!(ended.is_none() && !late, "serve: {ended:?}, late: {late}\n{}", log());
             std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits for the endpoints' door of an appliance whose site was founded since.
+    #[track_caller]
+    pub fn wait_for_endpoints(&mut self) {
+        let begun = Instant::now();
+        while self.endpoints.is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+            if let Some([endpoints, people]) = doors(&self.said) {
+                (self.endpoints, self.people) = (endpoints, people);
+            }
         }
     }
 
@@ -80,6 +90,15 @@ impl Here {
     pub fn stop(self) {
         drop(self);
     }
+}
+
+/// The doors that a server said last, for endpoints and for people; before there is a site, only people's is open.
+fn doors(said: &Path) -> Option<[String; 2]> {
+    let text = fs::read_to_string(said).unwrap();
+    let all = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
+    let last = all.map_while(Result::ok).last()?;
+    let door = |name: &str| last[name].as_str().unwrap_or_default().to_owned();
+    Some([door("endpoints"), door("people")])
 }
 
 impl Drop for Here {

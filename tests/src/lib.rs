@@ -24,6 +24,7 @@ mod package;
 mod packaged;
 mod story;
 pub mod swarm;
+mod walk;
 mod workshop;
 
 pub use appliance::{Appliance, Served};
@@ -37,6 +38,7 @@ pub use package::Package;
 pub use packaged::agent_package;
 pub use story::Story;
 pub use swarm::{Console, Drone, Swarm};
+pub use walk::{Manner, Sight, Walk, Walker};
 pub use workshop::{
     Draft, SOURCE, Workshop, copy_tree, find, noise, patchkeep_command, patchkeep_on,
 };

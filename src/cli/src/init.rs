@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Where Debian keeps its archive keys.
-const DEBIAN_KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+pub(crate) const DEBIAN_KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 #[derive(Args)]
 pub(crate) struct Init {

@@ -1,5 +1,7 @@
 //! `patchkeep serve`: open the doors, and keep the appliance until it is told to stop.
 
+mod first_start;
+
 use crate::{control, failure::Failure, screen::Screen};
 use clap::Args;
 use durable::RealDisk;
@@ -65,7 +67,17 @@ impl Serve {
         };
         let runtime = runtime()?;
         runtime.block_on(async {
-            let open = Open::start(&self.data, &opening).await?;
+            let (site, opening, code) = match open_site(&self.data)? {
+                Some(site) => (site, opening, None),
+                None => match first_start::wait(&self.data, opening, screen).await? {
+                    Some((site, opening, code)) => (site, opening, Some(code)),
+                    None => return Ok(()),
+                },
+            };
+            if let Some(code) = code {
+                site.go_on_with_code(code);
+            }
+            let open = Open::start(site, &opening).await?;
             if !self.media.is_empty() {
                 open.site.look_for_media_in(self.media);
             }
@@ -99,6 +111,7 @@ impl Serve {
 }
 
 /// Where and as whom to serve.
+#[derive(Clone)]
 pub(crate) struct Opening {
     pub(crate) endpoints: SocketAddr,
     pub(crate) people: SocketAddr,
@@ -111,6 +124,8 @@ pub(crate) struct Opening {
 pub(crate) struct Open {
     pub(crate) site: Arc<Site>,
     serving: Serving,
+    endpoints: SocketAddr,
+    people: SocketAddr,
     refusals: Arc<Refusals>,
 }
 
@@ -120,11 +135,26 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|e| Failure::say(Fault::Unavailable, format!("cannot start threads: {e}")))
 }
 
+/// The site in a data folder; none where it was not founded yet.
+pub(crate) fn open_site(data: &Path) -> Result<Option<Site>, Failure> {
+    let folder = Folder::at(data);
+    if !folder.is_founded(&RealDisk) {
+        return Ok(None);
+    }
+    let site = control::open(&folder)?;
+    // A founding that was cut short leaves a log without an entry.
+    if site.state().entries == 0 {
+        site.close()?;
+        return Ok(None);
+    }
+    Ok(Some(site))
+}
+
 impl Open {
-    /// Opens the data folder and the doors.
-    pub(crate) async fn start(data: &Path, opening: &Opening) -> Result<Self, Failure> {
-        let folder = Folder::at(data);
-        let site = Arc::new(control::open(&folder)?);
+    /// Opens the doors.
+    pub(crate) async fn start(site: Site, opening: &Opening) -> Result<Self, Failure> {
+        let folder = site.folder().clone();
+        let site = Arc::new(site);
         site.check_in_every(opening.check_in_seconds);
         let authority = site.authority()?;
         let names = names(opening);
@@ -142,6 +172,7 @@ impl Open {
             name: site.name()?,
             fingerprints,
             root_pem: authority.certificate_pem(),
+            server_until: shown.not_after,
             refusals: Arc::clone(&refusals),
         });
         let scripts = rest::Setup { site: Arc::downgrade(&site), refusals: Arc::clone(&refusals) };
@@ -173,15 +204,17 @@ impl Open {
         let serving = server::start(config, shelf, store, tls, on_refusal).await?;
         site.announce()?;
         look_after_providers(&site);
-        Ok(Self { site, serving, refusals })
+        let endpoints = serving.endpoints().unwrap_or(opening.endpoints);
+        let people = serving.people().unwrap_or(opening.people);
+        Ok(Self { site, serving, endpoints, people, refusals })
     }
 
     pub(crate) fn endpoints(&self) -> SocketAddr {
-        self.serving.endpoints()
+        self.endpoints
     }
 
     pub(crate) fn people(&self) -> SocketAddr {
-        self.serving.people().unwrap_or_else(|| self.serving.endpoints())
+        self.people
     }
 
     /// Shuts the doors, writes what was counted, closes the data folder.
@@ -266,7 +299,7 @@ async fn until_told(open: &Open) {
 
 /// The names in the server's certificate: those given, else the host's name and loopback, and every
 /// address that a door is bound to.
-fn names(opening: &Opening) -> Vec<String> {
+pub(crate) fn names(opening: &Opening) -> Vec<String> {
     let mut names = opening.names.clone();
     if names.is_empty() {
         let host = rustix::system::uname().nodename().to_string_lossy().to_lowercase();

@@ -154,7 +154,7 @@ async fn bytes(
     Ok(file("application/json", &format!("entry-{index}.json"), entry.json))
 }
 
-fn file(kind: &str, name: &str, bytes: impl IntoResponse) -> Response {
+pub(crate) fn file(kind: &str, name: &str, bytes: impl IntoResponse) -> Response {
     let disposition = format!("attachment; filename=\"{name}\"");
     let headers =
         [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)];

@@ -54,6 +54,7 @@ impl Section {
             "endpoint-token" => Self::Endpoints,
             "custody" => Self::Imports,
             "window-new" | "policy-new" => Self::Rules,
+            "site-root" => Self::People,
             _ if RULES.iter().any(|(_, path)| is_first(path)) => Self::Rules,
             _ => SECTIONS
                 .into_iter()
@@ -244,6 +245,7 @@ fn done(word: &str) -> Option<&'static str> {
             "key-removed",
             "The console forgot the security key. A site root that lists it goes on doing so until the next one.",
         ),
+        ("root-accepted", "The site root is obeyed from now on."),
         ("window-set", "The window is kept. Approvals that were signed keep their own times."),
         ("window-removed", "The window is gone. Approvals that were signed keep their own times."),
         ("ring-made", "The ring is there. Endpoints join it with a token for it."),

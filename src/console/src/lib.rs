@@ -18,7 +18,9 @@ mod endpoint;
 mod exception;
 mod failure;
 mod floor;
+mod founding;
 mod frame;
+mod getting_started;
 mod import;
 mod list;
 mod live;
@@ -30,17 +32,20 @@ mod ring;
 mod run;
 mod security_key;
 mod sign_in;
+mod site_root;
 mod statement;
 mod tag;
 mod text;
 mod update;
 mod visit;
 mod window;
+mod witness;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use failure::Failure;
+pub use founding::{FirstStart, Found, first_start};
 
 use axum::{
     Router,
@@ -50,7 +55,7 @@ use axum::{
     routing::get,
 };
 use frame::Frame;
-use ids::SiteName;
+use ids::{SiteName, Timestamp};
 use site::{Refusals, Site};
 use std::sync::{Arc, Weak};
 use tokio::task::spawn_blocking;
@@ -66,6 +71,8 @@ pub struct Setup {
     pub fingerprints: Vec<(String, String)>,
     /// The site's root certificate, PEM.
     pub root_pem: String,
+    /// Until when the server's own certificate lasts.
+    pub server_until: Timestamp,
     /// Where failed tries to sign in are counted.
     pub refusals: Arc<Refusals>,
 }
@@ -128,8 +135,11 @@ pub fn routes(setup: Setup) -> Router {
         .merge(days::routes())
         .merge(statement::routes())
         .merge(audit::routes())
+        .merge(witness::routes())
         .fallback(nothing)
         .merge(account::routes())
+        .merge(site_root::routes())
+        .merge(getting_started::routes())
         .merge(security_key::routes())
         .merge(sign_in::routes())
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&console), failure::in_the_menu))

@@ -4,7 +4,7 @@ use crate::{
     Console, Failure,
     chart::Bar,
     frame::{Frame, Section},
-    reading,
+    getting_started, reading,
     text::{bytes, count, per_cent, thousands},
     visit::Visit,
 };
@@ -29,12 +29,15 @@ struct Looked {
     waiting: Vec<Waiting>,
     endpoints: u64,
     unseen: u64,
+    /// Tasks of a new site that are not done.
+    setting_up: usize,
 }
 
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Page {
     frame: Frame,
+    setting_up: usize,
     cards: Vec<Card>,
     waiting: Vec<Task>,
     levels: Vec<LevelLine>,
@@ -102,8 +105,11 @@ pub(crate) async fn overview(visit: Visit) -> Result<Html<String>, Failure> {
     let looked = reading(&visit, look).await?;
     let frame = Frame::new(&visit, Section::Overview, "Overview");
     let cards = cards(&looked);
-    let Looked { status, levels, standings, runs, last_import, windows, waiting, .. } = looked;
+    let Looked {
+        status, levels, standings, runs, last_import, windows, waiting, setting_up, ..
+    } = looked;
     let page = Page {
+        setting_up,
         cards,
         waiting: waiting.iter().map(task).collect(),
         levels: [Level::Content, Level::MonthlyRun, Level::FirstRun]
@@ -137,6 +143,7 @@ fn look(site: &Site) -> Result<Looked, site::Error> {
         waiting: site.waiting()?,
         endpoints: counted(EndpointState::Elected)?,
         unseen: counted(EndpointState::Unseen)?,
+        setting_up: getting_started::left(site)?,
     })
 }
 

@@ -204,6 +204,14 @@ async fn use_code(
     }
 }
 
+/// A QR code, as a picture in the page.
+pub(crate) fn picture_of(text: &str) -> Result<String, Failure> {
+    let picture = QrCode::new(text.as_bytes())
+        .map_err(|_| Failure::broken("this is too long for a QR code"))?;
+    let picture = picture.render::<svg::Color<'_>>().min_dimensions(200, 200).build();
+    Ok(picture.split_once("?>").map_or(picture.as_str(), |(_, svg)| svg).to_owned())
+}
+
 fn choose_form(console: &Console, site: &Site, token: &str) -> Result<ChoosePage, Failure> {
     let choosing = site.choosing(token).ok_or_else(|| {
         Failure::refused(
@@ -212,10 +220,7 @@ fn choose_form(console: &Console, site: &Site, token: &str) -> Result<ChoosePage
     })?;
     let letters: Vec<char> = choosing.secret.chars().collect();
     let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
-    let picture = QrCode::new(choosing.address.as_bytes())
-        .map_err(|_| Failure::broken("the picture for the authenticator cannot be drawn"))?;
-    let picture = picture.render::<svg::Color<'_>>().min_dimensions(200, 200).build();
-    let picture = picture.split_once("?>").map_or(picture.as_str(), |(_, svg)| svg).to_owned();
+    let picture = picture_of(&choosing.address)?;
     Ok(ChoosePage {
         frame: console.frame("Choose how you sign in"),
         wrong: None,

@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let serving = start(config, shelf, store, tls, Arc::new(|_| {})).await?;
-        println!("{}", serving.endpoints());
+        println!("{}", serving.endpoints().ok_or("the door is shut")?);
         std::future::pending::<Result<(), Box<dyn Error>>>().await
     })
 }

@@ -31,5 +31,5 @@ pub use config::{
 };
 pub use error::Error;
 pub use path::{TARGET_BYTES_MAX, Target, parse_target};
-pub use serving::{Serving, start};
+pub use serving::{Serving, start, start_for_people};
 pub use site::Revoked;

@@ -1,7 +1,7 @@
 //! Starting and stopping.
 
 use crate::{
-    Clients, Config, Door, Error, Identity, OnRefusal, People, Revoked, Tls,
+    Clients, Config, Door, Error, Identity, Limits, OnRefusal, People, Revoked, Tls,
     agents::Agents,
     door::{Behind, Doorway, serve},
     files::Files,
@@ -9,7 +9,11 @@ use crate::{
     tls::{self, Shown},
 };
 use site::ShelfHandle;
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    collections::HashSet,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+};
 use store::Store;
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -25,7 +29,7 @@ const BACKLOG: u32 = 1024;
 /// A server that is up. It goes on when this is dropped only as long as its runtime does; call
 /// [`stop`](Self::stop) to end it in order.
 pub struct Serving {
-    endpoints: SocketAddr,
+    endpoints: Option<SocketAddr>,
     people: Option<SocketAddr>,
     shown: Arc<Shown>,
     stop: watch::Sender<()>,
@@ -33,9 +37,9 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Where the endpoints' door is.
+    /// Where the endpoints' door is, if it is open.
     #[must_use]
-    pub fn endpoints(&self) -> SocketAddr {
+    pub fn endpoints(&self) -> Option<SocketAddr> {
         self.endpoints
     }
 
@@ -63,6 +67,67 @@ impl Serving {
     }
 }
 
+/// What doors have in common.
+struct Doors {
+    shown: Arc<Shown>,
+    limits: Limits,
+    names: HashSet<String>,
+    revoked: Revoked,
+    on_refusal: OnRefusal,
+}
+
+impl Doors {
+    fn new(
+        tls: &Tls,
+        limits: Limits,
+        names: &[String],
+        on_refusal: OnRefusal,
+    ) -> Result<Self, Error> {
+        let revoked = match &tls.clients {
+            Clients::Certified { revoked, .. } => revoked.clone(),
+            Clients::UnsafeEverybody => Revoked::default(),
+        };
+        Ok(Self {
+            shown: Arc::new(Shown::new(&tls.identity)?),
+            limits,
+            names: names.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            revoked,
+            on_refusal,
+        })
+    }
+
+    fn way(
+        &self,
+        door: Door,
+        behind: Behind,
+        acceptor: Arc<rustls::ServerConfig>,
+        cap: Option<Arc<Cap>>,
+    ) -> Arc<Doorway> {
+        Arc::new(Doorway {
+            door,
+            behind,
+            acceptor: TlsAcceptor::from(acceptor),
+            limits: self.limits.clone(),
+            names: self.names.clone(),
+            revoked: self.revoked.clone(),
+            cap,
+            on_refusal: Arc::clone(&self.on_refusal),
+        })
+    }
+
+    fn open(
+        self,
+        ways: Vec<(Arc<Doorway>, TcpListener)>,
+        endpoints: Option<SocketAddr>,
+        people: Option<SocketAddr>,
+    ) -> Serving {
+        let (stop, stopped) = watch::channel(());
+        let open = |(way, listener)| tokio::spawn(serve(way, listener, stopped.clone()));
+        let doors = ways.into_iter().map(open).collect();
+        Serving { endpoints, people, shown: self.shown, stop, doors }
+    }
+}
+
 /// Opens the doors. Must be called on a tokio runtime with I/O and time, which does the work.
 ///
 /// # Errors
@@ -74,44 +139,41 @@ pub async fn start(
     tls: Tls,
     on_refusal: OnRefusal,
 ) -> Result<Serving, Error> {
-    let shown = Arc::new(Shown::new(&tls.identity)?);
-    let revoked = match &tls.clients {
-        Clients::Certified { revoked, .. } => revoked.clone(),
-        Clients::UnsafeEverybody => Revoked::default(),
-    };
-    let limits = config.limits;
-    let names: std::collections::HashSet<_> =
-        config.names.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let way = |door, behind, acceptor, cap| {
-        Arc::new(Doorway {
-            door,
-            behind,
-            acceptor: TlsAcceptor::from(acceptor),
-            limits: limits.clone(),
-            names: names.clone(),
-            revoked: revoked.clone(),
-            cap,
-            on_refusal: Arc::clone(&on_refusal),
-        })
-    };
-    let cap = limits.bytes_per_second.map(|rate| Arc::new(Cap::new(rate, Instant::now())));
+    let rate = config.limits.bytes_per_second;
+    let doors = Doors::new(&tls, config.limits, &config.names, on_refusal)?;
+    let cap = rate.map(|rate| Arc::new(Cap::new(rate, Instant::now())));
     let agents = Agents::new(config.agents);
     let files = Behind::Files(Files::new(shelf, store), agents.clone());
-    let endpoints_tls = tls::for_endpoints(&tls, Arc::clone(&shown))?;
-    let people_tls = tls::for_people(&tls, Arc::clone(&shown))?;
+    let endpoints_tls = tls::for_endpoints(&tls, Arc::clone(&doors.shown))?;
+    let people_tls = tls::for_people(&tls, Arc::clone(&doors.shown))?;
     let (listener, endpoints) = listen(config.endpoints)?;
-    let mut ways = vec![(way(Door::Endpoints, files, endpoints_tls, cap), listener)];
+    let mut ways = vec![(doors.way(Door::Endpoints, files, endpoints_tls, cap), listener)];
     let mut people_at = None;
     if let Some(People { address, routes }) = config.people {
         let (listener, address) = listen(address)?;
         let routes = Behind::People(routes, agents);
-        ways.push((way(Door::People, routes, people_tls, None), listener));
+        ways.push((doors.way(Door::People, routes, people_tls, None), listener));
         people_at = Some(address);
     }
-    let (stop, stopped) = watch::channel(());
-    let open = |(way, listener)| tokio::spawn(serve(way, listener, stopped.clone()));
-    let doors = ways.into_iter().map(open).collect();
-    Ok(Serving { endpoints, people: people_at, shown, stop, doors })
+    Ok(doors.open(ways, Some(endpoints), people_at))
+}
+
+/// Opens the people's door alone, before there is a site: nobody is served there, and no agent answered. As
+/// [`start`] otherwise.
+///
+/// # Errors
+/// See [`Error`]; no door is open then.
+pub async fn start_for_people(
+    people: People,
+    tls: Tls,
+    on_refusal: OnRefusal,
+) -> Result<Serving, Error> {
+    let doors = Doors::new(&tls, Limits::default(), &[], on_refusal)?;
+    let people_tls = tls::for_people(&tls, Arc::clone(&doors.shown))?;
+    let (listener, address) = listen(people.address)?;
+    let routes = Behind::People(people.routes, Agents::new(Weak::new()));
+    let ways = vec![(doors.way(Door::People, routes, people_tls, None), listener)];
+    Ok(doors.open(ways, None, Some(address)))
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {

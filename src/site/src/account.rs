@@ -72,6 +72,11 @@ impl Site {
         self.sessions().first_code()
     }
 
+    /// Goes on with the code that the screen showed before there was a site.
+    pub fn go_on_with_code(&self, code: String) {
+        self.sessions().set_first_code(code);
+    }
+
     /// Opens an account, or says anew what it is. A new one comes with the code to sign in with.
     ///
     /// # Errors

@@ -65,7 +65,8 @@ pub struct EndpointCertificate {
 }
 
 impl SiteCa {
-    /// The authority in folder `dir`; made on the first call.
+    /// The authority in folder `dir`; made on the first call. One that is made before the site has a name is called by
+    /// a part of its key's digest.
     ///
     /// # Errors
     /// [`CaError::NotKeys`] when what is there cannot be used: it is never replaced. [`CaError::Read`],
@@ -73,7 +74,7 @@ impl SiteCa {
     pub fn load_or_create(
         disk: &dyn Disk,
         dir: &Path,
-        site: &SiteName,
+        site: Option<&SiteName>,
         now: Timestamp,
     ) -> Result<Self, CaError> {
         let path = dir.join("ca.pem");
@@ -263,15 +264,20 @@ pub fn fingerprint(certificate: &[u8]) -> String {
     pairs.join(":")
 }
 
-fn new_root(site: &SiteName, now: Timestamp) -> Result<(Vec<u8>, KeyPair), CaError> {
-    let subject = format!("Patchkeep site CA {site}");
+fn new_root(site: Option<&SiteName>, now: Timestamp) -> Result<(Vec<u8>, KeyPair), CaError> {
+    let unnamed = |source| CaError::Issue { subject: "Patchkeep site CA".to_owned(), source };
+    let key = KeyPair::generate().map_err(unnamed)?;
+    let name = match site {
+        Some(site) => site.to_string(),
+        None => Digest::of(key.public_key_raw()).to_hex().chars().take(8).collect(),
+    };
+    let subject = format!("Patchkeep site CA {name}");
     let issue = |source| CaError::Issue { subject: subject.clone(), source };
     let mut params = CertificateParams::default();
     params.distinguished_name = common_name(&subject);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     set_life(&mut params, now, ROOT_DAYS);
-    let key = KeyPair::generate().map_err(issue)?;
     let certificate = params.self_signed(&key).map_err(issue)?;
     Ok((certificate.der().to_vec(), key))
 }
@@ -368,7 +374,7 @@ mod tests {
 
     fn ca(dir: &TempDir) -> SiteCa {
         let site = "lab".parse().unwrap();
-        SiteCa::load_or_create(&RealDisk, &dir.path().join("keys"), &site, now()).unwrap()
+        SiteCa::load_or_create(&RealDisk, &dir.path().join("keys"), Some(&site), now()).unwrap()
     }
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -405,7 +411,8 @@ mod tests {
         ] {
             std::fs::write(&path, &bad).unwrap();
             let site = "lab".parse().unwrap();
-            let error = SiteCa::load_or_create(&RealDisk, &dir.path().join("keys"), &site, now());
+            let error =
+                SiteCa::load_or_create(&RealDisk, &dir.path().join("keys"), Some(&site), now());
             assert!(matches!(error.err().unwrap(), CaError::NotKeys { .. }), "{bad}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), bad);
         }

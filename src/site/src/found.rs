@@ -1,10 +1,11 @@
 //! Founding a site: its name, its keys, its log, its anchors and its first ring.
 
-use crate::{Error, Folder, Ground, Site, keys};
-use durable::Disk;
+use crate::{Error, Folder, Ground, Site, SiteCa, account::secrets::new_code, keys};
+use durable::{Disk, RealDisk};
 use fleet::{Actor, AnchorKind, Command};
 use ids::{Digest, RingName, SiteName};
 use ledger::FileLedger;
+use sandbox::Reader;
 use std::sync::Arc;
 
 /// What people decide when they found a site.
@@ -20,6 +21,24 @@ pub struct Founding {
     pub vendor_keyrings: Vec<(String, Vec<u8>)>,
     /// The ring that every endpoint is in until people make others.
     pub ring: RingName,
+}
+
+/// What an appliance shows before it is a site.
+pub struct Before {
+    /// The code for its own screen: whoever reads it there founds the site.
+    pub code: String,
+    /// Its certificate authority, which stays the site's.
+    pub authority: SiteCa,
+}
+
+/// Makes ready for people to found a site from elsewhere.
+///
+/// # Errors
+/// [`Error::Folder`], [`Error::Authority`], [`Error::Random`].
+pub fn before_founding(folder: &Folder) -> Result<Before, Error> {
+    let _lock = folder.lock()?;
+    let authority = SiteCa::load_or_create(&RealDisk, &folder.keys(), None, crate::now());
+    Ok(Before { code: new_code()?, authority: authority.map_err(Error::Authority)? })
 }
 
 /// Founds a site in an empty data folder.
@@ -49,6 +68,14 @@ pub fn found_on(
             founding.root_fingerprint
         )));
     }
+    // Before there is a log: whoever mends a keyring may choose another name as well.
+    let reader = Reader::beside_this_program().map_err(Error::Reader)?;
+    let mut keyrings = Vec::new();
+    for (name, certificates) in &founding.vendor_keyrings {
+        let listed = reader.list_certificates(certificates).map_err(Error::Reader)?;
+        let fingerprints = listed.into_iter().map(|c| c.fingerprint).collect();
+        keyrings.push((name, certificates, fingerprints));
+    }
     let lock = folder.lock()?;
     let disk = Arc::clone(&ground.disk);
     let origin = format!("patchkeep.invalid/{}/epoch-1", founding.site);
@@ -68,10 +95,8 @@ pub fn found_on(
         site.keep(&founding.publisher_root)?,
         Vec::new(),
     )];
-    for (name, certificates) in &founding.vendor_keyrings {
+    for (name, certificates, fingerprints) in keyrings {
         let digest = site.keep(certificates)?;
-        let listed = site.reader().list_certificates(certificates).map_err(Error::Reader)?;
-        let fingerprints = listed.into_iter().map(|c| c.fingerprint).collect();
         anchors.push((AnchorKind::VendorKeyring, name.clone(), digest, fingerprints));
     }
     let keys = site.public_keys(&origin)?;

@@ -8,6 +8,7 @@
 //! terminal: callers draw what [`Progress`] and the outcomes say.
 
 mod account;
+mod anchor;
 mod api_token;
 mod applies;
 mod approval;
@@ -68,13 +69,16 @@ mod update;
 mod vendor;
 mod waiting;
 mod window;
+mod witness;
 
 pub use account::{
     AccountStatus, IssuedCode, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, SessionStatus,
+    secrets::code_digest,
     security_key::{
         Answer, NewKey, NewKeyAsked, SecurityKey, Signing, Unsigned, parse_attestation,
     },
 };
+pub use anchor::{Anchor, TrustedRoot};
 pub use api_token::{API_TOKEN_PREFIX, ApiTokenStatus, Bearer, IssuedApiToken};
 pub use applies::{EndpointMissing, MissingUpdate};
 pub use approval::{RingUpdate, RingUpdates, Wish};
@@ -92,7 +96,7 @@ pub use enrolment::{EndpointStatus, IssuedToken, TOKEN_HOURS_MAX};
 pub use error::Error;
 pub use exception::{ExceptionStatus, ExceptionWish};
 pub use folder::{Folder, Lock};
-pub use found::{Founding, found, found_on};
+pub use found::{Before, Founding, before_founding, found, found_on};
 pub use heart::{Done, Heart, is_fatal};
 pub use history::{CustodyStatus, ImportRow, KeptOutRow};
 pub use import::{Figures, ImportOrder, ImportOutcome, KEEP_FREE_BYTES, what_to_do};
@@ -123,3 +127,4 @@ pub use update::{UpdateDetail, UpdateInRing, UpdateQuery, UpdateRow, UpdateSort}
 pub use vendor::chain;
 pub use waiting::Waiting;
 pub use window::{Opening, WindowStatus};
+pub use witness::{HandedOut, HeldCheckpoint};

@@ -87,15 +87,8 @@ impl Site {
 
     /// When the publisher's trusted root ends.
     fn publishers_ending(&self) -> Result<Option<Ending>, Error> {
-        let state = self.state();
-        let Some(root) = state.publisher.as_ref().and_then(trust::Publisher::trusted_root) else {
-            return Ok(None);
-        };
-        let max = trust::ROOT_BYTES_MAX as u64;
-        let bytes = self.store().read(&root.sha256, max).map_err(Error::Store)?;
-        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(Error::State)?;
-        let at = value["signed"]["expires"].as_str().and_then(|text| text.parse().ok());
-        Ok(at.map(|at| Ending {
+        let Some(root) = self.trusted_root()? else { return Ok(None) };
+        Ok(root.expires.map(|at| Ending {
             at,
             what: format!("the publisher's root {}", root.version),
             then: "bundles are kept out from then on; ask the publisher for the next root".into(),

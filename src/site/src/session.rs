@@ -142,6 +142,10 @@ impl Sessions {
         held.first_code.clone()
     }
 
+    pub(crate) fn set_first_code(&self, code: String) {
+        self.held().first_code = Some(code);
+    }
+
     pub(crate) fn of(&self, person: &PersonId) -> Vec<Open> {
         self.held().open.values().filter(|open| open.person == *person).cloned().collect()
     }

@@ -334,7 +334,8 @@ impl Site {
     /// # Errors
     /// [`Error::Authority`].
     pub fn authority(&self) -> Result<SiteCa, Error> {
-        SiteCa::load_or_create(self.disk(), &self.folder.keys(), &self.name()?, self.now())
+        let name = self.name()?;
+        SiteCa::load_or_create(self.disk(), &self.folder.keys(), Some(&name), self.now())
             .map_err(Error::Authority)
     }
 

@@ -249,7 +249,7 @@ fn is_security_key(key: &PublicKey) -> bool {
 
 /// A key's fingerprint as OpenSSH shows it: `SHA256:...`.
 #[must_use]
-pub(crate) fn fingerprint(key: &PublicKey) -> String {
+pub fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 

@@ -32,7 +32,7 @@ mod verified;
 mod webauthn;
 
 pub use clock::{PLAUSIBLE_AHEAD, clock_floor, is_plausible};
-pub use dsse::{ENVELOPE_BYTES_MAX, Envelope, Purpose, parse_public_key};
+pub use dsse::{ENVELOPE_BYTES_MAX, Envelope, Purpose, fingerprint, parse_public_key};
 pub use envelope::{SIGNED_AT, canonical_json, parse_metadata};
 pub use follow::{Outcome, follow, unsafe_follow_expired};
 pub use offered::{

@@ -1,5 +1,6 @@
-//! People at the console, in a browser that runs no scripts: signing in, accounts, rights, and what the log says.
+//! People at the console: signing in, accounts, rights, and what the log says; and the whole job in real browsers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod sign_in;
+mod whole_job;

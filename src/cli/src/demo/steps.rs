@@ -4,6 +4,7 @@ use super::{Appliance, endpoint};
 use crate::{
     bundle,
     collect::collect_now,
+    control,
     failure::Failure,
     person::actor,
     screen::{Screen, bytes},
@@ -208,7 +209,8 @@ impl<'a> Story<'a> {
         let (names, bytes_per_second) = (Vec::new(), None);
         let opening = Opening { endpoints, people, names, bytes_per_second, check_in_seconds };
         let begun = Instant::now();
-        let open = Open::start(&self.path("appliance"), &opening).await?;
+        let site = control::open(&Folder::at(&self.path("appliance")))?;
+        let open = Open::start(site, &opening).await?;
         self.step += 1;
         self.screen.say(format!(
             "{:>2}. {:<10} endpoints at https://{}, people at https://{} [{:.1} s]",

@@ -51,9 +51,13 @@ pub(super) fn paths(sample: &Sample) -> Vec<String> {
         "/reports/sample?seed=2026-11&number=3",
         "/audit",
         "/account",
+        "/getting-started",
+        "/site-root",
+        "/site-root/draft",
         "/rings/broad/withdraw",
         "/audit?type=run-started",
         "/audit/3",
+        "/audit/witness",
     ];
     fixed.into_iter().map(str::to_owned).chain([update, run]).collect()
 }

@@ -185,6 +185,7 @@ impl Sample {
             refusals: Arc::default(),
             fingerprints: vec![("Site CA (SHA-256)".to_owned(), "0a1b".repeat(16))],
             root_pem: "-----BEGIN CERTIFICATE-----\n".to_owned(),
+            server_until: hours_ahead(9_000),
         })
     }
 

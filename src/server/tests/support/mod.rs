@@ -141,7 +141,7 @@ impl Site {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.serving.as_ref().unwrap().endpoints()
+        self.serving.as_ref().unwrap().endpoints().unwrap()
     }
 
     pub fn people(&self) -> SocketAddr {
@@ -281,7 +281,7 @@ pub async fn get(
 
 pub fn ca(dir: &TempDir, site: &str) -> SiteCa {
     let keys = dir.path().join(site);
-    SiteCa::load_or_create(&RealDisk, &keys, &site.parse().unwrap(), now()).unwrap()
+    SiteCa::load_or_create(&RealDisk, &keys, Some(&site.parse().unwrap()), now()).unwrap()
 }
 
 pub fn identity(ca: &SiteCa, dir: &TempDir) -> Identity {

@@ -132,7 +132,7 @@ pub(crate) fn new_code() -> Result<String, Error> {
 }
 
 /// The digest by which a one-time code is known, however it was typed.
-pub(crate) fn code_digest(code: &str) -> Digest {
+pub fn code_digest(code: &str) -> Digest {
     let plain =
         code.chars().filter(char::is_ascii_alphanumeric).map(|c| match c.to_ascii_uppercase() {
             'O' => '0',
