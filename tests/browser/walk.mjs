@@ -12,7 +12,7 @@ const [manner] = process.argv.slice(2);
 const keyboard = manner === "keyboard";
 // Far more than any page has controls.
 const TABS_MAX = 400;
-const TIME_MAX = 30_000;
+const TIME_MAX = 15_000;
 
 // The site's own root is in no browser's list.
 const browser = await launch("--ignore-certificate-errors");
@@ -60,12 +60,8 @@ const hasFocus = (element) =>
 
 async function reach(page, control) {
   await control.first().waitFor({ state: "visible" });
-  const closed = page.locator("details:not([open])").filter({ has: control });
   if (!keyboard) {
     return;
-  }
-  if ((await closed.count()) > 0) {
-    throw new Error("it is in a part of the page that is not open");
   }
   for (let tabs = 0; tabs < TABS_MAX; tabs++) {
     if (await control.first().evaluate(hasFocus)) {
@@ -80,8 +76,10 @@ function control(page, label) {
   return page.locator("main").getByLabel(label, { exact: true }).or(page.locator("header").getByLabel(label, { exact: true }));
 }
 
+// Words that are for screen readers only are set off by spaces of the design system's own.
 function button(page, name) {
-  const named = { name, exact: true };
+  const escaped = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replaceAll(": ", "\\s*:\\s*");
+  const named = { name: new RegExp(`^\\s*${escaped}\\s*$`) };
   return page.getByRole("button", named).or(page.getByRole("link", named)).first();
 }
 

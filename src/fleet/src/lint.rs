@@ -208,7 +208,10 @@ fn longest(plan: &PlanFacts) -> Option<SignedDuration> {
 fn windows(plan: &PlanFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !plan.has_windows {
-        let sentence = format!("ring {} has no window: it may be applied at any time", plan.ring);
+        let sentence = format!(
+            "what is approved has no window: ring {} may be changed at any time",
+            plan.ring
+        );
         findings.push(of_plan(Code::NoWindow, Severity::Warning, sentence));
     }
     let outside = |span: &&Interval| span.closes > plan.not_after || span.closes <= plan.now;
