@@ -1,6 +1,7 @@
 //! `patchkeep account`: who may sign in at the console, and in which roles.
 
 use crate::{
+    appliance::Appliance,
     control::{AccountReply, AccountRequest, Reply, Request, ask, unexpected},
     failure::Failure,
     person::Person,
@@ -10,7 +11,7 @@ use clap::{Args, Subcommand};
 use fleet::{API_TOKEN_DAYS_MAX, Role};
 use ids::{PersonId, RecordId};
 use site::{AccountStatus, ApiTokenStatus, IssuedApiToken, IssuedCode};
-use std::{collections::BTreeSet, path::PathBuf};
+use std::collections::BTreeSet;
 
 #[derive(Subcommand)]
 pub(crate) enum AccountVerb {
@@ -24,9 +25,8 @@ pub(crate) enum AccountVerb {
     Close(OneWords),
     /// Accounts and who is signed in.
     List {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
     },
     /// Tokens with which people's scripts use the API.
     #[command(subcommand)]
@@ -39,15 +39,13 @@ pub(crate) enum TokenVerb {
     Issue(IssueWords),
     /// Tokens that were not revoked.
     List {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
     },
     /// Revoke a token: it is refused from the next request on.
     Revoke {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// The token's id, as `list` prints it.
         token: RecordId,
         #[command(flatten)]
@@ -57,9 +55,8 @@ pub(crate) enum TokenVerb {
 
 #[derive(Args)]
 pub(crate) struct IssueWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The account as which it acts.
     account: PersonId,
     /// What it is for, for people who look at the list.
@@ -76,15 +73,15 @@ pub(crate) struct IssueWords {
 }
 
 impl TokenVerb {
-    fn asks(self) -> Result<(PathBuf, AccountRequest), Failure> {
+    fn asks(self) -> Result<(AccountRequest, Appliance), Failure> {
         Ok(match self {
-            Self::List { data } => (data, AccountRequest::Tokens),
-            Self::Issue(IssueWords { data, account, label, role, days, person }) => {
-                let person = person.id()?;
-                (data, AccountRequest::IssueToken { account, label, role, days, person })
+            Self::List { appliance } => (AccountRequest::Tokens, appliance),
+            Self::Issue(IssueWords { appliance, account, label, role, days, person }) => {
+                let person = person.id(&appliance)?;
+                (AccountRequest::IssueToken { account, label, role, days, person }, appliance)
             }
-            Self::Revoke { data, token, person } => {
-                (data, AccountRequest::RevokeToken { token, person: person.id()? })
+            Self::Revoke { appliance, token, person } => {
+                (AccountRequest::RevokeToken { token, person: person.id(&appliance)? }, appliance)
             }
         })
     }
@@ -92,9 +89,8 @@ impl TokenVerb {
 
 #[derive(Args)]
 pub(crate) struct SetWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The account: the person's id, which never changes.
     account: PersonId,
     /// The person's name, for reports.
@@ -109,9 +105,8 @@ pub(crate) struct SetWords {
 
 #[derive(Args)]
 pub(crate) struct OneWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The account.
     account: PersonId,
     #[command(flatten)]
@@ -125,24 +120,27 @@ fn role(word: &str) -> Result<Role, String> {
 
 impl AccountVerb {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let (data, request) = match self {
-            Self::List { data } => (data, AccountRequest::Accounts),
+        let (request, appliance) = match self {
+            Self::List { appliance } => (AccountRequest::Accounts, appliance),
             Self::Token(verb) => verb.asks()?,
-            Self::Set(SetWords { data, account, name, roles, person }) => {
+            Self::Set(SetWords { appliance, account, name, roles, person }) => {
                 let roles: BTreeSet<Role> = roles.into_iter().collect();
-                (data, AccountRequest::Set { account, name, roles, person: person.id()? })
+                (
+                    AccountRequest::Set { account, name, roles, person: person.id(&appliance)? },
+                    appliance,
+                )
             }
-            Self::Reset(OneWords { data, account, person }) => {
-                (data, AccountRequest::Reset { account, person: person.id()? })
+            Self::Reset(OneWords { appliance, account, person }) => {
+                (AccountRequest::Reset { account, person: person.id(&appliance)? }, appliance)
             }
-            Self::End(OneWords { data, account, person }) => {
-                (data, AccountRequest::End { account, person: person.id()? })
+            Self::End(OneWords { appliance, account, person }) => {
+                (AccountRequest::End { account, person: person.id(&appliance)? }, appliance)
             }
-            Self::Close(OneWords { data, account, person }) => {
-                (data, AccountRequest::Close { account, person: person.id()? })
+            Self::Close(OneWords { appliance, account, person }) => {
+                (AccountRequest::Close { account, person: person.id(&appliance)? }, appliance)
             }
         };
-        let Reply::Account(reply) = ask(&data, Request::Account(request), screen)? else {
+        let Reply::Account(reply) = ask(&appliance, Request::Account(request), screen)? else {
             return Err(unexpected());
         };
         say(reply, screen);

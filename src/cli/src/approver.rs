@@ -1,6 +1,7 @@
 //! `patchkeep approver`: approvers' keys. A change is a next site root, which administrators sign.
 
 use crate::{
+    appliance::Appliance,
     failure::Failure,
     screen::Screen,
     site_root::{self, DAYS},
@@ -16,9 +17,8 @@ use trust::Approver;
 pub(crate) enum ApproverVerb {
     /// The approvers' keys that the site obeys.
     List {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
     },
     /// Draw up the next site root with one more key: a new approver's, or a second one of theirs.
     Add {
@@ -49,9 +49,8 @@ pub(crate) enum ApproverVerb {
 
 #[derive(Args)]
 pub(crate) struct Place {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// Where to write the draft; it must not be there yet.
     #[arg(long)]
     into: PathBuf,
@@ -60,30 +59,30 @@ pub(crate) struct Place {
 impl ApproverVerb {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         let (draft, place) = match self {
-            Self::List { data } => return list(&data, screen),
+            Self::List { appliance } => return list(&appliance, screen),
             Self::Add { person, key, place } => {
-                let mut draft = newest(&place.data, screen)?;
+                let mut draft = newest(&place.appliance, screen)?;
                 add(&mut draft, person, &key)?;
                 (draft, place)
             }
             Self::Replace { person, key, place } => {
-                let mut draft = newest(&place.data, screen)?;
+                let mut draft = newest(&place.appliance, screen)?;
                 remove(&mut draft, &person)?;
                 add(&mut draft, person, &key)?;
                 (draft, place)
             }
             Self::Remove { person, place } => {
-                let mut draft = newest(&place.data, screen)?;
+                let mut draft = newest(&place.appliance, screen)?;
                 remove(&mut draft, &person)?;
                 (draft, place)
             }
         };
-        site_root::write_draft(&place.data, draft, &place.into, screen)
+        site_root::write_draft(&place.appliance, draft, &place.into, screen)
     }
 }
 
-fn list(data: &Path, screen: &Screen) -> Result<(), Failure> {
-    let approvers = newest(data, screen)?.approvers;
+fn list(appliance: &Appliance, screen: &Screen) -> Result<(), Failure> {
+    let approvers = newest(appliance, screen)?.approvers;
     let line = |a: &Approver| {
         let end = a.not_after.map(|end| format!(", until {end}")).unwrap_or_default();
         format!("{}: {}{end}", a.person, a.key)
@@ -97,12 +96,12 @@ fn list(data: &Path, screen: &Screen) -> Result<(), Failure> {
     Ok(())
 }
 
-fn newest(data: &Path, screen: &Screen) -> Result<RootDraft, Failure> {
+fn newest(appliance: &Appliance, screen: &Screen) -> Result<RootDraft, Failure> {
     let none = || {
         let message = "this site has no root yet: `patchkeep site draft` draws one up";
         Failure::say(Fault::Input, message)
     };
-    let status = site_root::current(data, screen)?.ok_or_else(none)?;
+    let status = site_root::current(appliance, screen)?.ok_or_else(none)?;
     site_root::next(status.root, DAYS)
 }
 

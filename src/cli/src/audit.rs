@@ -1,6 +1,7 @@
 //! `patchkeep audit`: export evidence, verify it, look at the log.
 
 use crate::{
+    appliance::Appliance,
     control::{LogLine, Reply, Request, ask, unexpected},
     failure::Failure,
     person::Person,
@@ -15,9 +16,8 @@ use std::path::PathBuf;
 pub(crate) enum Audit {
     /// Write an audit bundle: a zip that any desk can open and check with stock tools.
     Export {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// The zip file to write; must not be there yet.
         #[arg(long, value_name = "FILE")]
         into: PathBuf,
@@ -38,9 +38,8 @@ pub(crate) enum Audit {
     },
     /// Print events as sentences. Looking is itself an event.
     Show {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// Only events of this type; may be given more than once.
         #[arg(long = "type", value_name = "TYPE")]
         types: Vec<String>,
@@ -55,9 +54,8 @@ pub(crate) enum Audit {
     },
     /// Print the fingerprint of the key that signs audit bundles.
     Key {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
     },
 }
 
@@ -73,7 +71,7 @@ pub(crate) enum HowMuch {
 impl Audit {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         match self {
-            Self::Export { data, into, scope, person } => {
+            Self::Export { appliance, into, scope, person } => {
                 let scope = match scope {
                     HowMuch::Full => Scope::Full,
                     HowMuch::Summary => Scope::Summary,
@@ -81,8 +79,8 @@ impl Audit {
                 let path = into.display().to_string();
                 let into =
                     std::path::absolute(&into).map_err(|e| Failure::file("find", &into, &e))?;
-                let request = Request::ExportAudit { scope, into, person: person.id()? };
-                let Reply::ExportAudit(exported) = ask(&data, request, screen)? else {
+                let request = Request::ExportAudit { scope, into, person: person.id(&appliance)? };
+                let Reply::ExportAudit(exported) = ask(&appliance, request, screen)? else {
                     return Err(unexpected());
                 };
                 let text = format!(
@@ -96,10 +94,10 @@ impl Audit {
                 Ok(())
             }
             Self::Verify { bundle, key } => verify(&bundle, key.as_deref(), screen),
-            Self::Show { data, types, since, limit, person } => {
-                let person = person.id()?;
+            Self::Show { appliance, types, since, limit, person } => {
+                let person = person.id(&appliance)?;
                 let request = Request::ShowLog { types, since, limit, person };
-                let Reply::ShowLog(lines) = ask(&data, request, screen)? else {
+                let Reply::ShowLog(lines) = ask(&appliance, request, screen)? else {
                     return Err(unexpected());
                 };
                 let line = |l: &LogLine| format!("{:>6}  {}  {}", l.entry, l.at, l.sentence);
@@ -107,8 +105,8 @@ impl Audit {
                 screen.result(&lines, text.join("\n"));
                 Ok(())
             }
-            Self::Key { data } => {
-                let Reply::AuditKey(key) = ask(&data, Request::AuditKey, screen)? else {
+            Self::Key { appliance } => {
+                let Reply::AuditKey(key) = ask(&appliance, Request::AuditKey, screen)? else {
                     return Err(unexpected());
                 };
                 screen.result(&key, &key);

@@ -1,6 +1,7 @@
 //! `patchkeep backup` and `patchkeep restore`: all but payloads in one encrypted file, and back.
 
 use crate::{
+    appliance::Appliance,
     control::{Reply, Request, ask, unexpected},
     failure::Failure,
     person::Person,
@@ -16,9 +17,8 @@ const KEYS_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Args)]
 pub(crate) struct Backup {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The file to write; it must not be there yet.
     #[arg(long)]
     into: PathBuf,
@@ -44,8 +44,9 @@ impl Backup {
         // A running server has another working folder.
         let into = std::path::absolute(&self.into);
         let into = into.map_err(|e| Failure::file("find", &self.into, &e))?;
-        let request = Request::Backup { into, recipients, person: self.person.id()? };
-        let Reply::Backup(done) = ask(&self.data, request, screen)? else {
+        let request =
+            Request::Backup { into, recipients, person: self.person.id(&self.appliance)? };
+        let Reply::Backup(done) = ask(&self.appliance, request, screen)? else {
             return Err(unexpected());
         };
         let BackedUp { manifest, entries, files, bytes: length, written, .. } = &done;

@@ -1,10 +1,12 @@
-//! How a verb reaches the appliance: the data folder itself, or, while a server has it open, the
-//! socket in it.
+//! How a verb reaches the appliance: the data folder itself, or, while a server has it open, the socket in it; or, from
+//! another machine, the API that scripts use.
 //!
-//! One request a connection: a line of JSON; answers are lines of JSON: progress, then the reply or a
-//! failure. Only the account that owns the data folder can reach the socket.
+//! At the socket: one request a connection, a line of JSON; answers are lines of JSON: progress, then the reply or a
+//! failure. Only the account that owns the data folder can reach it. Over the API each request is an act of its table,
+//! or says why it is none (`over_api`, beside each `perform`); its reply is read from the API's words.
 
 mod account;
+mod api;
 mod operation;
 mod people;
 mod report;
@@ -17,7 +19,7 @@ pub(crate) use report::{ReportReply, ReportRequest};
 pub(crate) use run::{RunReply, RunRequest};
 pub(crate) use window::WindowRequest;
 
-use crate::{failure::Failure, person::doing, screen::Screen};
+use crate::{appliance::Appliance, failure::Failure, person::doing, screen::Screen};
 use durable::RealDisk;
 use fleet::Custody;
 use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
@@ -31,7 +33,7 @@ use site::{
 use std::{
     io::{BufRead, BufReader, Read, Write},
     os::unix::net::{UnixListener, UnixStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
     sync::Arc,
 };
@@ -207,9 +209,16 @@ enum Answer {
     Failed(Failure),
 }
 
-/// Asks the appliance whose data folder is `data`.
-pub(crate) fn ask(data: &Path, request: Request, screen: &Screen) -> Result<Reply, Failure> {
-    let folder = Folder::at(data);
+/// Asks an appliance.
+pub(crate) fn ask(
+    appliance: &Appliance,
+    request: Request,
+    screen: &Screen,
+) -> Result<Reply, Failure> {
+    let folder = match appliance {
+        Appliance::There(remote) => return api::over_api(remote, request),
+        Appliance::Here(data) => Folder::at(data),
+    };
     if let Ok(stream) = UnixStream::connect(folder.socket()) {
         return ask_server(stream, &request, screen);
     }
@@ -225,11 +234,11 @@ pub(crate) fn ask(data: &Path, request: Request, screen: &Screen) -> Result<Repl
 
 /// Asks about endpoints, or about what people decide.
 pub(crate) fn ask_people(
-    data: &Path,
+    appliance: &Appliance,
     request: PeopleRequest,
     screen: &Screen,
 ) -> Result<PeopleReply, Failure> {
-    match ask(data, Request::People(request), screen)? {
+    match ask(appliance, Request::People(request), screen)? {
         Reply::People(reply) => Ok(reply),
         _ => Err(unexpected()),
     }
@@ -237,11 +246,11 @@ pub(crate) fn ask_people(
 
 /// Asks what a site goes by, or how it stands.
 pub(crate) fn ask_report(
-    data: &Path,
+    appliance: &Appliance,
     request: ReportRequest,
     screen: &Screen,
 ) -> Result<ReportReply, Failure> {
-    match ask(data, Request::Report(request), screen)? {
+    match ask(appliance, Request::Report(request), screen)? {
         Reply::Report(reply) => Ok(reply),
         _ => Err(unexpected()),
     }

@@ -5,6 +5,7 @@
 //! own machine (`statement sign`, which needs no appliance) and brought back (`statement submit`).
 
 use crate::{
+    appliance::Appliance,
     control::{PeopleReply, PeopleRequest, ask_people, unexpected},
     failure::Failure,
     person::Person,
@@ -17,7 +18,7 @@ use crate::{
 use clap::{Args, Subcommand};
 use ids::{EndpointName, Timestamp, WindowName};
 use site::Wish;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use trust::{APPROVAL, Approval, Decision, Envelope, Interval, Purpose, WAIVER, Waiver};
 
 /// What is drawn up for approval.
@@ -91,9 +92,8 @@ pub(crate) struct WaiveWords {
     /// The endpoints that may be changed without a proven way back.
     #[arg(required = true)]
     endpoints: Vec<EndpointName>,
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// Why.
     #[arg(long)]
     reason: String,
@@ -132,9 +132,8 @@ pub(crate) enum StatementVerb {
     Submit {
         /// The file.
         file: PathBuf,
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         #[command(flatten)]
         person: Person,
     },
@@ -192,22 +191,23 @@ impl WishWords {
 impl ApproveWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         let Self { wish, attested, signing } = self;
-        let data = wish.ring.data.clone();
-        let wish = wish.of(signing.person.id()?)?;
-        decide(&data, wish, attested, &signing, screen)
+        let appliance = wish.ring.appliance.clone();
+        let wish = wish.of(signing.person.id(&appliance)?)?;
+        decide(&appliance, wish, attested, &signing, screen)
     }
 }
 
 impl WithdrawWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         let Self { ring, reason, signing } = self;
-        let wish = Wish::withdrawal(ring.ring, signing.person.id()?, reason, site::now())?;
-        decide(&ring.data, wish, false, &signing, screen)
+        let wish =
+            Wish::withdrawal(ring.ring, signing.person.id(&ring.appliance)?, reason, site::now())?;
+        decide(&ring.appliance, wish, false, &signing, screen)
     }
 }
 
 fn decide(
-    data: &Path,
+    appliance: &Appliance,
     wish: Wish,
     attested: bool,
     signing: &Signing,
@@ -216,30 +216,30 @@ fn decide(
     let person = wish.approver.clone();
     if wish.decision == Decision::Approve {
         // Before the draft: what the linter says may be why there is none.
-        let findings = findings(data, wish.clone(), screen)?;
+        let findings = findings(appliance, wish.clone(), screen)?;
         if !findings.is_empty() {
             screen.say(lint_text(&findings));
         }
     }
     let draft = PeopleRequest::DraftStatement { wish: Box::new(wish) };
-    let mut envelope = drafted(ask_people(data, draft, screen)?)?;
+    let mut envelope = drafted(ask_people(appliance, draft, screen)?)?;
     if attested {
         ssh::agree(&Approval::unverified(&envelope)?.text(), signing.yes)?;
-    } else if !sign_or_write(&mut envelope, APPROVAL, signing, screen)? {
+    } else if !sign_or_write(appliance, &mut envelope, APPROVAL, signing, screen)? {
         return Ok(());
     }
-    submit_statement(data, envelope, attested, person, screen)
+    submit_statement(appliance, envelope, attested, person, screen)
 }
 
 pub(crate) fn submit_statement(
-    data: &Path,
+    appliance: &Appliance,
     envelope: Envelope,
     attested: bool,
     person: ids::PersonId,
     screen: &Screen,
 ) -> Result<(), Failure> {
     let submit = PeopleRequest::SubmitStatement { envelope, attested, person };
-    let PeopleReply::Statement(taken) = ask_people(data, submit, screen)? else {
+    let PeopleReply::Statement(taken) = ask_people(appliance, submit, screen)? else {
         return Err(unexpected());
     };
     let who = if taken.attested {
@@ -258,6 +258,7 @@ pub(crate) fn submit_statement(
 
 /// Signs a draft after it was shown; or writes it to a file, and says false.
 fn sign_or_write(
+    appliance: &Appliance,
     envelope: &mut Envelope,
     purpose: Purpose,
     signing: &Signing,
@@ -275,7 +276,7 @@ fn sign_or_write(
     let file = into.display();
     let said = format!(
         "{text}\nWritten to {file}, unsigned. Its approver signs it: patchkeep statement sign {file} \
-         --key KEY; then: patchkeep statement submit {file} --data DATA"
+         --key KEY; then: patchkeep statement submit {file} {appliance}"
     );
     screen.result(&into, said);
     Ok(false)
@@ -285,12 +286,12 @@ impl DeclineWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         let Self { package, ring, reason, days, person } = self;
         let not_after = days_from_now(days)?;
-        let (person, data) = (person.id()?, ring.data);
+        let (person, appliance) = (person.id(&ring.appliance)?, ring.appliance);
         let ring = ring.ring;
         let said =
             format!("{package} is left out of what is drawn up for ring {ring} until {not_after}.");
         let request = PeopleRequest::Decline { ring, package, reason, not_after, person };
-        let PeopleReply::Declined(declined) = ask_people(&data, request, screen)? else {
+        let PeopleReply::Declined(declined) = ask_people(&appliance, request, screen)? else {
             return Err(unexpected());
         };
         screen.result(&declined, said);
@@ -300,26 +301,28 @@ impl DeclineWords {
 
 impl WaiveWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let Self { endpoints, data, reason, days, signing } = self;
-        let (person, not_after) = (signing.person.id()?, days_from_now(days)?);
+        let Self { endpoints, appliance, reason, days, signing } = self;
+        let (person, not_after) = (signing.person.id(&appliance)?, days_from_now(days)?);
         let approver = person.clone();
         let draft = PeopleRequest::DraftWaiver { endpoints, reason, approver, not_after };
-        let mut envelope = drafted(ask_people(&data, draft, screen)?)?;
-        if !sign_or_write(&mut envelope, WAIVER, &signing, screen)? {
+        let mut envelope = drafted(ask_people(&appliance, draft, screen)?)?;
+        if !sign_or_write(&appliance, &mut envelope, WAIVER, &signing, screen)? {
             return Ok(());
         }
-        submit_waiver(&data, envelope, person, screen)
+        submit_waiver(&appliance, envelope, person, screen)
     }
 }
 
 fn submit_waiver(
-    data: &Path,
+    appliance: &Appliance,
     envelope: Envelope,
     person: ids::PersonId,
     screen: &Screen,
 ) -> Result<(), Failure> {
     let submit = PeopleRequest::SubmitWaiver { envelope, person };
-    let PeopleReply::Waived = ask_people(data, submit, screen)? else { return Err(unexpected()) };
+    let PeopleReply::Waived = ask_people(appliance, submit, screen)? else {
+        return Err(unexpected());
+    };
     screen.result(&true, "The waiver counts from now on, and every report says so.");
     Ok(())
 }
@@ -339,12 +342,12 @@ impl StatementVerb {
                 screen.result(&true, said);
                 Ok(())
             }
-            Self::Submit { file, data, person } => {
-                let (envelope, person) = (read(&file)?, person.id()?);
+            Self::Submit { file, appliance, person } => {
+                let (envelope, person) = (read(&file)?, person.id(&appliance)?);
                 if purpose(&envelope) == WAIVER {
-                    submit_waiver(&data, envelope, person, screen)
+                    submit_waiver(&appliance, envelope, person, screen)
                 } else {
-                    submit_statement(&data, envelope, false, person, screen)
+                    submit_statement(&appliance, envelope, false, person, screen)
                 }
             }
         }

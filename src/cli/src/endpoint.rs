@@ -5,6 +5,7 @@ mod enrol;
 mod missing;
 
 use crate::{
+    appliance::Appliance,
     control::{Reply, Request, ask, unexpected},
     failure::Failure,
     person::Person,
@@ -62,9 +63,8 @@ pub(crate) struct InventoryWords {
 
 #[derive(Args)]
 pub(crate) struct ClientConfigWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The endpoint's host name.
     name: EndpointName,
     /// Its ring.
@@ -112,10 +112,10 @@ impl InventoryWords {
 impl ClientConfigWords {
     fn run(self, manager: PackageManager, screen: &Screen) -> Result<(), Failure> {
         let words = self;
-        let person = words.person.id()?;
+        let person = words.person.id(&words.appliance)?;
         let (name, ring, address) = (words.name, words.ring, words.address);
         let request = Request::ClientConfig { manager, name, ring, address, person };
-        let Reply::ClientConfig(config) = ask(&words.data, request, screen)? else {
+        let Reply::ClientConfig(config) = ask(&words.appliance, request, screen)? else {
             return Err(unexpected());
         };
         match &words.write {

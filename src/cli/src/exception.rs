@@ -1,6 +1,7 @@
 //! `patchkeep exception`: updates that are knowingly not applied for a while.
 
 use crate::{
+    appliance::Appliance,
     control::{ReportReply, ReportRequest, ask_report, unexpected},
     failure::Failure,
     person::Person,
@@ -10,7 +11,6 @@ use crate::{
 use clap::{Args, Subcommand};
 use ids::{EndpointName, RecordId, RingName};
 use site::{ExceptionStatus, ExceptionWish};
-use std::path::PathBuf;
 
 #[derive(Subcommand)]
 pub(crate) enum ExceptionVerb {
@@ -18,9 +18,8 @@ pub(crate) enum ExceptionVerb {
     Request(RequestWords),
     /// Approve an exception that somebody else asked for.
     Approve {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// Its id.
         id: RecordId,
         #[command(flatten)]
@@ -28,17 +27,15 @@ pub(crate) enum ExceptionVerb {
     },
     /// Exceptions that have not ended.
     List {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
     },
 }
 
 #[derive(Args)]
 pub(crate) struct RequestWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The binary package.
     package: String,
     /// The version that is not applied; a later one is not meant.
@@ -68,13 +65,14 @@ pub(crate) struct RequestWords {
 
 impl ExceptionVerb {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let (data, request) = match self {
-            Self::List { data } => (data, ReportRequest::Exceptions),
-            Self::Approve { data, id, person } => {
-                (data, ReportRequest::ApproveException { exception: id, person: person.id()? })
-            }
+        let (request, appliance) = match self {
+            Self::List { appliance } => (ReportRequest::Exceptions, appliance),
+            Self::Approve { appliance, id, person } => (
+                ReportRequest::ApproveException { exception: id, person: person.id(&appliance)? },
+                appliance,
+            ),
             Self::Request(words) => {
-                let RequestWords { data, package, version, ring, endpoint, .. } = words;
+                let RequestWords { appliance, package, version, ring, endpoint, .. } = words;
                 let (owner, reason, control) = (words.owner, words.reason, words.control);
                 let not_after = days_from_now(words.days)?;
                 let wish = Box::new(ExceptionWish {
@@ -87,10 +85,13 @@ impl ExceptionVerb {
                     control,
                     not_after,
                 });
-                (data, ReportRequest::RequestException { wish, person: words.person.id()? })
+                (
+                    ReportRequest::RequestException { wish, person: words.person.id(&appliance)? },
+                    appliance,
+                )
             }
         };
-        let ReportReply::Exceptions(exceptions) = ask_report(&data, request, screen)? else {
+        let ReportReply::Exceptions(exceptions) = ask_report(&appliance, request, screen)? else {
             return Err(unexpected());
         };
         let lines: Vec<String> = exceptions.iter().map(line).collect();

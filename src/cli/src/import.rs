@@ -1,6 +1,7 @@
 //! `patchkeep import`: take in a bundle from a medium.
 
 use crate::{
+    appliance::Appliance,
     control::{Reply, Request, ask, unexpected},
     failure::Failure,
     person::Person,
@@ -17,9 +18,8 @@ use std::{
 
 #[derive(Args)]
 pub(crate) struct Import {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The bundle's folder, or its volume files in any order.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
@@ -38,9 +38,9 @@ impl Import {
             Some(path) => read_custody(path)?,
             None => Custody::default(),
         };
-        let person = self.person.id()?;
+        let person = self.person.id(&self.appliance)?;
         let request = Request::Import { paths: paths?, custody: Box::new(custody), person };
-        let Reply::Import(outcome) = ask(&self.data, request, screen)? else {
+        let Reply::Import(outcome) = ask(&self.appliance, request, screen)? else {
             return Err(unexpected());
         };
         match outcome.fault() {

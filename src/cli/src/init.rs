@@ -40,7 +40,7 @@ pub(crate) struct Init {
 
 impl Init {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let person = self.person.id()?;
+        let person = self.person.here()?;
         let mut vendor_keyrings = Vec::new();
         for words in &self.vendor_keyring {
             let Some((name, file)) = words.split_once('=') else {

@@ -4,6 +4,7 @@
 //! 0 done, 2 wrong usage, 3 wrong input, 4 refused, 5 conflict, 6 not available now, 7 broken.
 
 mod account;
+mod appliance;
 mod approver;
 mod audit;
 mod backup;
@@ -21,6 +22,7 @@ mod keys;
 mod openapi;
 mod person;
 mod policy;
+mod remote;
 mod report;
 mod ring;
 mod run;
@@ -34,7 +36,7 @@ mod status;
 mod update;
 mod window;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use failure::Failure;
 use screen::Screen;
 use std::{path::PathBuf, process::ExitCode};
@@ -46,6 +48,8 @@ struct Patchkeep {
     /// Print one JSON value instead of text (progress and errors go to standard error).
     #[arg(long, global = true)]
     json: bool,
+    #[command(flatten)]
+    _remote: appliance::RemoteWords,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -138,7 +142,11 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let words = Patchkeep::parse();
+    let mut command = Patchkeep::command();
+    let matches = command.get_matches_mut();
+    let words =
+        appliance::check(&command, &matches).and_then(|()| Patchkeep::from_arg_matches(&matches));
+    let words = words.unwrap_or_else(|e| e.format(&mut command).exit());
     let filter = tracing_subscriber::EnvFilter::try_from_env("PATCHKEEP_LOG");
     tracing_subscriber::fmt()
         .with_env_filter(filter.unwrap_or_else(|_| "warn".into()))

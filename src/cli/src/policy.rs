@@ -1,6 +1,7 @@
 //! `patchkeep policy` and `patchkeep calendar`: what a site goes by.
 
 use crate::{
+    appliance::Appliance,
     control::{ReportReply, ReportRequest, ask_report, unexpected},
     failure::Failure,
     person::Person,
@@ -19,18 +20,16 @@ use std::{
 pub(crate) enum PolicyVerb {
     /// The policies in force.
     List {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// Also the built-in ones that are not in force.
         #[arg(long)]
         all: bool,
     },
     /// Put a policy in force: a built-in one by its name, or your own from a file.
     Set {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// Its name.
         name: PolicyName,
         /// Your own, as JSON; `policy list --all --json` shows the form.
@@ -41,9 +40,8 @@ pub(crate) enum PolicyVerb {
     },
     /// Put a policy out of force.
     Remove {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// Its name.
         name: PolicyName,
         #[command(flatten)]
@@ -55,15 +53,13 @@ pub(crate) enum PolicyVerb {
 pub(crate) enum CalendarVerb {
     /// The time zone of the site's months and days, and its holidays.
     Show {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
     },
     /// Set both.
     Set {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// The time zone, as `Europe/London`.
         #[arg(long)]
         zone: String,
@@ -77,20 +73,21 @@ pub(crate) enum CalendarVerb {
 
 impl PolicyVerb {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let (data, request) = match self {
-            Self::List { data, all } => (data, ReportRequest::Policies { all }),
-            Self::Remove { data, name, person } => {
-                (data, ReportRequest::RemovePolicy { policy: name, person: person.id()? })
-            }
-            Self::Set { data, name, file, person } => {
+        let (request, appliance) = match self {
+            Self::List { appliance, all } => (ReportRequest::Policies { all }, appliance),
+            Self::Remove { appliance, name, person } => (
+                ReportRequest::RemovePolicy { policy: name, person: person.id(&appliance)? },
+                appliance,
+            ),
+            Self::Set { appliance, name, file, person } => {
                 let policy = Box::new(match file {
                     Some(file) => read(&file, &name)?,
                     None => built_in(&name)?,
                 });
-                (data, ReportRequest::SetPolicy { policy, person: person.id()? })
+                (ReportRequest::SetPolicy { policy, person: person.id(&appliance)? }, appliance)
             }
         };
-        let ReportReply::Policies(policies) = ask_report(&data, request, screen)? else {
+        let ReportReply::Policies(policies) = ask_report(&appliance, request, screen)? else {
             return Err(unexpected());
         };
         let line =
@@ -128,14 +125,14 @@ fn read(file: &Path, name: &PolicyName) -> Result<Policy, Failure> {
 
 impl CalendarVerb {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let (data, request) = match self {
-            Self::Show { data } => (data, ReportRequest::Calendar),
-            Self::Set { data, zone, holidays, person } => {
+        let (request, appliance) = match self {
+            Self::Show { appliance } => (ReportRequest::Calendar, appliance),
+            Self::Set { appliance, zone, holidays, person } => {
                 let calendar = Calendar { zone, holidays: holidays.into_iter().collect() };
-                (data, ReportRequest::SetCalendar { calendar, person: person.id()? })
+                (ReportRequest::SetCalendar { calendar, person: person.id(&appliance)? }, appliance)
             }
         };
-        let ReportReply::Calendar(calendar) = ask_report(&data, request, screen)? else {
+        let ReportReply::Calendar(calendar) = ask_report(&appliance, request, screen)? else {
             return Err(unexpected());
         };
         let days: Vec<String> = calendar.holidays.iter().map(Date::to_string).collect();

@@ -1,6 +1,7 @@
 //! `patchkeep report`: how the service levels stand, and what is open under a policy.
 
 use crate::{
+    appliance::Appliance,
     control::{ReportReply, ReportRequest, ask_report, unexpected},
     failure::Failure,
     screen::Screen,
@@ -9,21 +10,19 @@ use clap::Subcommand;
 use fleet::{Deadline, FactAsked, Level, LevelRow, LevelStatus, PolicyStatus};
 use ids::{PolicyName, Timestamp};
 use site::{LevelReport, PolicyReport, PolicyRow};
-use std::{fmt::Write as _, path::PathBuf};
+use std::fmt::Write as _;
 
 #[derive(Subcommand)]
 pub(crate) enum ReportVerb {
     /// The service levels: content at most 30 days behind, a run each month, the first one in five days.
     Levels {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
     },
     /// What endpoints lack, and by when a policy that is in force wants it.
     Policy {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// The policy.
         name: PolicyName,
         /// As lines of comma-separated values.
@@ -35,16 +34,17 @@ pub(crate) enum ReportVerb {
 impl ReportVerb {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         match self {
-            Self::Levels { data } => {
-                let ReportReply::Levels(report) = ask_report(&data, ReportRequest::Levels, screen)?
+            Self::Levels { appliance } => {
+                let ReportReply::Levels(report) =
+                    ask_report(&appliance, ReportRequest::Levels, screen)?
                 else {
                     return Err(unexpected());
                 };
                 screen.result(&report, levels(&report));
             }
-            Self::Policy { data, name, csv } => {
+            Self::Policy { appliance, name, csv } => {
                 let request = ReportRequest::Policy { policy: name };
-                let ReportReply::Policy(report) = ask_report(&data, request, screen)? else {
+                let ReportReply::Policy(report) = ask_report(&appliance, request, screen)? else {
                     return Err(unexpected());
                 };
                 screen.result(&report, if csv { table(&report) } else { open(&report) });

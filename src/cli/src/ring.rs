@@ -3,6 +3,7 @@
 mod need;
 
 use crate::{
+    appliance::Appliance,
     control::{Reply, Request, RunRequest, ask, unexpected},
     failure::Failure,
     person::Person,
@@ -13,21 +14,18 @@ use clap::Subcommand;
 use fleet::RingPlace;
 use ids::{RingName, SourceId};
 use site::RingPointer;
-use std::path::PathBuf;
 
 #[derive(Subcommand)]
 pub(crate) enum Ring {
     /// Where rings point.
     List {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
     },
     /// Make a ring.
     Create {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// Its name.
         ring: RingName,
         /// Let it follow every complete import by itself.
@@ -38,9 +36,8 @@ pub(crate) enum Ring {
     },
     /// Point a ring at a complete view.
     Point {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// The ring.
         ring: RingName,
         /// The source.
@@ -53,9 +50,8 @@ pub(crate) enum Ring {
     },
     /// Put a ring behind another: its runs wait until that one's is complete and has soaked.
     Place {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// The ring.
         ring: RingName,
         /// The ring that goes first; none takes it out of the order.
@@ -72,9 +68,8 @@ pub(crate) enum Ring {
     },
     /// Name a version of a package that no endpoint of a ring may leave out: a step between.
     Floor {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// The ring.
         ring: RingName,
         /// The package.
@@ -96,7 +91,7 @@ impl Ring {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         match self {
             Self::Need(words) => words.run(screen)?,
-            Self::Place { data, ring, after, soak_hours, person, .. } => {
+            Self::Place { appliance, ring, after, soak_hours, person, .. } => {
                 let said = match &after {
                     Some(after) => {
                         format!("Ring {ring} goes {soak_hours} hours after ring {after}.")
@@ -104,11 +99,11 @@ impl Ring {
                     None => format!("Ring {ring} waits for none."),
                 };
                 let place = after.map(|after| RingPlace { after, soak_hours });
-                let request = RunRequest::PlaceRing { ring, place, person: person.id()? };
-                ask_runs(&data, request, screen)?;
+                let request = RunRequest::PlaceRing { ring, place, person: person.id(&appliance)? };
+                ask_runs(&appliance, request, screen)?;
                 screen.result(&true, said);
             }
-            Self::Floor { data, ring, package, version, person, .. } => {
+            Self::Floor { appliance, ring, package, version, person, .. } => {
                 let said = match &version {
                     Some(version) => {
                         format!(
@@ -117,27 +112,28 @@ impl Ring {
                     }
                     None => format!("Ring {ring} may leave out any version of {package}."),
                 };
-                let request = RunRequest::SetFloor { ring, package, version, person: person.id()? };
-                ask_runs(&data, request, screen)?;
+                let request =
+                    RunRequest::SetFloor { ring, package, version, person: person.id(&appliance)? };
+                ask_runs(&appliance, request, screen)?;
                 screen.result(&true, said);
             }
-            Self::List { data } => {
-                let Reply::Rings(rings) = ask(&data, Request::Rings, screen)? else {
+            Self::List { appliance } => {
+                let Reply::Rings(rings) = ask(&appliance, Request::Rings, screen)? else {
                     return Err(unexpected());
                 };
                 screen.result(&rings, lines(&rings));
             }
-            Self::Create { data, ring, follows, person } => {
+            Self::Create { appliance, ring, follows, person } => {
                 let said = format!("Ring {ring} was made.");
-                let request = Request::CreateRing { ring, follows, person: person.id()? };
-                ask(&data, request, screen)?;
+                let request = Request::CreateRing { ring, follows, person: person.id(&appliance)? };
+                ask(&appliance, request, screen)?;
                 screen.result(&true, said);
             }
-            Self::Point { data, ring, source, sequence, person } => {
+            Self::Point { appliance, ring, source, sequence, person } => {
                 let name = format!("{ring} for {source}");
-                let person = person.id()?;
+                let person = person.id(&appliance)?;
                 let request = Request::PointRing { ring, source, sequence, person };
-                let Reply::Done(moved) = ask(&data, request, screen)? else {
+                let Reply::Done(moved) = ask(&appliance, request, screen)? else {
                     return Err(unexpected());
                 };
                 let said = if moved { "points there now" } else { "pointed there already" };

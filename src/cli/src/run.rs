@@ -6,6 +6,7 @@
 mod watch;
 
 use crate::{
+    appliance::Appliance,
     control::{Reply, Request, RunReply, RunRequest, ask, unexpected},
     decide::{WishWords, submit_statement},
     failure::Failure,
@@ -19,10 +20,7 @@ use clap::{Args, Subcommand};
 use fleet::{Brake, JobEnd, Resolution};
 use ids::{EndpointName, PersonId};
 use site::{RunEndpoint, RunReport, RunStatus};
-use std::{
-    fmt::Write as _,
-    path::{Path, PathBuf},
-};
+use std::{fmt::Write as _, path::PathBuf};
 use trust::{APPROVAL, Approval, Envelope};
 
 #[derive(Subcommand)]
@@ -37,9 +35,8 @@ pub(crate) enum RunVerb {
     Start(StartWords),
     /// Runs, the newest first.
     List {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
     },
     /// Follow a run until it ends.
     Watch(watch::WatchWords),
@@ -88,9 +85,8 @@ pub(crate) struct DraftWords {
 pub(crate) struct RunWords {
     /// The run: its id, or its ring for the newest one there.
     pub(crate) run: String,
-    /// The appliance's data folder.
-    #[arg(long)]
-    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) appliance: Appliance,
 }
 
 #[derive(Args)]
@@ -130,9 +126,8 @@ pub(crate) struct ActWords {
 pub(crate) struct DecideWords {
     /// The endpoint.
     endpoint: EndpointName,
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     #[command(flatten)]
     person: Person,
 }
@@ -144,12 +139,17 @@ impl RunVerb {
             Self::Draft(words) => words.run(screen),
             Self::Approve(words) => words.run(screen),
             Self::Start(StartWords { run, without_soak, person }) => {
-                let (person, unsoaked) = (person.id()?, without_soak);
+                let (person, unsoaked) = (person.id(&run.appliance)?, without_soak);
                 let request = RunRequest::Start { run: run.run, unsoaked, person };
-                done(&run.data, request, "Its endpoints may begin, as the approval permits", screen)
+                done(
+                    &run.appliance,
+                    request,
+                    "Its endpoints may begin, as the approval permits",
+                    screen,
+                )
             }
-            Self::List { data } => {
-                let RunReply::Runs(runs) = ask_runs(&data, RunRequest::Runs, screen)? else {
+            Self::List { appliance } => {
+                let RunReply::Runs(runs) = ask_runs(&appliance, RunRequest::Runs, screen)? else {
                     return Err(unexpected());
                 };
                 let lines: Vec<String> = runs.iter().map(glance).collect();
@@ -168,16 +168,19 @@ impl RunVerb {
                 Ok(())
             }
             Self::Pause(ActWords { run, person }) => {
-                let request = RunRequest::Pause { run: run.run, person: person.id()? };
-                done(&run.data, request, "No endpoint begins until it is resumed", screen)
+                let request =
+                    RunRequest::Pause { person: person.id(&run.appliance)?, run: run.run };
+                done(&run.appliance, request, "No endpoint begins until it is resumed", screen)
             }
             Self::Resume(ActWords { run, person }) => {
-                let request = RunRequest::Resume { run: run.run, person: person.id()? };
-                done(&run.data, request, "It goes on", screen)
+                let request =
+                    RunRequest::Resume { person: person.id(&run.appliance)?, run: run.run };
+                done(&run.appliance, request, "It goes on", screen)
             }
             Self::Cancel(ActWords { run, person }) => {
-                let request = RunRequest::Cancel { run: run.run, person: person.id()? };
-                done(&run.data, request, "It is over: what had not begun never does", screen)
+                let request =
+                    RunRequest::Cancel { person: person.id(&run.appliance)?, run: run.run };
+                done(&run.appliance, request, "It is over: what had not begun never does", screen)
             }
             Self::Restore(words) => words.run(Resolution::Restore, screen),
             Self::Keep(words) => words.run(Resolution::Keep, screen),
@@ -187,11 +190,12 @@ impl RunVerb {
 
 impl PlanWords {
     fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let data = self.wish.ring.data.clone();
+        let appliance = self.wish.ring.appliance.clone();
         let wish = self.wish.of(self.approver)?;
         let brake = Brake { failures: self.brake_failures, per_cent: self.brake_per_cent };
-        let request = RunRequest::Plan { wish: Box::new(wish), brake, person: self.person.id()? };
-        let RunReply::Planned(planned) = ask_runs(&data, request, screen)? else {
+        let request =
+            RunRequest::Plan { wish: Box::new(wish), brake, person: self.person.id(&appliance)? };
+        let RunReply::Planned(planned) = ask_runs(&appliance, request, screen)? else {
             return Err(unexpected());
         };
         let approval = Approval::unverified(&planned.draft)?;
@@ -216,8 +220,9 @@ impl DraftWords {
         write(&self.into, &envelope)?;
         let said = format!(
             "{}\nWritten to {file}, unsigned. Its approver signs it: patchkeep statement sign {file} --key \
-             KEY; then: patchkeep statement submit {file} --data DATA",
-            Approval::unverified(&envelope)?.text()
+             KEY; then: patchkeep statement submit {file} {}",
+            Approval::unverified(&envelope)?.text(),
+            self.run.appliance
         );
         screen.result(&self.into, said);
         Ok(())
@@ -228,7 +233,7 @@ impl RunWords {
     /// The approval of a planned run, unsigned.
     fn draft(&self, screen: &Screen) -> Result<Envelope, Failure> {
         let request = RunRequest::Draft { run: self.run.clone() };
-        match ask_runs(&self.data, request, screen)? {
+        match ask_runs(&self.appliance, request, screen)? {
             RunReply::Draft(envelope) => Ok(envelope),
             _ => Err(unexpected()),
         }
@@ -237,47 +242,54 @@ impl RunWords {
 
 impl ApproveRunWords {
     fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let (mut envelope, data) = (self.run.draft(screen)?, self.run.data);
+        let (mut envelope, appliance) = (self.run.draft(screen)?, self.run.appliance);
         ssh::agree(&Approval::unverified(&envelope)?.text(), self.yes)?;
         ssh::sign(&mut envelope, APPROVAL, &self.key)?;
-        submit_statement(&data, envelope, false, self.person.id()?, screen)
+        submit_statement(&appliance, envelope, false, self.person.id(&appliance)?, screen)
     }
 }
 
 impl DecideWords {
     fn run(self, resolution: Resolution, screen: &Screen) -> Result<(), Failure> {
-        let Self { endpoint, data, person } = self;
+        let Self { endpoint, appliance, person } = self;
         let said = match resolution {
             Resolution::Restore => format!("{endpoint} is put back as it was before its job."),
             Resolution::Keep => format!("{endpoint} stays as it is."),
         };
-        let request = RunRequest::Resolve { endpoint, resolution, person: person.id()? };
-        ask_runs(&data, request, screen)?;
+        let request = RunRequest::Resolve { endpoint, resolution, person: person.id(&appliance)? };
+        ask_runs(&appliance, request, screen)?;
         screen.result(&resolution, format!("{said} It hears of it when it next checks in."));
         Ok(())
     }
 }
 
 pub(crate) fn ask_runs(
-    data: &Path,
+    appliance: &Appliance,
     request: RunRequest,
     screen: &Screen,
 ) -> Result<RunReply, Failure> {
-    match ask(data, Request::Run(request), screen)? {
+    match ask(appliance, Request::Run(request), screen)? {
         Reply::Run(reply) => Ok(reply),
         _ => Err(unexpected()),
     }
 }
 
-fn done(data: &Path, request: RunRequest, said: &str, screen: &Screen) -> Result<(), Failure> {
-    let RunReply::Done(run) = ask_runs(data, request, screen)? else { return Err(unexpected()) };
+fn done(
+    appliance: &Appliance,
+    request: RunRequest,
+    said: &str,
+    screen: &Screen,
+) -> Result<(), Failure> {
+    let RunReply::Done(run) = ask_runs(appliance, request, screen)? else {
+        return Err(unexpected());
+    };
     screen.result(&run, format!("Run {run}: {said}."));
     Ok(())
 }
 
 fn report(words: &RunWords, screen: &Screen) -> Result<RunReport, Failure> {
     let request = RunRequest::Report { run: words.run.clone() };
-    match ask_runs(&words.data, request, screen)? {
+    match ask_runs(&words.appliance, request, screen)? {
         RunReply::Report(report) => Ok(*report),
         _ => Err(unexpected()),
     }

@@ -1,6 +1,7 @@
 //! `patchkeep scanner`: the malware scanner that imports ask.
 
 use crate::{
+    appliance::Appliance,
     control::{Reply, Request, ask, unexpected},
     failure::Failure,
     person::Person,
@@ -15,15 +16,13 @@ use std::path::PathBuf;
 pub(crate) enum Scanner {
     /// Which scanner is set, and whether it answers.
     Show {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
     },
     /// Have every import scanned by the clamd that listens at a socket.
     Set {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// clamd's LocalSocket, e.g. /run/clamav/clamd.ctl.
         socket: PathBuf,
         #[command(flatten)]
@@ -31,9 +30,8 @@ pub(crate) enum Scanner {
     },
     /// Scan imports no more.
     Off {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         #[command(flatten)]
         person: Person,
     },
@@ -41,21 +39,24 @@ pub(crate) enum Scanner {
 
 impl Scanner {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let (data, request) = match self {
-            Self::Show { data } => (data, Request::Scanner),
-            Self::Set { data, socket, person } => {
+        let (request, appliance) = match self {
+            Self::Show { appliance } => (Request::Scanner, appliance),
+            Self::Set { appliance, socket, person } => {
                 let socket = std::path::absolute(&socket)
                     .map_err(|e| Failure::file("find", &socket, &e))?
                     .into_os_string()
                     .into_string()
                     .map_err(|_| Failure::say(Fault::Input, "the socket's path is not UTF-8"))?;
-                (data, Request::SetScanner { socket: Some(socket), person: person.id()? })
+                (
+                    Request::SetScanner { socket: Some(socket), person: person.id(&appliance)? },
+                    appliance,
+                )
             }
-            Self::Off { data, person } => {
-                (data, Request::SetScanner { socket: None, person: person.id()? })
+            Self::Off { appliance, person } => {
+                (Request::SetScanner { socket: None, person: person.id(&appliance)? }, appliance)
             }
         };
-        let Reply::Scanner(status) = ask(&data, request, screen)? else {
+        let Reply::Scanner(status) = ask(&appliance, request, screen)? else {
             return Err(unexpected());
         };
         screen.result(&status, line(&status));

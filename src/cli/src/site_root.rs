@@ -2,6 +2,7 @@
 //! own, the appliance accepts what the threshold signed.
 
 use crate::{
+    appliance::Appliance,
     control::{Reply, Request, ask, unexpected},
     failure::Failure,
     person::Person,
@@ -33,9 +34,8 @@ pub(crate) enum SiteRootVerb {
     Accept {
         /// The signed root.
         file: PathBuf,
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// The first root's fingerprint, as its signers wrote it down.
         #[arg(long)]
         fingerprint: Option<Digest>,
@@ -48,9 +48,8 @@ pub(crate) enum SiteRootVerb {
     },
     /// Whom the site obeys today.
     Show {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
     },
 }
 
@@ -69,9 +68,8 @@ impl std::str::FromStr for PersonKey {
 
 #[derive(Args)]
 pub(crate) struct DraftWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// Where to write the draft; it must not be there yet.
     #[arg(long)]
     into: PathBuf,
@@ -102,17 +100,17 @@ impl SiteRootVerb {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         match self {
             Self::Draft(words) => {
-                let current = current(&words.data, screen)?;
-                let (data, into) = (words.data.clone(), words.into.clone());
+                let current = current(&words.appliance, screen)?;
+                let (appliance, into) = (words.appliance.clone(), words.into.clone());
                 let draft = words.draft(current.map(|status| status.root))?;
-                write_draft(&data, draft, &into, screen)
+                write_draft(&appliance, draft, &into, screen)
             }
             Self::Sign(words) => sign(&words, screen),
-            Self::Accept { file, data, fingerprint, held, person } => {
-                accept(&file, &data, fingerprint, &held, &person, screen)
+            Self::Accept { file, appliance, fingerprint, held, person } => {
+                accept(&file, &appliance, fingerprint, &held, &person, screen)
             }
-            Self::Show { data } => {
-                let status = current(&data, screen)?;
+            Self::Show { appliance } => {
+                let status = current(&appliance, screen)?;
                 let said = status.as_ref().map_or_else(|| NONE.to_owned(), text);
                 screen.result(&status, said);
                 Ok(())
@@ -172,20 +170,23 @@ pub(crate) fn next(root: SiteRoot, days: u32) -> Result<RootDraft, Failure> {
 }
 
 /// The newest root of an appliance.
-pub(crate) fn current(data: &Path, screen: &Screen) -> Result<Option<SiteRootStatus>, Failure> {
-    status(ask(data, Request::SiteRoot, screen)?)
+pub(crate) fn current(
+    appliance: &Appliance,
+    screen: &Screen,
+) -> Result<Option<SiteRootStatus>, Failure> {
+    status(ask(appliance, Request::SiteRoot, screen)?)
 }
 
 /// Has the appliance complete a draft, and writes it to a file.
 pub(crate) fn write_draft(
-    data: &Path,
+    appliance: &Appliance,
     draft: RootDraft,
     into: &Path,
     screen: &Screen,
 ) -> Result<(), Failure> {
     must_be_new(into)?;
     let request = Request::DraftSiteRoot { draft: Box::new(draft) };
-    let Reply::Draft(envelope) = ask(data, request, screen)? else { return Err(unexpected()) };
+    let Reply::Draft(envelope) = ask(appliance, request, screen)? else { return Err(unexpected()) };
     write(into, &envelope)?;
     let (root, fingerprint) = (SiteRoot::unverified(&envelope)?, SiteRoot::fingerprint(&envelope)?);
     let pin = match root.generation {
@@ -205,21 +206,21 @@ pub(crate) fn write_draft(
 
 fn accept(
     file: &Path,
-    data: &Path,
+    appliance: &Appliance,
     pinned: Option<Digest>,
     held: &[PathBuf],
     person: &Person,
     screen: &Screen,
 ) -> Result<(), Failure> {
-    let (envelope, person) = (read(file)?, person.id()?);
+    let (envelope, person) = (read(file)?, person.id(appliance)?);
     let note =
         |path: &PathBuf| fs::read_to_string(path).map_err(|e| Failure::file("read", path, &e));
     let held = held.iter().map(note).collect::<Result<_, _>>()?;
-    let restored = Folder::at(data).is_restored(&RealDisk);
+    let restored = is_restored(appliance);
     let request = Request::AcceptSiteRoot { envelope, pinned, held, person };
-    let Some(status) = status(ask(data, request, screen)?)? else { return Err(unexpected()) };
+    let Some(status) = status(ask(appliance, request, screen)?)? else { return Err(unexpected()) };
     let SiteRoot { generation, log, .. } = &status.root;
-    let said = match (restored, Folder::at(data).is_restored(&RealDisk)) {
+    let said = match (restored, is_restored(appliance)) {
         (true, true) => format!(
             "Site root {generation} is newer than the backup, and is known again. The next epoch is \
              not open: `patchkeep site draft` draws up the root that opens it."
@@ -233,6 +234,10 @@ fn accept(
     };
     screen.result(&status, format!("{said}\n{}", text(&status)));
     Ok(())
+}
+
+fn is_restored(appliance: &Appliance) -> bool {
+    appliance.folder().is_some_and(|folder| Folder::at(folder).is_restored(&RealDisk))
 }
 
 fn sign(words: &SignWords, screen: &Screen) -> Result<(), Failure> {

@@ -1,24 +1,24 @@
 //! `patchkeep status` and `patchkeep receipt`: what the appliance says of itself.
 
 use crate::{
+    appliance::Appliance,
     control::{Reply, Request, ask, unexpected},
     failure::Failure,
     ring, scanner,
     screen::{Screen, bytes},
 };
 use clap::Args;
-use std::{fmt::Write as _, path::PathBuf};
+use std::fmt::Write as _;
 
 #[derive(Args)]
 pub(crate) struct Status {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
 }
 
 impl Status {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let Reply::Status(status) = ask(&self.data, Request::Status, screen)? else {
+        let Reply::Status(status) = ask(&self.appliance, Request::Status, screen)? else {
             return Err(unexpected());
         };
         let newest = status.sequence.map_or_else(|| "none yet".to_owned(), |n| n.to_string());
@@ -71,14 +71,13 @@ impl Status {
 
 #[derive(Args)]
 pub(crate) struct Receipt {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
 }
 
 impl Receipt {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let Reply::Receipt(receipt) = ask(&self.data, Request::Receipt, screen)? else {
+        let Reply::Receipt(receipt) = ask(&self.appliance, Request::Receipt, screen)? else {
             return Err(unexpected());
         };
         // The receipt is a file for the publisher, so people and scripts get the same.

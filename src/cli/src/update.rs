@@ -1,6 +1,7 @@
 //! `patchkeep update`: what a ring's endpoints would apply.
 
 use crate::{
+    appliance::Appliance,
     control::{PeopleReply, PeopleRequest, ask_people, unexpected},
     failure::Failure,
     person::Person,
@@ -11,10 +12,7 @@ use clap::{Args, Subcommand};
 use fleet::{Finding, Severity};
 use ids::{Fault, RingName};
 use site::{RingUpdate, RingUpdates, Wish};
-use std::{
-    fmt::Write as _,
-    path::{Path, PathBuf},
-};
+use std::fmt::Write as _;
 use trust::Decision;
 
 #[derive(Subcommand)]
@@ -34,9 +32,8 @@ pub(crate) enum UpdateVerb {
 
 #[derive(Args)]
 pub(crate) struct RingWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) appliance: Appliance,
     /// The ring.
     #[arg(long, default_value = "broad")]
     pub(crate) ring: RingName,
@@ -57,7 +54,7 @@ impl LintWords {
     fn run(self, screen: &Screen) -> Result<(), Failure> {
         let wish = Wish {
             ring: self.ring.ring,
-            approver: self.person.id()?,
+            approver: self.person.id(&self.ring.appliance)?,
             decision: Decision::Approve,
             not_after: days_from_now(self.days)?,
             windows: Vec::new(),
@@ -67,7 +64,7 @@ impl LintWords {
             packages: Vec::new(),
             reason: None,
         };
-        let findings = findings(&self.ring.data, wish, screen)?;
+        let findings = findings(&self.ring.appliance, wish, screen)?;
         let said = match findings.as_slice() {
             [] => "The linter has nothing to say.".to_owned(),
             findings => lint_text(findings),
@@ -78,8 +75,12 @@ impl LintWords {
 }
 
 /// What the linter says of what would be approved.
-pub(crate) fn findings(data: &Path, wish: Wish, screen: &Screen) -> Result<Vec<Finding>, Failure> {
-    match ask_people(data, PeopleRequest::Lint { wish: Box::new(wish) }, screen)? {
+pub(crate) fn findings(
+    appliance: &Appliance,
+    wish: Wish,
+    screen: &Screen,
+) -> Result<Vec<Finding>, Failure> {
+    match ask_people(appliance, PeopleRequest::Lint { wish: Box::new(wish) }, screen)? {
         PeopleReply::Findings(findings) => Ok(findings),
         _ => Err(unexpected()),
     }
@@ -126,7 +127,7 @@ impl UpdateVerb {
 
 fn updates(words: &RingWords, screen: &Screen) -> Result<RingUpdates, Failure> {
     let request = PeopleRequest::Updates { ring: words.ring.clone() };
-    match ask_people(&words.data, request, screen)? {
+    match ask_people(&words.appliance, request, screen)? {
         PeopleReply::Updates(updates) => Ok(*updates),
         _ => Err(unexpected()),
     }

@@ -1,6 +1,7 @@
 //! `patchkeep window`: when a ring may be changed.
 
 use crate::{
+    appliance::Appliance,
     control::{Reply, Request, WindowRequest, ask, unexpected},
     failure::Failure,
     person::Person,
@@ -11,26 +12,21 @@ use fleet::Window;
 use ids::{RingName, WindowName};
 use jiff::civil;
 use site::WindowStatus;
-use std::{
-    fmt::Write as _,
-    path::{Path, PathBuf},
-};
+use std::fmt::Write as _;
 
 #[derive(Subcommand)]
 pub(crate) enum WindowVerb {
     /// The windows, and when each opens next.
     List {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
     },
     /// Make a window, or change it.
     Set(SetWords),
     /// Do away with a window. What was approved keeps the spans that it was signed with.
     Remove {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// The window.
         name: WindowName,
         #[command(flatten)]
@@ -38,9 +34,8 @@ pub(crate) enum WindowVerb {
     },
     /// When a window opens the next ten times, on the wall and in UTC, and for whom.
     Preview {
-        /// The appliance's data folder.
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        appliance: Appliance,
         /// The window.
         name: WindowName,
     },
@@ -48,9 +43,8 @@ pub(crate) enum WindowVerb {
 
 #[derive(Args)]
 pub(crate) struct SetWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// Its name.
     name: WindowName,
     /// The ring that may be changed in it.
@@ -75,8 +69,8 @@ pub(crate) struct SetWords {
 impl WindowVerb {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         match self {
-            Self::List { data } => {
-                let windows = asked(&data, WindowRequest::Windows, screen)?;
+            Self::List { appliance } => {
+                let windows = asked(&appliance, WindowRequest::Windows, screen)?;
                 let lines: Vec<String> = windows.iter().map(line).collect();
                 let said = if lines.is_empty() {
                     "There is no window: what is approved may be applied from then on until it ends."
@@ -87,20 +81,24 @@ impl WindowVerb {
                 screen.result(&windows, said);
             }
             Self::Set(words) => {
-                let SetWords { data, name, ring, rule, start, zone, minutes, person } = words;
+                let SetWords { appliance, name, ring, rule, start, zone, minutes, person } = words;
                 let window = Window { ring, rule, start, zone, minutes };
-                let set = WindowRequest::Set { name, window, person: person.id()? };
-                shown(&asked(&data, set, screen)?, screen)?;
+                let set = WindowRequest::Set { name, window, person: person.id(&appliance)? };
+                shown(&asked(&appliance, set, screen)?, screen)?;
             }
-            Self::Remove { data, name, person } => {
+            Self::Remove { appliance, name, person } => {
                 let said = format!(
                     "Window {name} was removed. What was approved keeps the spans that it was signed with."
                 );
-                asked(&data, WindowRequest::Remove { name, person: person.id()? }, screen)?;
+                asked(
+                    &appliance,
+                    WindowRequest::Remove { name, person: person.id(&appliance)? },
+                    screen,
+                )?;
                 screen.result(&true, said);
             }
-            Self::Preview { data, name } => {
-                shown(&asked(&data, WindowRequest::Preview { name }, screen)?, screen)?;
+            Self::Preview { appliance, name } => {
+                shown(&asked(&appliance, WindowRequest::Preview { name }, screen)?, screen)?;
             }
         }
         Ok(())
@@ -108,11 +106,11 @@ impl WindowVerb {
 }
 
 fn asked(
-    data: &Path,
+    appliance: &Appliance,
     request: WindowRequest,
     screen: &Screen,
 ) -> Result<Vec<WindowStatus>, Failure> {
-    match ask(data, Request::Windows(request), screen)? {
+    match ask(appliance, Request::Windows(request), screen)? {
         Reply::Windows(windows) => Ok(windows),
         _ => Err(unexpected()),
     }

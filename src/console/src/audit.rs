@@ -174,7 +174,7 @@ async fn export(Sent(visit, form): Sent<ExportForm>) -> Result<Response, Failure
         _ => return Err(Failure::input("choose how much leaves the site")),
     };
     let name = format!("audit-{}.zip", visit.site().now().strftime("%Y%m%d-%H%M%S"));
-    let bundle = reading(&visit, move |site| site.audit_bundle(actor, scope)).await?;
+    let (bundle, _) = reading(&visit, move |site| site.audit_bundle(actor, scope)).await?;
     Ok(file("application/zip", &name, bundle))
 }
 

@@ -5,8 +5,8 @@ use crate::{
     problem::Problem,
     words::{At, Of, Part, Person, Place, Record, RoleWord, Text, words},
 };
-use fleet::{API_TOKEN_DAYS_MAX, Operation};
-use serde::Deserialize;
+use fleet::{API_TOKEN_DAYS_MAX, Operation, Refused};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 words! {
@@ -83,6 +83,13 @@ struct NewToken {
     days: u32,
 }
 
+/// What was ended.
+#[derive(Debug, Serialize, ToSchema)]
+struct Ended {
+    /// How many sessions.
+    sessions: u64,
+}
+
 /// Which token.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -101,8 +108,7 @@ impl Asking {
     fn person(&self, of: OfPerson) -> Result<ids::PersonId, Problem> {
         let Person(person) = of.person;
         let known = self.site().state().accounts.contains_key(&person);
-        let none = || Problem::missing(format!("there is no account {person}"));
-        if known { Ok(person) } else { Err(none()) }
+        if known { Ok(person) } else { Err(Problem::none(Refused::NoAccount)) }
     }
 }
 
@@ -110,10 +116,10 @@ fn accounts(asking: &Asking, _: No, place: Place, _: No) -> Result<Json<Part<Acc
     Ok(Json(Part::of(asking.site().accounts(), &place)?))
 }
 
-fn end_sessions(asking: &Asking, of: OfPerson, _: No, _: No) -> Result<(), Problem> {
+fn end_sessions(asking: &Asking, of: OfPerson, _: No, _: No) -> Result<Json<Ended>, Problem> {
     let person = asking.person(of)?;
-    asking.site().end_sessions(&asking.actor(), &person)?;
-    Ok(())
+    let sessions = asking.site().end_sessions(&asking.actor(), &person)? as u64;
+    Ok(Json(Ended { sessions }))
 }
 
 fn tokens(asking: &Asking, _: No, place: Place, _: No) -> Result<Json<Part<Token>>, Problem> {
@@ -138,7 +144,7 @@ fn issue(
 fn revoke(asking: &Asking, of: OfToken, _: No, _: No) -> Result<(), Problem> {
     let Record(token) = of.token;
     if !asking.site().state().api_tokens.values().any(|known| known.token == token) {
-        return Err(Problem::missing(format!("there is no token {token}")));
+        return Err(Problem::none(Refused::NoApiToken));
     }
     Ok(asking.site().revoke_api_token(asking.actor(), token)?)
 }

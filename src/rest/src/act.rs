@@ -141,7 +141,14 @@ impl Told for () {
 }
 
 /// An audit bundle.
-pub(crate) struct Zip(pub(crate) Vec<u8>);
+pub(crate) struct Zip {
+    pub(crate) zip: Vec<u8>,
+    /// What is in it, as one JSON object in a header.
+    pub(crate) about: String,
+}
+
+/// In which header that is told.
+pub(crate) const EXPORTED: &str = "patchkeep-exported";
 
 impl Told for Zip {
     fn describe(described: Described) -> Described {
@@ -150,10 +157,11 @@ impl Told for Zip {
 
     fn tell(self) -> Result<Response, Problem> {
         let headers = [
-            (header::CONTENT_TYPE, "application/zip"),
-            (header::CONTENT_DISPOSITION, "attachment; filename=\"audit.zip\""),
+            (header::CONTENT_TYPE.as_str(), "application/zip"),
+            (header::CONTENT_DISPOSITION.as_str(), "attachment; filename=\"audit.zip\""),
+            (EXPORTED, &self.about),
         ];
-        Ok((headers, self.0).into_response())
+        Ok((headers, self.zip).into_response())
     }
 }
 

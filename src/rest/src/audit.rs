@@ -8,7 +8,8 @@ use crate::{
 };
 use fleet::{KINDS, Operation};
 use serde::{Deserialize, Serialize};
-use site::audit::{Line, Scope};
+use serde_json::json;
+use site::audit::{Exported, Line, Scope};
 use utoipa::{IntoParams, ToSchema};
 
 words! {
@@ -153,7 +154,12 @@ fn export(asking: &Asking, _: No, _: No, Json(export): Json<Export>) -> Result<Z
         ScopeWord::Full => Scope::Full,
         ScopeWord::Summary => Scope::Summary,
     };
-    Ok(Zip(asking.site().audit_bundle(asking.actor(), scope)?))
+    let (zip, exported) = asking.site().audit_bundle(asking.actor(), scope)?;
+    let Exported { manifest, files, bytes, entries, key, absent } = exported;
+    let about = json!({
+        "manifest": manifest, "files": files, "bytes": bytes, "entries": entries, "key": key, "absent": absent,
+    });
+    Ok(Zip { zip, about: about.to_string() })
 }
 
 /// The acts here.

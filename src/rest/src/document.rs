@@ -2,7 +2,7 @@
 
 use crate::{
     BASE,
-    act::{Act, Table},
+    act::{Act, EXPORTED, Table},
     problem::{PROBLEM, Problem},
     table, words,
 };
@@ -133,7 +133,12 @@ pub(crate) fn with_json<T: ToSchema>(mut described: Described) -> Described {
 pub(crate) fn with_file(described: Described, kind: &str) -> Described {
     let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
     let schema = ObjectBuilder::new().schema_type(Type::String).format(Some(binary));
-    described.answers(kind, schema.into())
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let mut about = Header::new(ObjectBuilder::new().schema_type(Type::String).build());
+    about.description =
+        Some("What is in it: manifest, files, bytes, entries, key and absent, as JSON.".to_owned());
+    let response = ResponseBuilder::new().description("Done.").content(kind, content);
+    described.good("200", response.header(EXPORTED, about).build())
 }
 
 pub(crate) fn with_nothing(described: Described) -> Described {

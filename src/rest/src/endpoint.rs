@@ -224,8 +224,8 @@ impl Asking {
         let Endpoint(name) = of.endpoint;
         match self.site().endpoint(&name) {
             Ok(_) => Ok(name),
-            Err(site::Error::Refused(fleet::Refused::NoEndpoint)) => {
-                Err(Problem::missing(format!("there is no endpoint {name}")))
+            Err(site::Error::Refused(none @ fleet::Refused::NoEndpoint)) => {
+                Err(Problem::none(none))
             }
             Err(error) => Err(error.into()),
         }

@@ -4,11 +4,11 @@ use crate::{
     act::{Asking, Json, No, Table},
     problem::Problem,
     words::{
-        At, Endpoint, Of, Part, Person, Place, PolicyWord, Record, Ring, Sentence, Text, Words,
-        through,
+        At, Endpoint, Of, Part, Person, Place, PolicyWord, Record, Ring, Sentence, Sha256, Text,
+        Words, through,
     },
 };
-use fleet::{Operation, PolicyCommand};
+use fleet::{Operation, PolicyCommand, Refused};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -139,8 +139,7 @@ impl Asking {
     pub(crate) fn policy(&self, of: OfPolicy) -> Result<ids::PolicyName, Problem> {
         let PolicyWord(policy) = of.policy;
         let known = self.site().state().policies.contains_key(&policy);
-        let none = || Problem::missing(format!("no policy {policy} is in force"));
-        if known { Ok(policy) } else { Err(none()) }
+        if known { Ok(policy) } else { Err(Problem::none(Refused::NoPolicy { policy })) }
     }
 }
 
@@ -173,7 +172,7 @@ fn remove(asking: &Asking, of: OfPolicy, _: No, _: No) -> Result<(), Problem> {
 /// The calendar that the site goes by.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Calendar {
+pub(crate) struct Calendar {
     /// IANA time zone.
     zone: Words,
     /// Days on which nobody works, besides weekends.
@@ -189,14 +188,14 @@ struct Calendar {
 struct Day(String);
 
 impl Calendar {
-    fn out(calendar: &fleet::Calendar) -> Result<Json<Self>, Problem> {
-        let told = through(calendar);
-        told.map(Json).map_err(|e| Problem::broken(format!("the calendar cannot be written: {e}")))
+    pub(crate) fn out(calendar: &fleet::Calendar) -> Result<Self, Problem> {
+        through(calendar)
+            .map_err(|e| Problem::broken(format!("the calendar cannot be written: {e}")))
     }
 }
 
 fn calendar(asking: &Asking, _: No, _: No, _: No) -> Result<Json<Calendar>, Problem> {
-    Calendar::out(&asking.site().calendar())
+    Ok(Json(Calendar::out(&asking.site().calendar())?))
 }
 
 fn set_calendar(
@@ -207,7 +206,7 @@ fn set_calendar(
 ) -> Result<Json<Calendar>, Problem> {
     let calendar =
         through(&calendar).map_err(|e| Problem::input(format!("this is no calendar: {e}")))?;
-    Calendar::out(&asking.site().set_calendar(asking.actor(), calendar)?)
+    Ok(Json(Calendar::out(&asking.site().set_calendar(asking.actor(), calendar)?)?))
 }
 
 /// An update that is knowingly not applied for a while.
@@ -215,10 +214,14 @@ fn set_calendar(
 struct Exception {
     id: Record,
     ring: Ring,
-    /// Where it is of one endpoint only.
+    /// Where it is of one endpoint only: its id, as events name it.
+    endpoint: Option<Record>,
+    /// And its name.
     endpoint_name: Option<Endpoint>,
     package: String,
     version: String,
+    /// Commitment to what is told of it.
+    record: Sha256,
     requested_by: Person,
     approved_by: Option<Person>,
     not_after: At,
@@ -231,13 +234,16 @@ struct Exception {
 
 impl Of<site::ExceptionStatus> for Exception {
     fn of(from: site::ExceptionStatus) -> Self {
-        let fleet::Exception { about, requested_by, approved_by, not_after, .. } = from.exception;
+        let fleet::Exception { about, record, requested_by, approved_by, not_after } =
+            from.exception;
         Self {
             id: Record(from.id),
             ring: Ring(about.ring),
+            endpoint: Of::of(about.endpoint),
             endpoint_name: Of::of(from.endpoint_name),
             package: about.package,
             version: about.version,
+            record: Sha256(record),
             requested_by: Person(requested_by),
             approved_by: Of::of(approved_by),
             not_after: At(not_after),
@@ -304,7 +310,7 @@ fn request(
 fn approve(asking: &Asking, of: OfException, _: No, _: No) -> Result<Json<Exception>, Problem> {
     let Record(exception) = of.exception;
     if !asking.site().state().exceptions.contains_key(&exception) {
-        return Err(Problem::missing(format!("there is no exception {exception}")));
+        return Err(Problem::none(Refused::NoException));
     }
     let person = asking.bearer().person.clone();
     Ok(Json(Of::of(asking.site().approve_exception(asking.actor(), person, exception)?)))

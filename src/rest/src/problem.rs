@@ -40,6 +40,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
+    /// The same, in the words of the rules.
+    pub(crate) fn none(refused: fleet::Refused) -> Self {
+        Self::missing(site::chain(&site::Error::Refused(refused)))
+    }
+
     /// Our own mistake, or a broken disk.
     pub(crate) fn broken(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)

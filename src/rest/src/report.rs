@@ -2,7 +2,7 @@
 
 use crate::{
     act::{Asking, Json, No, Table},
-    policy::{OfPolicy, Policy},
+    policy::{Calendar, OfPolicy, Policy},
     problem::Problem,
     words::{At, Endpoint, Of, Place, Ring, choices, cut, words},
 };
@@ -90,6 +90,8 @@ struct LevelReport {
     at: At,
     /// Entries of the log that it follows from.
     entries: u64,
+    /// The calendar by which it was judged.
+    calendar: Calendar,
     /// How many rows stand how.
     counts: BTreeMap<String, u64>,
     /// Endpoints that do not count.
@@ -140,6 +142,7 @@ fn levels(asking: &Asking, _: No, place: Place, _: No) -> Result<Json<LevelRepor
     Ok(Json(LevelReport {
         at: At(told.at),
         entries: told.entries,
+        calendar: Calendar::out(&told.calendar)?,
         counts: Of::of(told.counts),
         elected_out: Of::of(told.elected_out),
         total,

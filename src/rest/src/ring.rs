@@ -7,7 +7,7 @@ use crate::{
         At, Changed, Endpoint, Of, Part, Place, Ring, Sha256, SiteWord, Source, Text, Words, words,
     },
 };
-use fleet::{Operation, RingPlace};
+use fleet::{Operation, Refused, RingPlace};
 use ids::RingName;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -85,6 +85,10 @@ struct View {
 /// What a ring's endpoints lack.
 #[derive(Debug, Serialize, ToSchema)]
 struct Need {
+    /// Version of this form.
+    schema: u32,
+    /// `need`.
+    kind: String,
     site: SiteWord,
     ring: Ring,
     made_at: At,
@@ -167,8 +171,7 @@ impl Asking {
     pub(crate) fn ring(&self, ring: Ring) -> Result<RingName, Problem> {
         let Ring(ring) = ring;
         let known = self.site().state().rings.contains_key(&ring);
-        let none = || Problem::missing(format!("there is no ring {ring}"));
-        if known { Ok(ring) } else { Err(none()) }
+        if known { Ok(ring) } else { Err(Problem::none(Refused::NoRing { ring })) }
     }
 }
 
@@ -217,6 +220,8 @@ fn need(asking: &Asking, of: OfRing, view: OfView, _: No) -> Result<Json<Need>, 
     let list = asking.site().ring_need(&ring, source.as_ref(), view.sequence)?;
     let views = list.views.into_iter();
     Ok(Json(Need {
+        schema: list.schema,
+        kind: list.kind,
         site: Of::of(list.site),
         ring: Of::of(list.ring),
         made_at: Of::of(list.made_at),

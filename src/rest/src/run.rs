@@ -6,8 +6,8 @@ use crate::{
     problem::Problem,
     statement::{Finding, Wish},
     words::{
-        At, Endpoint, Envelope, Of, Part, Place, Record, ResolutionWord, Ring, Sha256, text_of,
-        words,
+        At, Endpoint, Envelope, Of, Part, Place, Record, ResolutionWord, Ring, Sha256, Text,
+        text_of, words,
     },
 };
 use fleet::{Brake, Operation};
@@ -102,13 +102,13 @@ struct PlannedRun {
 #[serde(deny_unknown_fields)]
 struct RunWish {
     wish: Wish,
-    /// After so many failures the run pauses.
+    /// After so many failures the run pauses; never where it is 0.
     #[serde(default = "three")]
-    #[schema(minimum = 1, maximum = 100_000)]
+    #[schema(maximum = 100_000)]
     brake_failures: u64,
-    /// Or once so many per cent of those that began failed.
+    /// Or once so many per cent of those that began failed; never where it is 0.
     #[serde(default = "a_fifth")]
-    #[schema(minimum = 1, maximum = 100)]
+    #[schema(maximum = 100)]
     brake_per_cent: u8,
 }
 
@@ -133,15 +133,17 @@ struct Start {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct OfRun {
-    run: Record,
+    /// Its id, or its ring's name for the newest run there.
+    #[param(inline)]
+    run: Text<1, 63>,
 }
 
 impl Asking {
     fn run(&self, of: OfRun) -> Result<RecordId, Problem> {
-        let Record(run) = of.run;
-        let known = self.site().runs()?.iter().any(|known| known.run == run);
-        let none = || Problem::missing(format!("there is no run {run}"));
-        if known { Ok(run) } else { Err(none()) }
+        self.site().run_called(&of.run.0).map_err(|error| match error {
+            site::Error::Input(why) => Problem::missing(why),
+            other => other.into(),
+        })
     }
 }
 
@@ -167,8 +169,8 @@ fn plan(
     Json(wish): Json<RunWish>,
 ) -> Result<Json<PlannedRun>, Problem> {
     let brake = Brake { failures: wish.brake_failures, per_cent: wish.brake_per_cent };
-    if !(1..=100_000).contains(&brake.failures) || !(1..=100).contains(&brake.per_cent) {
-        return Err(Problem::input("a brake is 1 to 100000 failures, and 1 to 100 per cent"));
+    if brake.failures > 100_000 || brake.per_cent > 100 {
+        return Err(Problem::input("a brake is 0 to 100000 failures, and 0 to 100 per cent"));
     }
     let planned = asking.site().plan_run(asking.actor(), wish.wish.own(asking)?, brake)?;
     let (run, draft) = (Record(planned.run), Envelope::out(&planned.draft)?);

@@ -40,6 +40,25 @@ words! {
         payload_bytes: u64,
         /// Bytes that are free.
         available_bytes: u64,
+        /// Of which backup it was restored, as long as it only reads.
+        restored: Option<Restored>,
+    }
+    /// Of which backup an appliance was restored.
+    Restored of site::Restored {
+        /// The site.
+        site: SiteWord,
+        /// When the backup was made.
+        backup_at: At,
+        /// When it was restored.
+        restored_at: At,
+        /// Entries of its log.
+        entries: u64,
+        /// Digest of its manifest.
+        manifest: Sha256,
+        /// Payloads that the store held, which are not in a backup.
+        payloads: u64,
+        /// Their bytes.
+        payload_bytes: u64,
     }
     /// The newest view of a source.
     SourceStatus of site::SourceStatus {

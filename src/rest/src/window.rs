@@ -5,7 +5,7 @@ use crate::{
     problem::Problem,
     words::{At, Endpoint, Of, Part, Place, Ring, Text, WindowWord, Words},
 };
-use fleet::Operation;
+use fleet::{Operation, Refused};
 use ids::WindowName;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
@@ -98,8 +98,7 @@ impl Asking {
     fn window(&self, of: OfWindow) -> Result<WindowName, Problem> {
         let WindowWord(window) = of.window;
         let known = self.site().state().windows.contains_key(&window);
-        let none = || Problem::missing(format!("there is no window {window}"));
-        if known { Ok(window) } else { Err(none()) }
+        if known { Ok(window) } else { Err(Problem::none(Refused::NoWindow { name: window })) }
     }
 }
 

@@ -54,16 +54,17 @@ impl Site {
         Ok(exported)
     }
 
-    /// An audit bundle for whoever asked for it at a page: the bytes of the zip. It is an event as the other is.
+    /// An audit bundle for whoever asked for it elsewhere: the bytes of the zip, and what is in it. It is an event as
+    /// the other is.
     ///
     /// # Errors
     /// As [`Site::export_audit`].
-    pub fn audit_bundle(&self, actor: Actor, scope: Scope) -> Result<Vec<u8>, Error> {
+    pub fn audit_bundle(&self, actor: Actor, scope: Scope) -> Result<(Vec<u8>, Exported), Error> {
         let fail = |source| Error::Folder { path: self.folder().path().to_owned(), source };
         let folder = tempfile::tempdir_in(self.folder().path()).map_err(fail)?;
         let file = folder.path().join("audit.zip");
-        self.export_audit(actor, scope, &file)?;
-        std::fs::read(&file).map_err(fail)
+        let exported = self.export_audit(actor, scope, &file)?;
+        Ok((std::fs::read(&file).map_err(fail)?, exported))
     }
 
     /// The events that `filter` takes, newest last; the look is an event, but on a restored appliance,

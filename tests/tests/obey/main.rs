@@ -7,6 +7,7 @@ mod airgap;
 mod closure;
 mod console;
 mod decide;
+mod elsewhere;
 mod endless;
 mod hostile;
 mod house;

@@ -8,13 +8,13 @@ use std::time::Duration;
 use tests::{Browser, Swarm, run_within, scratch, swarm};
 
 /// A site with an endpoint that said what it would apply, a window, a policy and an exception.
-struct Desk {
-    house: House,
+pub(crate) struct Desk {
+    pub(crate) house: House,
     curl: Browser,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let house = House::new();
         let swarm = Swarm::new(&house.appliance, &house.here().people, &house.here().endpoints);
         let offered = house.offered;
@@ -45,7 +45,7 @@ impl Desk {
         Self { house, curl }
     }
 
-    fn token(&self, role: &str) -> String {
+    pub(crate) fn token(&self, role: &str) -> String {
         let words = ["pat", "--label", "a test", "--role", role, "--as", "ann", "--json"];
         let issued = self.house.appliance.verb(&["account", "token", "issue"], &words).ok().json();
         issued["secret"].as_str().unwrap().to_owned()

@@ -190,6 +190,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "percent-encoding",
             "rand_core",
             "rcgen",
+            "reqwest",
             "rustix",
             "rustls",
             "signal-hook",

@@ -1,9 +1,15 @@
 //! Requests about accounts.
 
-use crate::{failure::Failure, person::doing};
+use super::api::elsewhere;
+use crate::{
+    failure::Failure,
+    person::doing,
+    remote::{Remote, told},
+};
 use fleet::{Operation, Role};
 use ids::{PersonId, RecordId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use site::{AccountStatus, ApiTokenStatus, IssuedApiToken, IssuedCode, Site};
 use std::collections::BTreeSet;
 
@@ -78,6 +84,38 @@ pub(super) fn perform(site: &Site, request: AccountRequest) -> Result<AccountRep
         Q::RevokeToken { token, person } => {
             site.revoke_api_token(by(&person)?, token.clone())?;
             A::Revoked(token)
+        }
+    })
+}
+
+/// Asks for the same over the API.
+pub(super) fn over_api(remote: &Remote, request: AccountRequest) -> Result<AccountReply, Failure> {
+    use AccountReply as A;
+    use AccountRequest as Q;
+    let code = "a one-time code comes with it, which is handed over in person";
+    Ok(match request {
+        Q::Accounts => A::Accounts(remote.all(&["accounts"])?),
+        Q::End { account, .. } => {
+            let path = ["accounts", account.as_str(), "end-sessions"];
+            let mut ended: Value = remote.post_bare(&path)?;
+            A::Ended(told(ended["sessions"].take())?)
+        }
+        Q::Tokens => A::Tokens(remote.all(&["tokens"])?),
+        Q::IssueToken { account, label, role, days, .. } => {
+            let new = json!({ "person": account, "label": label, "role": role, "days": days });
+            A::Issued(remote.post(&["tokens"], &new)?)
+        }
+        Q::RevokeToken { token, .. } => {
+            remote.delete(&["tokens", token.as_str()])?;
+            A::Revoked(token)
+        }
+        Q::Set { .. } => return Err(elsewhere("opening or changing an account", code)),
+        Q::Reset { .. } => return Err(elsewhere("resetting an account", code)),
+        Q::Close { .. } => {
+            return Err(elsewhere(
+                "closing an account",
+                "it ends tokens, perhaps the one that asks",
+            ));
         }
     })
 }

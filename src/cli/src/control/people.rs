@@ -1,11 +1,14 @@
 //! Requests about endpoints and about what people decide.
 
-use crate::{failure::Failure, person::doing};
+use super::api::elsewhere;
+use crate::{failure::Failure, person::doing, remote::Remote};
 use fleet::{Finding, RingStatement};
 use ids::{EndpointName, PersonId, RingName, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use site::{
-    Describe, EndpointMissing, EndpointStatus, IssuedToken, RingUpdate, RingUpdates, Site, Wish,
+    Change, Describe, EndpointMissing, EndpointStatus, IssuedToken, RingUpdate, RingUpdates, Site,
+    Wish,
 };
 use trust::Envelope;
 use vendor_apt::Inventory;
@@ -175,4 +178,94 @@ pub(crate) fn perform(site: &Site, request: PeopleRequest) -> Result<PeopleReply
             A::Waived
         }
     })
+}
+
+/// Asks for the same over the API.
+pub(super) fn over_api(remote: &Remote, request: PeopleRequest) -> Result<PeopleReply, Failure> {
+    use PeopleReply as A;
+    use PeopleRequest as Q;
+    Ok(match request {
+        Q::IssueToken { endpoint, ring, hours, .. } => {
+            let join = json!({ "endpoint": endpoint, "ring": ring, "hours": hours });
+            A::Token(remote.post(&["endpoint-tokens"], &join)?)
+        }
+        Q::Endpoints => A::Endpoints(remote.all(&["endpoints"])?),
+        Q::Confirm { endpoint, key, .. } => {
+            let path = ["endpoints", endpoint.as_str(), "confirm"];
+            A::Endpoint(remote.post(&path, &json!({ "key": key }))?)
+        }
+        Q::Retire { endpoint, reason, .. } => {
+            let path = ["endpoints", endpoint.as_str(), "retire"];
+            A::Endpoint(remote.post(&path, &json!({ "reason": reason }))?)
+        }
+        Q::Describe { endpoint, said, .. } => {
+            let path = ["endpoints", endpoint.as_str(), "description"];
+            A::Endpoint(remote.put(&path, &description(*said)?)?)
+        }
+        Q::RegisterAssets { .. } => {
+            let why = "people look over what it changes before it counts";
+            return Err(elsewhere("taking in a register of machines", why));
+        }
+        Q::Elect { endpoint, elected, reason, .. } => {
+            let path = ["endpoints", endpoint.as_str(), "election"];
+            let elect = json!({ "elected": elected, "reason": reason });
+            A::Endpoint(remote.put(&path, &elect)?)
+        }
+        Q::Lint { wish } => A::Findings(remote.post(&["statements", "lint"], &json!(wish))?),
+        Q::Missing { endpoint } => {
+            A::Missing(vec![remote.get(&["endpoints", endpoint.as_str(), "missing"])?])
+        }
+        Q::MissingIn { ring } => A::Missing(remote.all(&["rings", ring.as_str(), "missing"])?),
+        Q::Inventory { endpoint } => {
+            A::Inventory(remote.get(&["endpoints", endpoint.as_str(), "inventory"])?)
+        }
+        Q::Updates { ring } => A::Updates(remote.get(&["rings", ring.as_str(), "updates"])?),
+        Q::DraftStatement { wish } => {
+            A::Draft(remote.post(&["statements", "draft"], &json!(wish))?)
+        }
+        Q::SubmitStatement { attested: true, .. } => {
+            let why = "nobody signs it, so it is taken only from where the appliance is";
+            return Err(elsewhere("approving without a signature", why));
+        }
+        Q::SubmitStatement { envelope, .. } => {
+            A::Statement(remote.post(&["statements"], &json!(envelope))?)
+        }
+        Q::Decline { ring, package, reason, not_after, .. } => {
+            let said = json!({ "package": package, "reason": reason, "not_after": not_after });
+            A::Declined(remote.post(&["rings", ring.as_str(), "decline"], &said)?)
+        }
+        Q::DraftWaiver { endpoints, reason, approver, not_after } => {
+            let wish = json!({
+                "endpoints": endpoints, "reason": reason, "approver": approver, "not_after": not_after,
+            });
+            A::Draft(remote.post(&["waivers", "draft"], &wish)?)
+        }
+        Q::SubmitWaiver { envelope, .. } => {
+            remote.post::<()>(&["waivers"], &json!(envelope))?;
+            A::Waived
+        }
+    })
+}
+
+/// What is said of an endpoint, in the API's words.
+fn description(said: Describe) -> Result<Value, Failure> {
+    fn change<T: Serialize>(change: Change<T>) -> (Value, bool) {
+        match change {
+            Change::Keep => (Value::Null, false),
+            Change::Clear => (Value::Null, true),
+            Change::To(value) => (json!(value), false),
+        }
+    }
+    let Describe { kind, stateless, exposure, never_back, owner, provider } = said;
+    if provider != Change::Keep {
+        let why = "it says how machines are reached, and stays there and at the console";
+        return Err(elsewhere("setting what snapshots an endpoint", why));
+    }
+    let ((never_back, clear_never_back), (owner, clear_owner)) =
+        (change(never_back), change(owner));
+    Ok(json!({
+        "kind": kind, "stateless": stateless, "exposure": exposure,
+        "never_back": never_back, "clear_never_back": clear_never_back,
+        "owner": owner, "clear_owner": clear_owner,
+    }))
 }

@@ -1,6 +1,11 @@
 //! Requests about what a site goes by, and how it stands: calendar, policies, exceptions, reports.
 
-use crate::{failure::Failure, person::doing};
+use super::api::pairs;
+use crate::{
+    failure::Failure,
+    person::doing,
+    remote::{Remote, told},
+};
 use fleet::{Calendar, Operation, Policy, PolicyCommand};
 use ids::{PersonId, PolicyName, RecordId};
 use serde::{Deserialize, Serialize};
@@ -95,4 +100,52 @@ pub(super) fn perform(site: &Site, request: ReportRequest) -> Result<ReportReply
         Q::Levels => A::Levels(Box::new(site.level_report()?)),
         Q::Policy { policy } => A::Policy(Box::new(site.policy_report(&policy)?)),
     })
+}
+
+/// Asks for the same over the API.
+pub(super) fn over_api(remote: &Remote, request: ReportRequest) -> Result<ReportReply, Failure> {
+    use ReportReply as A;
+    use ReportRequest as Q;
+    Ok(match request {
+        Q::Calendar => A::Calendar(remote.get(&["calendar"])?),
+        Q::SetCalendar { calendar, .. } => {
+            A::Calendar(remote.put(&["calendar"], &serde_json::to_value(calendar)?)?)
+        }
+        Q::Policies { all } => A::Policies(policies(remote, all)?),
+        Q::SetPolicy { policy, .. } => {
+            let path = ["policies", policy.name.as_str()];
+            remote.put::<()>(&path, &serde_json::to_value(&policy)?)?;
+            A::Policies(policies(remote, false)?)
+        }
+        Q::RemovePolicy { policy, .. } => {
+            remote.delete(&["policies", policy.as_str()])?;
+            A::Policies(policies(remote, false)?)
+        }
+        Q::Exceptions => A::Exceptions(remote.all(&["exceptions"])?),
+        Q::RequestException { wish, .. } => {
+            A::Exceptions(vec![remote.post(&["exceptions"], &serde_json::to_value(wish)?)?])
+        }
+        Q::ApproveException { exception, .. } => {
+            let path = ["exceptions", exception.as_str(), "approve"];
+            A::Exceptions(vec![remote.post_bare(&path)?])
+        }
+        Q::Levels => A::Levels(told(remote.whole(&["reports", "levels"])?)?),
+        Q::Policy { policy } => {
+            let mut report = remote.whole(&["reports", "policies", policy.as_str()])?;
+            pairs(&mut report["untold"], "endpoint", "why");
+            A::Policy(told(report)?)
+        }
+    })
+}
+
+/// A policy as the API lists it.
+#[derive(Deserialize)]
+struct Listed {
+    policy: Policy,
+    in_force: bool,
+}
+
+fn policies(remote: &Remote, all: bool) -> Result<Vec<Policy>, Failure> {
+    let listed: Vec<Listed> = remote.all(&["policies"])?;
+    Ok(listed.into_iter().filter(|one| all || one.in_force).map(|one| one.policy).collect())
 }

@@ -1,9 +1,10 @@
 //! Requests about maintenance windows.
 
-use crate::{failure::Failure, person::doing};
+use crate::{failure::Failure, person::doing, remote::Remote};
 use fleet::{Operation, Window};
 use ids::{PersonId, WindowName};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use site::{Site, WindowStatus};
 
 /// What can be asked.
@@ -44,6 +45,28 @@ pub(super) fn perform(site: &Site, request: WindowRequest) -> Result<Vec<WindowS
         }
         WindowRequest::Remove { name, person } => {
             site.remove_window(doing(&person, operation)?, name)?;
+            Vec::new()
+        }
+    })
+}
+
+/// Asks for the same over the API.
+pub(super) fn over_api(
+    remote: &Remote,
+    request: WindowRequest,
+) -> Result<Vec<WindowStatus>, Failure> {
+    Ok(match request {
+        WindowRequest::Windows => remote.all(&["windows"])?,
+        WindowRequest::Preview { name } => vec![remote.get(&["windows", name.as_str()])?],
+        WindowRequest::Set { name, window, .. } => {
+            let Window { ring, rule, start, zone, minutes } = window;
+            let said = json!({
+                "ring": ring, "rule": rule, "start": start, "zone": zone, "minutes": minutes,
+            });
+            vec![remote.put(&["windows", name.as_str()], &said)?]
+        }
+        WindowRequest::Remove { name, .. } => {
+            remote.delete(&["windows", name.as_str()])?;
             Vec::new()
         }
     })

@@ -2,6 +2,7 @@
 
 use super::enrol::one;
 use crate::{
+    appliance::Appliance,
     control::{PeopleReply, PeopleRequest, Reply, Request, ask, unexpected},
     failure::Failure,
     person::Person,
@@ -19,9 +20,8 @@ use std::{
 
 #[derive(Args)]
 pub(crate) struct SetWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The endpoint.
     name: EndpointName,
     /// What it is.
@@ -52,9 +52,8 @@ pub(crate) struct SetWords {
 
 #[derive(Args)]
 pub(crate) struct ElectWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The endpoint.
     name: EndpointName,
     /// In: it is patched and counted. Out: it is in no approval, and in no service level.
@@ -68,9 +67,8 @@ pub(crate) struct ElectWords {
 
 #[derive(Args)]
 pub(crate) struct RegisterWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The register of the site's machines as CSV: its first line names the columns `name` and, where it has them,
     /// `kind` (server or workstation) and `owner`.
     #[arg(value_name = "FILE.csv")]
@@ -116,7 +114,7 @@ enum Way {
 impl SetWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         let Self {
-            data,
+            appliance,
             name,
             kind,
             stateless,
@@ -164,14 +162,15 @@ impl SetWords {
             return Err(Failure::say(Fault::Input, message));
         }
         let said = Box::new(said);
-        let request = PeopleRequest::Describe { endpoint: name, said, person: person.id()? };
-        one(&data, request, screen, "It is described so from now on.")
+        let request =
+            PeopleRequest::Describe { endpoint: name, said, person: person.id(&appliance)? };
+        one(&appliance, request, screen, "It is described so from now on.")
     }
 }
 
 impl ElectWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let Self { data, name, way, reason, person } = self;
+        let Self { appliance, name, way, reason, person } = self;
         let elected = matches!(way, Way::In);
         let said = if elected {
             "It is patched and counted from now on."
@@ -179,9 +178,9 @@ impl ElectWords {
             "It is in nothing that is drawn up from now on. What was signed before still names it: \
              withdraw that to stop it."
         };
-        let person = person.id()?;
+        let person = person.id(&appliance)?;
         let request = PeopleRequest::Elect { endpoint: name, elected, reason, person };
-        one(&data, request, screen, said)
+        one(&appliance, request, screen, said)
     }
 }
 
@@ -192,8 +191,9 @@ impl RegisterWords {
         let most = site::REGISTER_BYTES_MAX as u64 + 1;
         let file = File::open(&self.file).map_err(unreadable)?;
         file.take(most).read_to_string(&mut text).map_err(unreadable)?;
-        let request = PeopleRequest::RegisterAssets { text, person: self.person.id()? };
-        let reply = ask(&self.data, Request::People(request), screen)?;
+        let request =
+            PeopleRequest::RegisterAssets { text, person: self.person.id(&self.appliance)? };
+        let reply = ask(&self.appliance, Request::People(request), screen)?;
         let Reply::People(PeopleReply::Registered(machines)) = reply else {
             return Err(unexpected());
         };

@@ -1,6 +1,7 @@
 //! `patchkeep endpoint token|list|confirm|retire`: endpoints with an agent.
 
 use crate::{
+    appliance::Appliance,
     control::{PeopleReply, PeopleRequest, ask_people, unexpected},
     failure::Failure,
     person::Person,
@@ -10,13 +11,12 @@ use clap::Args;
 use fleet::Standing;
 use ids::{EndpointName, RingName};
 use site::{EndpointStatus, IssuedToken};
-use std::{fmt::Write as _, path::PathBuf};
+use std::fmt::Write as _;
 
 #[derive(Args)]
 pub(crate) struct TokenWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The endpoint's host name: no other may use the token.
     name: EndpointName,
     /// The ring that it joins.
@@ -31,9 +31,8 @@ pub(crate) struct TokenWords {
 
 #[derive(Args)]
 pub(crate) struct ListWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// Also those who have left.
     #[arg(long)]
     all: bool,
@@ -41,9 +40,8 @@ pub(crate) struct ListWords {
 
 #[derive(Args)]
 pub(crate) struct ConfirmWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The endpoint.
     name: EndpointName,
     /// The fingerprint of its key, as its own screen shows it.
@@ -55,9 +53,8 @@ pub(crate) struct ConfirmWords {
 
 #[derive(Args)]
 pub(crate) struct RetireWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The endpoint.
     name: EndpointName,
     /// Why.
@@ -69,10 +66,10 @@ pub(crate) struct RetireWords {
 
 impl TokenWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let Self { data, name, ring, hours, person } = self;
-        let person = person.id()?;
+        let Self { appliance, name, ring, hours, person } = self;
+        let person = person.id(&appliance)?;
         let request = PeopleRequest::IssueToken { endpoint: name, ring, hours, person };
-        let PeopleReply::Token(issued) = ask_people(&data, request, screen)? else {
+        let PeopleReply::Token(issued) = ask_people(&appliance, request, screen)? else {
             return Err(unexpected());
         };
         let IssuedToken { token, endpoint, ring, not_after, ca_fingerprint, site_root } = &*issued;
@@ -82,8 +79,7 @@ impl TokenWords {
              https://ENDPOINTS'-DOOR:8443 \\\n    --name {endpoint} --token {token} \\\n    \
              --ca-fingerprint {ca_fingerprint} \\\n    --site-root {site_root}\n\nIt shows the \
              fingerprint of its key; compare it there, and confirm it here:\n\n  patchkeep endpoint \
-             confirm {endpoint} --key SHA256:... --data {}",
-            data.display()
+             confirm {endpoint} --key SHA256:... {appliance}"
         );
         screen.result(&issued, said);
         Ok(())
@@ -93,7 +89,7 @@ impl TokenWords {
 impl ListWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         let PeopleReply::Endpoints(mut all) =
-            ask_people(&self.data, PeopleRequest::Endpoints, screen)?
+            ask_people(&self.appliance, PeopleRequest::Endpoints, screen)?
         else {
             return Err(unexpected());
         };
@@ -111,27 +107,29 @@ impl ListWords {
 
 impl ConfirmWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let Self { data, name, key, person } = self;
-        let request = PeopleRequest::Confirm { endpoint: name, key, person: person.id()? };
-        one(&data, request, screen, "It belongs to the site from now on.")
+        let Self { appliance, name, key, person } = self;
+        let request =
+            PeopleRequest::Confirm { endpoint: name, key, person: person.id(&appliance)? };
+        one(&appliance, request, screen, "It belongs to the site from now on.")
     }
 }
 
 impl RetireWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let Self { data, name, reason, person } = self;
-        let request = PeopleRequest::Retire { endpoint: name, reason, person: person.id()? };
-        one(&data, request, screen, "It is refused from now on.")
+        let Self { appliance, name, reason, person } = self;
+        let request =
+            PeopleRequest::Retire { endpoint: name, reason, person: person.id(&appliance)? };
+        one(&appliance, request, screen, "It is refused from now on.")
     }
 }
 
 pub(super) fn one(
-    data: &std::path::Path,
+    appliance: &Appliance,
     request: PeopleRequest,
     screen: &Screen,
     said: &str,
 ) -> Result<(), Failure> {
-    let PeopleReply::Endpoint(endpoint) = ask_people(data, request, screen)? else {
+    let PeopleReply::Endpoint(endpoint) = ask_people(appliance, request, screen)? else {
         return Err(unexpected());
     };
     screen.result(&endpoint, format!("{}\n{said}", line(&endpoint)));

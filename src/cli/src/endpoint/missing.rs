@@ -1,6 +1,7 @@
 //! `patchkeep endpoint missing|inventory-of`: what applies to endpoints, and what one has installed.
 
 use crate::{
+    appliance::Appliance,
     control::{PeopleReply, PeopleRequest, ask_people, unexpected},
     failure::Failure,
     screen::Screen,
@@ -8,13 +9,12 @@ use crate::{
 use clap::Args;
 use ids::{EndpointName, RingName};
 use site::{EndpointMissing, MissingUpdate};
-use std::{fmt::Write as _, path::PathBuf};
+use std::fmt::Write as _;
 
 #[derive(Args)]
 pub(crate) struct MissingWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The endpoint; every endpoint of the ring, with how many apply, unless given.
     name: Option<EndpointName>,
     /// The ring whose endpoints are counted.
@@ -24,9 +24,8 @@ pub(crate) struct MissingWords {
 
 #[derive(Args)]
 pub(crate) struct InventoryOfWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The endpoint.
     name: EndpointName,
 }
@@ -37,7 +36,7 @@ impl MissingWords {
             Some(endpoint) => PeopleRequest::Missing { endpoint: endpoint.clone() },
             None => PeopleRequest::MissingIn { ring: self.ring.clone() },
         };
-        let PeopleReply::Missing(all) = ask_people(&self.data, request, screen)? else {
+        let PeopleReply::Missing(all) = ask_people(&self.appliance, request, screen)? else {
             return Err(unexpected());
         };
         match (self.name, all.first()) {
@@ -58,7 +57,7 @@ impl MissingWords {
 impl InventoryOfWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         let request = PeopleRequest::Inventory { endpoint: self.name };
-        let PeopleReply::Inventory(taken) = ask_people(&self.data, request, screen)? else {
+        let PeopleReply::Inventory(taken) = ask_people(&self.appliance, request, screen)? else {
             return Err(unexpected());
         };
         // A file for the collector, so people and scripts get the same.

@@ -1,6 +1,7 @@
 //! `patchkeep ring need`: one page on paper of what the connected side has to fetch before a ring can move.
 
 use crate::{
+    appliance::Appliance,
     control::{Reply, Request, ask, unexpected},
     failure::Failure,
     screen::{Screen, bytes},
@@ -12,9 +13,8 @@ use std::{fmt::Write as _, fs, path::PathBuf};
 
 #[derive(Args)]
 pub(crate) struct NeedWords {
-    /// The appliance's data folder.
-    #[arg(long)]
-    data: PathBuf,
+    #[command(flatten)]
+    appliance: Appliance,
     /// The ring.
     #[arg(long, default_value = "broad")]
     ring: RingName,
@@ -31,9 +31,9 @@ pub(crate) struct NeedWords {
 
 impl NeedWords {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
-        let Self { data, ring, source, sequence, into } = self;
+        let Self { appliance, ring, source, sequence, into } = self;
         let request = Request::RingNeed { ring, source, sequence };
-        let Reply::Need(list) = ask(&data, request, screen)? else {
+        let Reply::Need(list) = ask(&appliance, request, screen)? else {
             return Err(unexpected());
         };
         let page = page(&list);
