@@ -56,9 +56,10 @@ soak: setup build
 web:
     tests/web.sh
 
-# A picture of each page of the console: target/screens/*.png
-screens: setup
-    SCREENS={{justfile_directory()}}/target/screens cargo nextest run --release --workspace -E 'package(console) and test(browser)'
+# A picture of each page of the console, and of each page on the way of the whole job: target/screens/*.png
+screens: setup build
+    mkdir -p target/screens
+    SCREENS={{justfile_directory()}}/target/screens cargo nextest run --release --workspace -E '(package(console) and test(browser)) or test(the_whole_job_is_done_with_a_mouse)'
 
 # Fuzz one parser for some seconds; without a target, list the targets
 fuzz TARGET="" SECONDS="60":

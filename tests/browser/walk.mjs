@@ -3,7 +3,7 @@
 //   mouse     clicks and types; axe-core looks at every page that is reached
 //   plain     the same without JavaScript
 //   keyboard  never clicks: Tab leads to every control, and keys do the rest
-// Whatever the manner, a page that asks another host, fails, or logs an error is wrong.
+// With SCREENS=FOLDER the mouse leaves a picture of each page there. Whatever the manner, a page that asks another host, fails, or logs an error is wrong.
 import { createInterface } from "node:readline";
 import { launch, web } from "./chromium.mjs";
 
@@ -18,6 +18,7 @@ const TIME_MAX = 15_000;
 const browser = await launch("--ignore-certificate-errors");
 const people = new Map();
 const wrong = [];
+let pictures = 0;
 
 async function pageOf(person, address) {
   if (!people.has(person)) {
@@ -43,6 +44,10 @@ async function pageOf(person, address) {
 async function look(page) {
   if (manner !== "mouse") {
     return;
+  }
+  if (process.env.SCREENS) {
+    const name = new URL(page.url()).pathname.slice(1).replace(/[^a-z0-9.-]+/gi, "-") || "overview";
+    await page.screenshot({ path: `${process.env.SCREENS}/walk-${String(++pictures).padStart(2, "0")}-${name}.png`, fullPage: true });
   }
   const found = await new AxeBuilder({ page })
     .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
