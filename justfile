@@ -48,6 +48,15 @@ packages: agent
 agents-repository KEY DIR="target/agents-repository": setup
     src/agent/package/repository.sh "{{KEY}}" "{{DIR}}" target/packages/*.deb target/packages/*.rpm
 
+# The appliance's firmware, one signed file: target/image/patchkeep-<version>.efi, and .img, a disk that boots it.
+# KEY and CERTIFICATE are the builder's own for Secure Boot (PEM); without them, keys that everybody has (keys/README.md)
+image KEY="" CERTIFICATE="": (setup-for "image")
+    image/build.sh {{KEY}} {{CERTIFICATE}}
+
+# The appliance in QEMU, without firmware, on a disk of its own that stays: target/image/boot.qcow2
+boot *ARGS: (setup-for "image")
+    image/boot.sh {{ARGS}}
+
 # What takes longer than `just test`: many more kills, licences, each fuzz target; writes tests/SOAK.md
 soak: setup build
     tests/soak.sh
@@ -76,6 +85,10 @@ sim SEED="": setup
 # What CI runs on a fresh clone
 ci:
     bash .ci/run
+
+[private]
+setup-for WHAT:
+    tests/setup.sh {{WHAT}}
 
 [private]
 build: web

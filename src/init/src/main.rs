@@ -153,6 +153,9 @@ impl Appliance {
             Phase::Network => {
                 network::loopback()?;
                 self.network = read_network()?;
+                if self.network.is_none() && !founding::is_done() {
+                    return Ok("waits for the medium that founds a site".to_owned());
+                }
                 self.bring_up()
             }
             Phase::Server => Ok(self.prepare_server()),

@@ -44,7 +44,7 @@ impl View {
                 Err(error) => format!("  {:<15} FAILED: {error}", phase.name()),
             });
         }
-        lines.extend(self.troubles.iter().map(|trouble| format!("  trouble         {trouble}")));
+        lines.extend(self.troubles.iter().map(|trouble| format!("  note            {trouble}")));
         if let Some(serving) = &self.serving {
             lines.push(format!("Site {}", serving.site));
             lines.push(format!("  site CA (SHA-256)  {}", serving.ca));
