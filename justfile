@@ -48,14 +48,18 @@ packages: agent
 agents-repository KEY DIR="target/agents-repository": setup
     src/agent/package/repository.sh "{{KEY}}" "{{DIR}}" target/packages/*.deb target/packages/*.rpm
 
-# The appliance's firmware, one signed file: target/image/patchkeep-<version>.efi, and .img, a disk that boots it.
-# KEY and CERTIFICATE are the builder's own for Secure Boot (PEM); without them, keys that everybody has (keys/README.md)
+# KEY and CERTIFICATE are the builder's own for Secure Boot (PEM); without them, the key that everybody has (keys/README.md).
+# The appliance's firmware, one signed file: target/image/patchkeep-<version>.efi; and .img, a disk that boots it
 image KEY="" CERTIFICATE="": (setup-for "image")
     image/build.sh {{KEY}} {{CERTIFICATE}}
 
 # The appliance in QEMU, without firmware, on a disk of its own that stays: target/image/boot.qcow2
 boot *ARGS: (setup-for "image")
     image/boot.sh {{ARGS}}
+
+# Boots the image and looks at what it does (minutes: software emulation always)
+test-image: image build
+    PATCHKEEP_IMAGE={{justfile_directory()}}/target/image cargo nextest run --release --package tests --test image --no-capture
 
 # What takes longer than `just test`: many more kills, licences, each fuzz target; writes tests/SOAK.md
 soak: setup build
