@@ -3,7 +3,7 @@
 # whole root. Beside it: .files, a list of what is inside; .img, a disk that boots it; and the parts, for
 # boots without firmware.
 #   image/build.sh [KEY CERTIFICATE]    PEM; without them the DEVELOPMENT key that everybody has (keys/README.md)
-# Two builds of one commit give the same bytes: times are the commit's, names are sorted, signing has a fixed time.
+# Two runs on one commit give the same bytes: times are the commit's, names are sorted, signing has a fixed time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 key=${1:-keys/DEVELOPMENT-ONLY.secure-boot.key}
