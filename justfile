@@ -48,6 +48,19 @@ packages: agent
 agents-repository KEY DIR="target/agents-repository": setup
     src/agent/package/repository.sh "{{KEY}}" "{{DIR}}" target/packages/*.deb target/packages/*.rpm
 
+# KEY and CERTIFICATE are the builder's own for Secure Boot (PEM); without them, the key that everybody has (keys/README.md).
+# The appliance's firmware, one signed file: target/image/patchkeep-<version>.efi; and .img, a disk that boots it
+image KEY="" CERTIFICATE="": (setup-for "image")
+    image/build.sh {{KEY}} {{CERTIFICATE}}
+
+# The appliance in QEMU, without firmware, on a disk of its own that stays: target/image/boot.qcow2
+boot *ARGS: (setup-for "image")
+    image/boot.sh {{ARGS}}
+
+# Boots the image and looks at what it does (minutes: software emulation always)
+test-image: image build
+    PATCHKEEP_IMAGE={{justfile_directory()}}/target/image cargo nextest run --release --package tests --test image --no-capture
+
 # What takes longer than `just test`: many more kills, licences, each fuzz target; writes tests/SOAK.md
 soak: setup build
     tests/soak.sh
@@ -77,6 +90,10 @@ sim SEED="": setup
 # What CI runs on a fresh clone
 ci:
     bash .ci/run
+
+[private]
+setup-for WHAT:
+    tests/setup.sh {{WHAT}}
 
 [private]
 build: web

@@ -5,6 +5,7 @@
 #   tests/setup.sh bench    also the peers that `just bench` measures against
 #   tests/setup.sh agent    also what links the agent into one static file
 #   tests/setup.sh packages also what makes packages of it
+#   tests/setup.sh image    also what the appliance's image is built with
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -63,6 +64,25 @@ fi
   echo "setup: Debian's archive keys are missing (package debian-archive-keyring): they judge Debian's signatures"
 }
 [ "${1:-}" != agent ] || need musl-gcc musl-tools "to link the agent into one file for any Linux"
+if [ "${1:-}" = image ]; then
+  need cpio cpio "to make the image's initramfs"
+  need depmod kmod "to find which kernel modules need which"
+  need zstd zstd "to compress the initramfs"
+  need xz xz-utils "to unpack kernel modules"
+  need readelf binutils "to see that our programs are static"
+  need sbsign sbsigntool "to sign the image for Secure Boot"
+  need sfdisk fdisk "to partition the image's disk"
+  need mkfs.vfat dosfstools "to make its EFI partition"
+  need mcopy mtools "to put the image on it"
+  [ -f /usr/share/OVMF/OVMF_CODE_4M.secboot.fd ] || {
+    missing+=(ovmf)
+    echo "setup: OVMF is missing (package ovmf): firmware with Secure Boot for virtual machines"
+  }
+  /usr/bin/python3 -c 'import pefile' 2>/dev/null || {
+    missing+=(python3-pefile)
+    echo "setup: pefile is missing (package python3-pefile): ukify makes the image with it"
+  }
+fi
 if [ "${1:-}" = bench ]; then
   need nginx nginx-light "the web server to be measured against"
   need wrk wrk "to load a server"
@@ -112,6 +132,12 @@ if [ "${1:-}" = packages ]; then
     echo "setup: ${made%:*} is missing: it makes packages of the agent (some minutes to build)"
     cargo install --locked --quiet "${made%:*}" --version "${made#*:}" </dev/null
   done
+fi
+
+if [ "${1:-}" = image ] && [ ! -x target/image/venv/bin/virt-fw-vars ]; then
+  echo "setup: virt-firmware into target/image/venv: it writes keys for Secure Boot into a virtual machine's firmware"
+  "${python:-/usr/bin/python3}" -m venv target/image/venv
+  target/image/venv/bin/pip install --quiet --disable-pip-version-check virt-firmware==26.10 </dev/null
 fi
 
 # The marker is the requirements files themselves: a changed pin makes the venv anew.

@@ -81,8 +81,16 @@ impl Serve {
             if !self.media.is_empty() {
                 open.site.look_for_media_in(self.media);
             }
+            // The appliance's first program shows this on the screen.
             screen.result(
-                &serde_json::json!({ "endpoints": open.endpoints(), "people": open.people() }),
+                &serde_json::json!({
+                    "endpoints": open.endpoints(),
+                    "people": open.people(),
+                    "site": open.site.name()?,
+                    "ca": open.site.authority()?.fingerprint(),
+                    "audit_key": open.site.audit_fingerprint()?,
+                    "first_code": open.site.first_code(),
+                }),
                 format!(
                     "Serving site {} until it is interrupted.\n  endpoints  https://{}\n  people     \
                      https://{}",

@@ -29,6 +29,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("rest", 5),
     ("agent", 5),
     ("reader", 5),
+    ("init", 5),
     ("cli", 6),
     ("tests", ROOF),
 ];
@@ -180,6 +181,18 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ),
     // OpenPGP (LGPL) is named here and nowhere else: the reader is a program of its own.
     ("reader", &["ar", "flate2", "liblzma", "sequoia-openpgp", "rustix"]),
+    // Addresses go to the kernel as netlink has them, since its older calls would need code without the compiler's care.
+    (
+        "init",
+        &[
+            "netlink-packet-core",
+            "netlink-packet-route",
+            "netlink-sys",
+            "rustix",
+            "signal-hook",
+            "toml",
+        ],
+    ),
     (
         "cli",
         &[

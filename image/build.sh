@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Builds the firmware: target/image/patchkeep-<version>.efi, one signed unified kernel image whose initramfs is the
+# whole root. Beside it: .files, a list of what is inside; .img, a disk that boots it; and the parts, for
+# boots without firmware.
+#   image/build.sh [KEY CERTIFICATE]    PEM; without them the DEVELOPMENT key that everybody has (keys/README.md)
+# Two runs on one commit give the same bytes: times are the commit's, names are sorted, signing has a fixed time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+key=${1:-keys/DEVELOPMENT-ONLY.secure-boot.key}
+certificate=${2:-keys/DEVELOPMENT-ONLY.secure-boot.crt}
+
+image/fetch.sh
+image/binaries.sh
+
+version=$(cargo metadata --no-deps --format-version 1 --offline | grep -o '"name":"init","version":"[^"]*"' | cut -d '"' -f 8)
+commit=$(git rev-parse --short=12 HEAD)
+git diff --quiet HEAD -- || commit=$commit-changed
+seconds=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH=$seconds
+
+debian=target/image/debian parts=target/image/parts
+work=$(mktemp -d "$PWD/target/image/work.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$parts"
+
+unpack() { for name in "$@"; do dpkg -x "$(ls "$debian/$name"_*.deb)" "$work/$name"; done; }
+kernel_package=$(awk '/^linux-image-/ { print $1 }' image/lock)
+kernel=${kernel_package#linux-image-}
+unpack "$kernel_package" systemd-ukify systemd-boot-efi debian-archive-keyring e2fsprogs libext2fs2t64 libcom-err2 libblkid1 \
+  libuuid1 libc6
+
+root=$work/root
+mkdir -p "$root"/{bin,dev,proc,sys,run,tmp,data,media,lib/modules,lib64,etc/patchkeep,usr/share/keyrings}
+ship=target/x86_64-unknown-linux-gnu/ship
+install -m 755 $ship/init "$root/init"
+install -m 755 $ship/patchkeep $ship/patchkeep-reader "$root/bin/"
+
+# What makes and checks the data partition, with exactly the libraries that these two ask for.
+install -m 755 "$work/e2fsprogs/usr/sbin/mke2fs" "$work/e2fsprogs/usr/sbin/e2fsck" "$root/bin/"
+wanted() { readelf --dynamic "$@" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u; }
+libraries=$(wanted "$root/bin/mke2fs" "$root/bin/e2fsck")
+while :; do
+  for library in $libraries; do
+    file=$(find "$work"/lib* -name "$library" -path '*x86_64-linux-gnu*' | head -n 1)
+    [ -n "$file" ] || { echo "image: no package of image/lock has $library" >&2; exit 1; }
+    install -m 644 "$(readlink -f "$file")" "$root/lib/$library"
+  done
+  all=$(printf '%s\n' $libraries $(wanted "$root"/lib/*.so*) | sort -u)
+  [ "$all" != "$libraries" ] || break
+  libraries=$all
+done
+install -m 755 "$root/lib/ld-linux-x86-64.so.2" "$root/lib64/ld-linux-x86-64.so.2"
+rm "$root/lib/ld-linux-x86-64.so.2"
+
+# Modules: those of image/modules and what they need, unpacked (Debian's signature is inside), in one folder.
+kmod=$work/$kernel_package/usr
+mkdir -p "$work/tree/lib"
+ln -s "$kmod/lib/modules" "$work/tree/lib/modules"
+depmod -b "$work/tree" "$kernel"
+sed -n 's/^\([a-z+].*\)/\1/p' image/modules | while read -r name; do
+  modprobe -d "$work/tree" -S "$kernel" --show-depends "${name#+}" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
+done | sort -u >"$work/modules"
+modules=$work/closure/lib/modules/$kernel
+mkdir -p "$modules"
+while read -r file; do
+  name=$(basename "$file" .xz)
+  xz --decompress --stdout "$file" >"$modules/$name"
+done <"$work/modules"
+cp "$kmod/lib/modules/$kernel"/modules.{order,builtin,builtin.modinfo} "$modules/"
+depmod -b "$work/closure" "$kernel"
+cp "$modules"/*.ko "$modules"/modules.{dep,alias,softdep} "$root/lib/modules/"
+sed -n 's/^+//p' image/modules >"$root/lib/modules/load"
+
+cp "$(readlink -f "$work/debian-archive-keyring/usr/share/keyrings/debian-archive-keyring.gpg")" \
+  "$root/usr/share/keyrings/debian-archive-keyring.gpg"
+printf '127.0.0.1 localhost patchkeep\n::1 localhost\n' >"$root/etc/hosts"
+printf '{"version":"%s","commit":"%s","kernel":"%s","built_seconds":%s}\n' "$version" "$commit" "$kernel" "$seconds" \
+  >"$root/etc/patchkeep/image.json"
+
+chmod -R u=rwX,go=rX "$root"
+find "$root" -exec touch --no-dereference --date "@$seconds" {} +
+(cd "$root" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet --create --format newc --reproducible --owner 0:0) |
+  zstd --quiet -19 -T1 >"$parts/initramfs"
+cp "$work/$kernel_package/boot/vmlinuz-$kernel" "$parts/vmlinuz"
+cp image/cmdline "$parts/cmdline"
+
+printf 'ID=patchkeep\nNAME=Patchkeep\nVERSION_ID=%s\nPRETTY_NAME="Patchkeep %s"\n' "$version" "$version" >"$work/os-release"
+efi=target/image/patchkeep-$version.efi
+# ukify is one file; pefile is its only want. sbsign writes the time into its signature.
+faketime -f "$(date --utc --date "@$seconds" '+%Y-%m-%d %H:%M:%S')" /usr/bin/python3 "$work/systemd-ukify/usr/bin/ukify" build \
+  --linux "$parts/vmlinuz" --initrd "$parts/initramfs" --cmdline "@$parts/cmdline" --os-release "@$work/os-release" \
+  --uname "$kernel" --stub "$work/systemd-boot-efi/usr/lib/systemd/boot/efi/linuxx64.efi.stub" \
+  --signtool sbsign --secureboot-private-key "$key" --secureboot-certificate "$certificate" \
+  --output "$work/image.efi" >"$work/ukify.log" 2>&1 || { cat "$work/ukify.log" >&2; exit 1; }
+mv "$work/image.efi" "$efi"
+
+{
+  echo "# $efi, commit $commit"
+  echo "# from Debian: package, version, architecture, SHA-256 (the boot stub and ukify are outside of the root)"
+  grep '^[a-z]' image/lock
+  echo "# in our own programs: crate, version, licence"
+  cargo tree --offline --locked --package init --package cli --package reader --target x86_64-unknown-linux-gnu \
+    --edges normal --prefix none --format '{p} {l}' |
+    sed 's| (/[^)]*)||; s| (proc-macro)||; s| ([*])||' | grep . | LC_ALL=C sort -u
+  echo "# in the root: SHA-256, file"
+  (cd "$root" && find . -type f | LC_ALL=C sort | sed 's|^\./||' | xargs -d '\n' sha256sum)
+} >"$efi.files"
+image/disk.sh "$efi" "${efi%.efi}.img"
+case $key in *DEVELOPMENT-ONLY*) echo "image: signed with the DEVELOPMENT key, which everybody has: for tests, and nothing else" >&2 ;; esac
+ls -l "$efi" "$parts/initramfs"

@@ -1,0 +1,147 @@
+//! The data partition: found by its name, made where it is blank, checked, mounted. Nothing else is ever written to.
+
+use crate::{error::Error, program};
+use rustix::mount::MountFlags;
+use std::{
+    fs, io,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// Its name in the disk's GUID partition table.
+pub(crate) const NAME: &str = "patchkeep-data";
+/// Where it is mounted.
+pub(crate) const AT: &str = "/data";
+/// How long a disk may take to turn up: SCSI and USB look for their disks after their module has loaded.
+const DISK_WITHIN: Duration = Duration::from_secs(10);
+/// How much of a partition must be zeros for it to be blank: whatever file system there was, it begins in here.
+const BLANK_BYTES: usize = 1 << 20;
+/// Where ext4 keeps its magic number, and what that is.
+const EXT4_MAGIC: (usize, [u8; 2]) = (1024 + 0x38, [0x53, 0xef]);
+
+/// What a partition begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Blank,
+    Ext4,
+    Foreign,
+}
+
+fn content(head: &[u8]) -> Content {
+    let (at, magic) = EXT4_MAGIC;
+    if head.get(at..at + magic.len()) == Some(&magic) {
+        Content::Ext4
+    } else if head.len() == BLANK_BYTES && head.iter().all(|byte| *byte == 0) {
+        Content::Blank
+    } else {
+        Content::Foreign
+    }
+}
+
+/// The one device of these (name, text of its `uevent`) that is a partition of our name.
+fn choose(devices: &[(String, String)]) -> Result<Option<&str>, Error> {
+    let own = |(_, uevent): &&(String, String)| {
+        uevent.lines().any(|line| line.strip_prefix("PARTNAME=").is_some_and(|name| name == NAME))
+    };
+    let found: Vec<&str> = devices.iter().filter(own).map(|(name, _)| name.as_str()).collect();
+    match found[..] {
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
+        _ => Err(Error::ManyData { found: found.join(", ") }),
+    }
+}
+
+/// Finds, makes, checks and mounts it; what was done, for the screen.
+pub(crate) fn open() -> Result<String, Error> {
+    let device = find()?;
+    let path = device.display().to_string();
+    let mut head = Vec::new();
+    fs::File::open(&device)
+        .and_then(|file| file.take(BLANK_BYTES as u64).read_to_end(&mut head))
+        .map_err(|source| Error::Read { path: device.clone(), source })?;
+    let done = match content(&head) {
+        Content::Foreign => return Err(Error::Foreign { device: path }),
+        Content::Blank => {
+            let words =
+                ["-q", "-t", "ext4", "-m", "1", "-L", NAME, "-E", "lazy_itable_init=1", &path];
+            program::run(Command::new("/bin/mke2fs").args(words), &[0])?;
+            "was blank and has been made"
+        }
+        Content::Ext4 => {
+            // 1: what was wrong was put right.
+            match program::run(Command::new("/bin/e2fsck").args(["-p", &path]), &[0, 1])? {
+                0 => "was checked",
+                _ => "was checked and mended",
+            }
+        }
+    };
+    let flags = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NOATIME;
+    rustix::mount::mount(&device, AT, "ext4", flags, c"errors=remount-ro")
+        .map_err(|source| Error::Mount { what: path.clone(), at: AT.to_owned(), source })?;
+    Ok(format!("{path} {done}; it is not encrypted"))
+}
+
+fn find() -> Result<PathBuf, Error> {
+    let begun = Instant::now();
+    loop {
+        if let Some(name) = choose(&devices())? {
+            return Ok(Path::new("/dev").join(name));
+        }
+        if begun.elapsed() > DISK_WITHIN {
+            return Err(Error::NoData { name: NAME });
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Every block device and the text of its `uevent`, by name.
+pub(crate) fn devices() -> Vec<(String, String)> {
+    let Ok(entries) = fs::read_dir("/sys/class/block") else { return Vec::new() };
+    let read = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        Some((name, fs::read_to_string(entry.path().join("uevent")).ok()?))
+    };
+    let mut devices: Vec<_> = entries.filter_map(io::Result::ok).filter_map(read).collect();
+    devices.sort();
+    devices
+}
+
+/// Writes everything down and lets go of it.
+pub(crate) fn close() -> Result<(), Error> {
+    rustix::fs::sync();
+    rustix::mount::unmount(AT, rustix::mount::UnmountFlags::empty())
+        .map_err(|source| Error::Mount { what: "nothing".to_owned(), at: AT.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn only_zeros_are_blank() {
+        let mut head = vec![0; BLANK_BYTES];
+        assert_eq!(content(&head), Content::Blank);
+        head[BLANK_BYTES - 1] = 1;
+        assert_eq!(content(&head), Content::Foreign);
+        head[EXT4_MAGIC.0..EXT4_MAGIC.0 + 2].copy_from_slice(&EXT4_MAGIC.1);
+        assert_eq!(content(&head), Content::Ext4);
+        assert_eq!(content(&[]), Content::Foreign);
+        assert_eq!(content(&[0; 4096]), Content::Foreign);
+    }
+
+    #[test]
+    fn the_data_partition_is_known_by_its_whole_name_and_there_is_one() {
+        let device = |name: &str, partition: &str| {
+            (name.to_owned(), format!("DEVNAME={name}\nDEVTYPE=partition\nPARTNAME={partition}\n"))
+        };
+        let others = [device("sda1", "patchkeep-data-old"), device("sda2", "data")];
+        assert!(choose(&others).unwrap().is_none());
+        let own = [&others[..], &[device("vda2", NAME)]].concat();
+        assert_eq!(choose(&own).unwrap(), Some("vda2"));
+        let two = [&own[..], &[device("sdb1", NAME)]].concat();
+        assert!(matches!(choose(&two), Err(Error::ManyData { .. })));
+    }
+}

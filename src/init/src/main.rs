@@ -1,0 +1,411 @@
+//! PID 1 of the appliance: from the kernel's hand-over to a server that runs, and then until the power goes.
+//!
+//! It goes through [`Phase`]s in order. One that fails says so on the screen and the next ones do what they can: a dead
+//! disk still boots to a screen that says so. Then it waits for [`Event`]s in one loop: it starts the server again
+//! when that ended, reaps what others left, loads modules for devices that are plugged in, pets the watchdog, and shuts down in
+//! order when the power button is pressed.
+//!
+//! **Invariant:** it never ends, and starts nothing but the server and the two programs that make and check ext4.
+//! **Invariant:** nothing but the server's own folder is the server's account's.
+
+mod clock;
+mod data;
+mod error;
+mod founding;
+mod modules;
+mod mount;
+mod network;
+mod phase;
+mod power;
+mod program;
+mod screen;
+mod server;
+mod settings;
+mod watchdog;
+
+use error::{Error, chain};
+use phase::Phase;
+use rustix::{
+    process::{Pid, Signal, WaitOptions},
+    system::{RebootCommand, reboot},
+};
+use screen::View;
+use server::{Server, Serving};
+use std::{
+    path::PathBuf,
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How often the loop goes round when nothing happens; the watchdog is petted each time.
+const ROUND: Duration = Duration::from_secs(1);
+/// How often it is noted that the appliance is alive, for the clock's floor.
+const ALIVE_EVERY: Duration = Duration::from_secs(10 * 60);
+/// How long the server may take to close its folder before it is killed.
+const STOP_WITHIN: Duration = Duration::from_secs(60);
+/// How long a broken screen stands before the machine starts again.
+const BROKEN_FOR: Duration = Duration::from_secs(30);
+
+/// What may happen.
+#[derive(Debug)]
+enum Event {
+    PowerButton,
+    /// Somebody asks PID 1 to end (SIGTERM), or for a restart (Ctrl-Alt-Del).
+    Stop(Ending),
+    ChildEnded,
+    /// A device asks for a module.
+    Device(String),
+    /// An input device turned up.
+    Input(PathBuf),
+    Serving(Serving),
+    /// A line that the server wrote.
+    Line(String),
+}
+
+/// How it all ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    PowerOff,
+    Restart,
+}
+
+fn main() {
+    let ending = std::panic::catch_unwind(run).unwrap_or_else(|_| {
+        let now = "PID 1 is broken; the machine starts again soon.".to_owned();
+        screen::show(&View { now, ..View::default() });
+        thread::sleep(BROKEN_FOR);
+        Ending::Restart
+    });
+    loop {
+        let command = match ending {
+            Ending::PowerOff => RebootCommand::PowerOff,
+            Ending::Restart => RebootCommand::Restart,
+        };
+        let _ = reboot(command);
+        // A machine that cannot switch itself off stays at its last screen.
+        thread::sleep(ROUND);
+    }
+}
+
+fn run() -> Ending {
+    let (events, happened) = channel();
+    let mut appliance = Appliance::new(events);
+    for phase in phase::ALL {
+        let became = appliance.go_through(phase).map_err(|error| chain(&error));
+        appliance.view.phases.push((phase, became));
+        screen::show(&appliance.view);
+    }
+    let ending = appliance.live(&happened);
+    appliance.shut_down(&happened, ending);
+    ending
+}
+
+/// The appliance as PID 1 sees it.
+struct Appliance {
+    events: Sender<Event>,
+    view: View,
+    image: mount::Image,
+    loader: Option<modules::Loader>,
+    network: Option<settings::Network>,
+    server: Option<Server>,
+    watchdog: Option<watchdog::Watchdog>,
+    has_data: bool,
+    looked_for_founding: Instant,
+    alive: Instant,
+}
+
+impl Appliance {
+    fn new(events: Sender<Event>) -> Self {
+        let now = Instant::now();
+        Self {
+            events,
+            view: View::default(),
+            image: mount::Image::default(),
+            loader: None,
+            network: None,
+            server: None,
+            watchdog: None,
+            has_data: false,
+            looked_for_founding: now,
+            alive: now,
+        }
+    }
+
+    /// Does what a phase is for; what was done, for the screen.
+    fn go_through(&mut self, phase: Phase) -> Result<String, Error> {
+        match phase {
+            Phase::Mount => {
+                mount::all()?;
+                self.image = mount::Image::read()?;
+                self.view.version = self.image.line();
+                watch_signals(self.events.clone())?;
+                Ok(mount::harden())
+            }
+            Phase::Modules => self.load_modules(),
+            Phase::Data => {
+                let done = data::open()?;
+                founding::folders()?;
+                self.has_data = true;
+                Ok(done)
+            }
+            Phase::Clock => clock::lift(self.image.built_seconds),
+            Phase::Network => {
+                network::loopback()?;
+                self.network = read_network()?;
+                if self.network.is_none() && !founding::is_done() {
+                    return Ok("waits for the medium that founds a site".to_owned());
+                }
+                self.bring_up()
+            }
+            Phase::Server => Ok(self.prepare_server()),
+            Phase::Watchdog => {
+                let (watchdog, done) = watchdog::Watchdog::open()?;
+                self.watchdog = Some(watchdog);
+                Ok(done)
+            }
+            Phase::Screen => {
+                power::inputs()
+                    .into_iter()
+                    .for_each(|input| power::listen(input, self.events.clone()));
+                Ok("listens to the power button".to_owned())
+            }
+        }
+    }
+
+    fn load_modules(&mut self) -> Result<String, Error> {
+        // Before looking round, so that nothing is missed in between.
+        power::watch_devices(self.events.clone()).map_err(|source| Error::Signals { source })?;
+        let mut loader = modules::Loader::open()?;
+        let mut failed = loader.load_listed();
+        failed.extend(loader.load_for_devices());
+        failed.iter().for_each(|error| self.view.trouble(chain(error)));
+        let done = format!("{} loaded for the devices that are there", loader.count());
+        self.loader = Some(loader);
+        Ok(done)
+    }
+
+    fn bring_up(&mut self) -> Result<String, Error> {
+        let Some(network) = &self.network else {
+            let why = "none was set; the medium that founds a site sets it".to_owned();
+            return Err(Error::NoAddress { why });
+        };
+        let interface = network::bring_up(network)?;
+        self.view.address = Some(network.address.ip.to_string());
+        Ok(format!("{interface} has {}", String::from(network.address)))
+    }
+
+    fn prepare_server(&mut self) -> String {
+        if !self.has_data {
+            self.view.now = "The server does not run: it has no data partition.".to_owned();
+            return "waits for a data partition".to_owned();
+        }
+        if !founding::is_done() {
+            self.view.now =
+                "No site is founded here yet. Plug in the medium with patchkeep/site.toml."
+                    .to_owned();
+            return "waits for the medium that founds a site".to_owned();
+        }
+        let names = self.network.iter().flat_map(|network| {
+            network
+                .names
+                .iter()
+                .cloned()
+                .chain([network.address.ip.to_string(), "localhost".to_owned()])
+        });
+        self.server = Some(Server::new(names.collect(), self.events.clone()));
+        self.view.now = "The server is starting.".to_owned();
+        "is started".to_owned()
+    }
+
+    /// Waits for what happens until it is to end.
+    fn live(&mut self, happened: &Receiver<Event>) -> Ending {
+        loop {
+            match happened.recv_timeout(ROUND) {
+                Ok(event) => {
+                    if let Some(ending) = self.take(event) {
+                        return ending;
+                    }
+                }
+                // The appliance itself holds a sender, so that nobody hangs up.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            self.go_round();
+        }
+    }
+
+    /// What is looked after each second.
+    fn go_round(&mut self) {
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.pet();
+        }
+        if self.has_data
+            && self.server.is_none()
+            && self.looked_for_founding.elapsed() > founding::LOOK_EVERY
+        {
+            self.looked_for_founding = Instant::now();
+            self.look_for_founding();
+        }
+        if self.has_data && self.alive.elapsed() > ALIVE_EVERY {
+            self.alive = Instant::now();
+            self.note(clock::keep());
+        }
+        let seen_to = self.server.as_mut().map_or(Ok(()), Server::see_to);
+        self.note(seen_to);
+    }
+
+    fn look_for_founding(&mut self) {
+        match founding::look() {
+            None => {}
+            Some(Err(error)) => self.trouble(chain(&error)),
+            Some(Ok(done)) => {
+                self.view.trouble(format!("{done}: compare it with the paper of the key ceremony"));
+                self.network = read_network().unwrap_or_default();
+                let became = self.bring_up().map_err(|error| chain(&error));
+                self.view
+                    .phases
+                    .retain(|(phase, _)| *phase != Phase::Network && *phase != Phase::Server);
+                self.view.phases.push((Phase::Network, became));
+                let done = self.prepare_server();
+                self.view.phases.push((Phase::Server, Ok(done)));
+                screen::show(&self.view);
+            }
+        }
+    }
+
+    /// Does what an event asks for; how it all ends, if it does.
+    fn take(&mut self, event: Event) -> Option<Ending> {
+        match event {
+            Event::PowerButton => return Some(Ending::PowerOff),
+            Event::Stop(ending) => return Some(ending),
+            Event::ChildEnded => self.reap(),
+            Event::Device(device) => {
+                let failed =
+                    self.loader.as_mut().map(|loader| loader.announce(&device)).unwrap_or_default();
+                failed.iter().for_each(|error| self.trouble(chain(error)));
+            }
+            Event::Input(input) => power::listen(input, self.events.clone()),
+            Event::Serving(serving) => {
+                self.view.serving = Some(serving);
+                self.view.memory = std::fs::read_to_string("/proc/meminfo")
+                    .ok()
+                    .and_then(|text| screen::memory(&text));
+                self.view.now = "The server is running.".to_owned();
+                screen::show(&self.view);
+            }
+            Event::Line(line) => {
+                if let Some(server) = &mut self.server {
+                    server.keep(line);
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes leave of every child that ended.
+    fn reap(&mut self) {
+        while let Ok(Some((child, _))) = rustix::process::waitpid(None::<Pid>, WaitOptions::NOHANG)
+        {
+            if let Some((wait, said)) = self.server.as_mut().and_then(|server| server.ended(child))
+            {
+                self.view.serving = None;
+                self.view.now = format!(
+                    "The server ended and is started again in {} s. It said: {said}",
+                    wait.as_secs()
+                );
+                screen::show(&self.view);
+            }
+        }
+    }
+
+    fn note(&mut self, done: Result<(), Error>) {
+        if let Err(error) = done {
+            self.trouble(chain(&error));
+        }
+    }
+
+    fn trouble(&mut self, words: String) {
+        if !self.view.troubles.contains(&words) {
+            self.view.trouble(words);
+            screen::show(&self.view);
+        }
+    }
+
+    /// Stops the server, writes everything down, and says so.
+    fn shut_down(&mut self, happened: &Receiver<Event>, ending: Ending) {
+        self.view.now = "Stopping.".to_owned();
+        screen::show(&self.view);
+        let begun = Instant::now();
+        if let Some(server) = &self.server {
+            server.stop(Signal::TERM);
+        }
+        while self.server.as_ref().is_some_and(Server::is_running) && begun.elapsed() < STOP_WITHIN
+        {
+            if let Ok(Event::ChildEnded) = happened.recv_timeout(ROUND) {
+                self.reap();
+            }
+            if let Some(watchdog) = &mut self.watchdog {
+                watchdog.pet();
+            }
+        }
+        let mut how = match &self.server {
+            Some(_) => "The server has closed its folder.",
+            None => "No server ran.",
+        };
+        if let Some(server) = self.server.as_ref().filter(|server| server.is_running()) {
+            server.stop(Signal::KILL);
+            how = "The server did not stop and was killed.";
+        }
+        if self.has_data {
+            self.note(clock::keep());
+            self.note(data::close());
+        }
+        if let Some(watchdog) = self.watchdog.take() {
+            watchdog.release();
+        }
+        self.view.serving = None;
+        self.view.now = match ending {
+            Ending::PowerOff => {
+                format!("{how} Patchkeep has stopped; the machine switches itself off.")
+            }
+            Ending::Restart => format!("{how} Patchkeep has stopped; the machine starts again."),
+        };
+        screen::show(&self.view);
+    }
+}
+
+/// The network as it was set: in the settings, or else on the kernel's command line.
+fn read_network() -> Result<Option<settings::Network>, Error> {
+    let file = founding::network_file();
+    if file.exists() {
+        return settings::read(&file).map(Some);
+    }
+    let path = PathBuf::from("/proc/cmdline");
+    let line = std::fs::read_to_string(&path)
+        .map_err(|source| Error::Read { path: path.clone(), source })?;
+    settings::Network::from_command_line(&line)
+        .transpose()
+        .map_err(|why| Error::Settings { path, why })
+}
+
+/// Passes on the signals that PID 1 is told things with.
+fn watch_signals(events: Sender<Event>) -> Result<(), Error> {
+    use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+    // The kernel sends SIGINT for Ctrl-Alt-Del rather than starting again at once.
+    let _ = reboot(RebootCommand::CadOff);
+    let mut signals = signal_hook::iterator::Signals::new([SIGCHLD, SIGINT, SIGTERM])
+        .map_err(|source| Error::Signals { source })?;
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            let event = match signal {
+                SIGCHLD => Event::ChildEnded,
+                SIGTERM => Event::Stop(Ending::PowerOff),
+                _ => Event::Stop(Ending::Restart),
+            };
+            if events.send(event).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! The network: one interface with one address, told to the kernel over netlink.
+
+use crate::{
+    error::Error,
+    settings::{Address, Network},
+};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload,
+};
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    address::{AddressAttribute, AddressMessage},
+    link::{LinkFlags, LinkMessage},
+    route::{
+        RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
+        RouteType,
+    },
+};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use std::{
+    fs, io,
+    net::IpAddr,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// How long an interface may take to turn up.
+const INTERFACE_WITHIN: Duration = Duration::from_secs(5);
+/// The kernel's number for loopback, in every machine.
+const LOOPBACK: u32 = 1;
+/// `type` of an Ethernet interface in /sys.
+const ETHERNET: &str = "1";
+
+/// Brings loopback up.
+pub(crate) fn loopback() -> Result<(), Error> {
+    ask("loopback", up(LOOPBACK))
+}
+
+/// Brings the network up as it was set; the interface's name.
+pub(crate) fn bring_up(network: &Network) -> Result<String, Error> {
+    let (name, index) = interface(network.interface.as_deref())?;
+    ask("the address", address(index, network.address))?;
+    ask("the interface", up(index))?;
+    if let Some(gateway) = network.gateway {
+        ask("the gateway", default_route(gateway))?;
+    }
+    Ok(name)
+}
+
+/// The interface to use, of those that are there: the one that was named, or the first wired one.
+fn choose<'a>(there: &'a [(String, String)], named: Option<&str>) -> Option<&'a str> {
+    let fits = |(name, kind): &&(String, String)| match named {
+        Some(named) => name == named,
+        None => kind == ETHERNET,
+    };
+    there.iter().find(fits).map(|(name, _)| name.as_str())
+}
+
+fn interface(named: Option<&str>) -> Result<(String, u32), Error> {
+    let begun = Instant::now();
+    loop {
+        let there = interfaces();
+        if let Some(name) = choose(&there, named)
+            && let Some(index) = number(name)
+        {
+            return Ok((name.to_owned(), index));
+        }
+        if begun.elapsed() > INTERFACE_WITHIN {
+            let names: Vec<&str> = there.iter().map(|(name, _)| name.as_str()).collect();
+            let wanted = named.map_or_else(|| "a wired interface".to_owned(), str::to_owned);
+            let why = format!("{wanted} is not there, only {}", names.join(", "));
+            return Err(Error::NoAddress { why });
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Interfaces and their kinds, by name.
+fn interfaces() -> Vec<(String, String)> {
+    let Ok(entries) = fs::read_dir("/sys/class/net") else { return Vec::new() };
+    let read = |entry: fs::DirEntry| {
+        let kind = fs::read_to_string(entry.path().join("type")).ok()?;
+        Some((entry.file_name().into_string().ok()?, kind.trim().to_owned()))
+    };
+    let mut there: Vec<_> = entries.filter_map(io::Result::ok).filter_map(read).collect();
+    there.sort();
+    there
+}
+
+fn number(name: &str) -> Option<u32> {
+    fs::read_to_string(Path::new("/sys/class/net").join(name).join("ifindex"))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+fn up(index: u32) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.header.flags = LinkFlags::Up;
+    message.header.change_mask = LinkFlags::Up;
+    RouteNetlinkMessage::SetLink(message)
+}
+
+fn address(index: u32, Address { ip, prefix }: Address) -> RouteNetlinkMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = family(ip);
+    message.header.prefix_len = prefix;
+    message.header.index = index;
+    message.attributes = vec![AddressAttribute::Local(ip), AddressAttribute::Address(ip)];
+    RouteNetlinkMessage::NewAddress(message)
+}
+
+fn default_route(gateway: IpAddr) -> RouteNetlinkMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = family(gateway);
+    message.header.table = RouteHeader::RT_TABLE_MAIN;
+    message.header.protocol = RouteProtocol::Static;
+    message.header.scope = RouteScope::Universe;
+    message.header.kind = RouteType::Unicast;
+    message.attributes = vec![RouteAttribute::Gateway(match gateway {
+        IpAddr::V4(ip) => RouteAddress::Inet(ip),
+        IpAddr::V6(ip) => RouteAddress::Inet6(ip),
+    })];
+    RouteNetlinkMessage::NewRoute(message)
+}
+
+fn family(ip: IpAddr) -> AddressFamily {
+    if ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
+}
+
+/// Sends one request and waits for the kernel's word.
+fn ask(what: &str, request: RouteNetlinkMessage) -> Result<(), Error> {
+    exchange(request).map_err(|source| Error::Network { what: what.to_owned(), source })
+}
+
+fn exchange(request: RouteNetlinkMessage) -> io::Result<()> {
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    socket.send(&bytes, 0)?;
+    let (answer, _) = socket.recv_from_full()?;
+    let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
+    match answer.payload {
+        NetlinkPayload::Error(told) if told.code.is_some() => Err(told.to_io()),
+        NetlinkPayload::Error(_) => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "an answer to another question")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_wired_interface_is_taken_unless_one_is_named() {
+        let there = [("eth0", "1"), ("eth1", "1"), ("lo", "772")]
+            .map(|(name, kind)| (name.into(), kind.into()));
+        assert_eq!(choose(&there, None), Some("eth0"));
+        assert_eq!(choose(&there, Some("eth1")), Some("eth1"));
+        assert_eq!(choose(&there, Some("eth2")), None);
+        assert_eq!(choose(&there[2..], None), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! The power button, and devices that turn up while the appliance runs.
+
+use crate::Event;
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_KOBJECT_UEVENT};
+use std::{
+    fs, io,
+    io::Read as _,
+    path::{Path, PathBuf},
+    sync::mpsc::Sender,
+    thread,
+};
+
+/// `struct input_event` on 64 bits: two words of time, then type, code (16 bits each) and value (32 bits).
+const INPUT_EVENT_BYTES: usize = 24;
+/// `EV_KEY`, `KEY_POWER`, pressed.
+const POWER_PRESSED: (u16, u16, i32) = (1, 116, 1);
+
+/// Whether the power button was pressed, by one event of an input device.
+fn is_power_button(event: &[u8; INPUT_EVENT_BYTES]) -> bool {
+    let [.., a, b, c, d, e, f, g, h] = *event;
+    (u16::from_ne_bytes([a, b]), u16::from_ne_bytes([c, d]), i32::from_ne_bytes([e, f, g, h]))
+        == POWER_PRESSED
+}
+
+/// Listens to an input device until it goes away.
+pub(crate) fn listen(device: PathBuf, events: Sender<Event>) {
+    thread::spawn(move || {
+        let Ok(mut input) = fs::File::open(device) else { return };
+        let mut event = [0; INPUT_EVENT_BYTES];
+        while input.read_exact(&mut event).is_ok() {
+            if is_power_button(&event) && events.send(Event::PowerButton).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// The input devices that are there.
+pub(crate) fn inputs() -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir("/dev/input") else { return Vec::new() };
+    let named = |entry: fs::DirEntry| {
+        entry.file_name().to_string_lossy().starts_with("event").then(|| entry.path())
+    };
+    entries.filter_map(io::Result::ok).filter_map(named).collect()
+}
+
+/// What the kernel says of a device that was added.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Added {
+    modalias: Option<String>,
+    input: Option<PathBuf>,
+}
+
+/// Reads one message of the kernel's; `None` where nothing was added.
+fn added(message: &[u8]) -> Option<Added> {
+    let mut fields =
+        message.split(|byte| *byte == 0).filter_map(|field| std::str::from_utf8(field).ok());
+    fields.next()?.starts_with("add@").then_some(())?;
+    let mut added = Added::default();
+    for (key, value) in fields.filter_map(|field| field.split_once('=')) {
+        match key {
+            "MODALIAS" => added.modalias = Some(value.to_owned()),
+            "DEVNAME" if value.starts_with("input/event") => {
+                added.input = Some(Path::new("/dev").join(value))
+            }
+            _ => {}
+        }
+    }
+    Some(added)
+}
+
+/// Passes on what turns up from now on.
+pub(crate) fn watch_devices(events: Sender<Event>) -> io::Result<()> {
+    let mut socket = Socket::new(NETLINK_KOBJECT_UEVENT)?;
+    socket.bind(&SocketAddr::new(0, 1))?;
+    thread::spawn(move || {
+        while let Ok((message, from)) = socket.recv_from_full() {
+            // Programs could send such messages too: only the kernel is port 0.
+            let Some(added) = added(&message).filter(|_| from.port_number() == 0) else { continue };
+            let device = added.modalias.map(Event::Device);
+            for event in device.into_iter().chain(added.input.map(Event::Input)) {
+                if events.send(event).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_press_of_the_power_button_is_one() {
+        let event = |kind: u16, code: u16, value: i32| {
+            let mut event = [7; INPUT_EVENT_BYTES];
+            event[16..18].copy_from_slice(&kind.to_ne_bytes());
+            event[18..20].copy_from_slice(&code.to_ne_bytes());
+            event[20..].copy_from_slice(&value.to_ne_bytes());
+            event
+        };
+        assert!(is_power_button(&event(1, 116, 1)));
+        for other in [event(1, 116, 0), event(1, 30, 1), event(0, 116, 1), event(4, 116, 1)] {
+            assert!(!is_power_button(&other));
+        }
+    }
+
+    #[test]
+    fn a_device_that_was_added_says_what_it_wants() {
+        let message = b"add@/devices/x\0ACTION=add\0MODALIAS=usb:v1d2\0SEQNUM=7\0";
+        let told = Added { modalias: Some("usb:v1d2".into()), input: None };
+        assert_eq!(added(message), Some(told));
+        let told = Added { modalias: None, input: Some("/dev/input/event3".into()) };
+        assert_eq!(added(b"add@/devices/y\0DEVNAME=input/event3\0"), Some(told));
+        assert_eq!(added(b"remove@/devices/x\0ACTION=remove\0MODALIAS=usb:v1d2\0"), None);
+        assert_eq!(added(b""), None);
+    }
+}

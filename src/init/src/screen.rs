@@ -1,0 +1,146 @@
+//! What people read on the machine's own screen and serial line.
+
+use crate::{Phase, server::Serving};
+use std::{fs, io::Write as _};
+
+/// Everything that the screen says.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct View {
+    /// Version, build and kernel, in one line.
+    pub(crate) version: String,
+    /// What became of each phase, in order.
+    pub(crate) phases: Vec<(Phase, Result<String, String>)>,
+    /// The address at which people find it.
+    pub(crate) address: Option<String>,
+    pub(crate) serving: Option<Serving>,
+    /// Memory in use and all of it, in MiB.
+    pub(crate) memory: Option<(u64, u64)>,
+    /// What is going on now, in one sentence.
+    pub(crate) now: String,
+    /// What went wrong beside the phases.
+    pub(crate) troubles: Vec<String>,
+}
+
+/// Most troubles that stand on the screen.
+const TROUBLES: usize = 6;
+
+impl View {
+    /// Remembers a trouble, once.
+    pub(crate) fn trouble(&mut self, words: String) {
+        if !self.troubles.contains(&words) {
+            self.troubles.push(words);
+        }
+        if self.troubles.len() > TROUBLES {
+            self.troubles.remove(0);
+        }
+    }
+
+    /// The screen's text.
+    pub(crate) fn text(&self) -> String {
+        let mut lines = vec![format!("Patchkeep {}", self.version)];
+        for (phase, became) in &self.phases {
+            lines.push(match became {
+                Ok(done) => format!("  {:<15} {done}", phase.name()),
+                Err(error) => format!("  {:<15} FAILED: {error}", phase.name()),
+            });
+        }
+        lines.extend(self.troubles.iter().map(|trouble| format!("  note            {trouble}")));
+        if let Some(serving) = &self.serving {
+            lines.push(format!("Site {}", serving.site));
+            lines.push(format!("  site CA (SHA-256)  {}", serving.ca));
+            lines.push(format!("  audit key          {}", serving.audit_key));
+            if let (Some(code), Some(address)) = (&serving.first_code, &self.address) {
+                lines.push(format!("  first sign-in      https://{address}/first-start"));
+                lines.push(format!("  one-time code      {code} (until somebody has an account)"));
+            }
+        }
+        match &self.address {
+            Some(address) => lines.push(format!("Address: https://{address}")),
+            None => lines.push("Address: none".to_owned()),
+        }
+        lines.extend(self.memory.map(|(used, all)| format!("Memory: {used} of {all} MiB in use")));
+        lines.push(self.now.clone());
+        lines.join("\n")
+    }
+}
+
+/// Memory in use and all of it, in MiB, from the text of /proc/meminfo (in KiB). What can be given back at once is
+/// not in use; files of the image, which lie in memory, are.
+pub(crate) fn memory(text: &str) -> Option<(u64, u64)> {
+    let kib = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
+    };
+    let (all, free): (u64, u64) = (kib("MemTotal:")?, kib("MemAvailable:")?);
+    Some((all.checked_sub(free)? / 1024, all / 1024))
+}
+
+/// Shows it wherever the kernel has a console. Nothing is to be done about a screen that does not take it.
+pub(crate) fn show(view: &View) {
+    let consoles = fs::read_to_string("/sys/class/tty/console/active")
+        .unwrap_or_else(|_| "console".to_owned());
+    let text = view.text();
+    for console in consoles.split_whitespace() {
+        let Ok(mut screen) = fs::File::options().write(true).open(format!("/dev/{console}")) else {
+            continue;
+        };
+        // A terminal that is looked at begins at its top; a serial line is often a log.
+        let begin = if console.starts_with("ttyS") { "\n" } else { "\x1b[H\x1b[2J" };
+        drop(screen.write_all(format!("{begin}{text}\n").as_bytes()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_that_failed_stands_beside_those_that_did_not() {
+        let mut view = View { version: "1.2.3".into(), ..View::default() };
+        view.phases.push((Phase::Mount, Ok("done".into())));
+        view.phases.push((Phase::Data, Err("the disk is gone".into())));
+        let text = view.text();
+        assert!(
+            text.contains("mount           done") && text.contains("FAILED: the disk is gone"),
+            "{text}"
+        );
+        assert!(text.contains("Address: none"), "{text}");
+    }
+
+    #[test]
+    fn the_code_stands_with_the_address_that_it_is_for() {
+        let code = Some("1234-5678".to_owned());
+        let serving = Serving {
+            site: "north".into(),
+            ca: "ab".into(),
+            audit_key: "cd".into(),
+            first_code: code,
+        };
+        let mut view =
+            View { serving: Some(serving), address: Some("192.0.2.1".into()), ..View::default() };
+        let text = view.text();
+        assert!(
+            text.contains("https://192.0.2.1/first-start") && text.contains("1234-5678"),
+            "{text}"
+        );
+        view.serving.as_mut().map(|serving| serving.first_code.take());
+        assert!(!view.text().contains("first-start"));
+    }
+
+    #[test]
+    fn memory_in_use_is_what_cannot_be_had() {
+        let text = "MemTotal:         524288 kB\nMemFree:   100 kB\nMemAvailable:     262144 kB\n";
+        assert_eq!(memory(text), Some((256, 512)));
+        assert_eq!(memory("MemTotal: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn troubles_are_told_once_and_the_newest_stay() {
+        let mut view = View::default();
+        (0..10).for_each(|number| view.trouble(format!("trouble {}", number / 2)));
+        assert_eq!(view.troubles.len(), 5);
+        (10..20).for_each(|number| view.trouble(format!("trouble {number}")));
+        assert_eq!(view.troubles.len(), TROUBLES);
+        assert_eq!(view.troubles.last().map(String::as_str), Some("trouble 19"));
+    }
+}

@@ -1,0 +1,272 @@
+//! The appliance's image in QEMU: software emulation always, a disk that outlives a guest, its screen, its power button.
+
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tests::{run, scratch};
+
+/// A guest ends by itself after so many seconds, whatever became of its test.
+const GUEST_SECONDS_MAX: &str = "600";
+
+/// Whose keys the firmware is told that these are; any will do.
+const OWNER: &str = "7a0c5c4e-5b1f-4e0b-9c55-0c1f0e4b6a10";
+
+/// The image that `just test-image` names, or nothing, which is said.
+pub(crate) fn image() -> Option<PathBuf> {
+    let named = std::env::var_os("PATCHKEEP_IMAGE").map(PathBuf::from);
+    if named.is_none() {
+        eprintln!("SKIPPED: no image was named; `just test-image` builds one and boots it");
+    }
+    named
+}
+
+/// The one file in a folder that ends so.
+pub(crate) fn only(folder: &Path, ending: &str) -> PathBuf {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut fitting = entries.filter(|path| path.display().to_string().ends_with(ending));
+    let one = fitting.next().unwrap_or_else(|| panic!("{} has no {ending}", folder.display()));
+    assert!(fitting.next().is_none(), "{} has several {ending}", folder.display());
+    one
+}
+
+/// What a machine is made of, and goes on being when it is switched off.
+pub(crate) struct Hardware {
+    image: PathBuf,
+    folder: TempDir,
+    /// Starts the disk as real firmware does, with Secure Boot on; else the kernel is booted directly.
+    has_firmware: bool,
+    pub(crate) has_disk: bool,
+    /// A folder that is a FAT stick.
+    pub(crate) medium: Option<PathBuf>,
+}
+
+impl Hardware {
+    /// One whose disk is as the image's own, on a layer of its own.
+    pub(crate) fn new(image: &Path) -> Self {
+        let image = image.canonicalize().unwrap();
+        let disk = only(&image, ".img");
+        Self::with_disk(image, &disk)
+    }
+
+    fn with_disk(image: PathBuf, disk: &Path) -> Self {
+        let folder = scratch();
+        let mut layer = Command::new("qemu-img");
+        layer.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(disk);
+        run(layer.arg(folder.path().join("disk.qcow2"))).ok();
+        Self { image, folder, has_firmware: false, has_disk: true, medium: None }
+    }
+
+    /// One with firmware that boots what the development key signed, and nothing else.
+    pub(crate) fn with_secure_boot(image: &Path, disk: &Path) -> Self {
+        let mut machine = Self::with_disk(image.canonicalize().unwrap(), disk);
+        machine.has_firmware = true;
+        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("keys");
+        let certificate = keys.join("DEVELOPMENT-ONLY.secure-boot.crt").display().to_string();
+        let mut vars = Command::new(machine.image.join("venv/bin/virt-fw-vars"));
+        vars.args(["--input", "/usr/share/OVMF/OVMF_VARS_4M.fd", "--output"])
+            .arg(machine.folder.path().join("vars.fd"));
+        for list in ["--set-pk", "--add-kek", "--add-db"] {
+            vars.args([list, OWNER, &certificate]);
+        }
+        run(vars.arg("--sb")).ok();
+        machine
+    }
+
+    /// Switches it on.
+    pub(crate) fn boot(&self) -> Guest {
+        let own = |name: &str| self.folder.path().join(name).display().to_string();
+        let door = free_port();
+        let mut qemu = Command::new("timeout");
+        qemu.args([GUEST_SECONDS_MAX, "qemu-system-x86_64", "-cpu", "max", "-m", "512"]);
+        qemu.args([
+            "-display",
+            "none",
+            "-nodefaults",
+            "-serial",
+            &format!("file:{}", own("screen")),
+        ]);
+        if self.has_firmware {
+            self.add_firmware(&mut qemu)
+        } else {
+            self.add_kernel(&mut qemu)
+        }
+        qemu.args([
+            "-netdev",
+            &format!("user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{door}-:443"),
+        ]);
+        qemu.args([
+            "-device",
+            "virtio-net-pci,netdev=n0,romfile=",
+            "-device",
+            "i6300esb",
+            "-action",
+            "watchdog=reset",
+        ]);
+        qemu.args(["-qmp", &format!("unix:{},server=on,wait=off", own("qmp"))]);
+        if self.has_disk {
+            let disk = format!(
+                "driver=qcow2,node-name=disk,file.driver=file,file.filename={}",
+                own("disk.qcow2")
+            );
+            qemu.args(["-blockdev", &disk, "-device", "virtio-blk-pci,drive=disk"]);
+        }
+        if let Some(medium) = &self.medium {
+            let stick =
+                format!("driver=vvfat,node-name=stick,read-only=on,dir={}", medium.display());
+            qemu.args(["-blockdev", &stick, "-device", "qemu-xhci,id=xhci"]);
+            qemu.args(["-device", "usb-storage,bus=xhci.0,drive=stick"]);
+        }
+        let _ = fs::remove_file(own("screen"));
+        let log = File::create(own("qemu.log")).unwrap();
+        let child = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        Guest { child, folder: self.folder.path().to_owned(), door, begun: Instant::now() }
+    }
+
+    fn add_kernel(&self, qemu: &mut Command) {
+        let part = |name: &str| self.image.join("parts").join(name).display().to_string();
+        let network = "patchkeep.address=10.0.2.15/24 patchkeep.gateway=10.0.2.2";
+        let words = format!("{} {network}", fs::read_to_string(part("cmdline")).unwrap().trim());
+        qemu.args(["-machine", "q35,accel=tcg", "-no-reboot"]);
+        qemu.args(["-kernel", &part("vmlinuz"), "-initrd", &part("initramfs"), "-append", &words]);
+    }
+
+    fn add_firmware(&self, qemu: &mut Command) {
+        let code =
+            "if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
+        let vars = format!(
+            "if=pflash,format=raw,unit=1,file={}",
+            self.folder.path().join("vars.fd").display()
+        );
+        qemu.args([
+            "-machine",
+            "q35,smm=on,accel=tcg",
+            "-global",
+            "driver=cfi.pflash01,property=secure,value=on",
+        ]);
+        qemu.args(["-global", "ICH9-LPC.disable_s3=1", "-drive", code, "-drive", &vars]);
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A machine that runs; dropping it pulls its plug.
+pub(crate) struct Guest {
+    child: Child,
+    folder: PathBuf,
+    door: u16,
+    begun: Instant,
+}
+
+impl Guest {
+    /// All that its screen has said.
+    pub(crate) fn screen(&self) -> String {
+        let bytes = fs::read(self.folder.join("screen")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).replace('\r', "")
+    }
+
+    /// What stands last on its screen after these words, in their line.
+    pub(crate) fn says_after(&self, words: &str) -> String {
+        let screen = self.screen();
+        let line = screen.lines().rev().find_map(|line| line.trim_start().strip_prefix(words));
+        line.unwrap_or_else(|| panic!("the screen does not say {words}:\n{screen}"))
+            .trim()
+            .to_owned()
+    }
+
+    /// Waits until the screen says something; how long that took since it was switched on.
+    pub(crate) fn until_it_says(&mut self, words: &str, limit: Duration) -> Duration {
+        self.until(words, limit, |guest| guest.screen().contains(words).then_some(()))
+    }
+
+    /// Waits until a page comes with 200; how long that took since it was switched on.
+    pub(crate) fn until_it_serves(&mut self, path: &str, limit: Duration) -> (Duration, String) {
+        let mut page = String::new();
+        let took = self.until(path, limit, |guest| {
+            page = guest.get(path)?;
+            Some(())
+        });
+        (took, page)
+    }
+
+    fn until(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut look: impl FnMut(&Self) -> Option<()>,
+    ) -> Duration {
+        while look(self).is_none() {
+            let ended = self.child.try_wait().unwrap();
+            let late = self.begun.elapsed() > limit;
+            let log = || fs::read_to_string(self.folder.join("qemu.log")).unwrap();
+            assert!(
+                ended.is_none() && !late,
+                "not: {what} (ended: {ended:?})\n{}\n{}",
+                self.screen(),
+                log()
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        self.begun.elapsed()
+    }
+
+    /// A page of the console, if it comes with 200. Who answers is seen by the fingerprint on the screen.
+    pub(crate) fn get(&self, path: &str) -> Option<String> {
+        let url = format!("https://127.0.0.1:{}{path}", self.door);
+        let said = run(Command::new("curl").args([
+            "--silent",
+            "--insecure",
+            "--fail",
+            "--max-time",
+            "10",
+            &url,
+        ]));
+        (said.code == Some(0)).then_some(said.out)
+    }
+
+    /// Presses the power button and waits until the machine is off.
+    pub(crate) fn press_power_button(mut self) -> String {
+        let stream = UnixStream::connect(self.folder.join("qmp")).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut answers = BufReader::new(stream.try_clone().unwrap()).lines();
+        for command in ["qmp_capabilities", "system_powerdown"] {
+            writeln!(&stream, "{}", json!({ "execute": command })).unwrap();
+            let done =
+                |line: &str| serde_json::from_str::<Value>(line).unwrap()["return"].is_object();
+            assert!(answers.by_ref().any(|line| done(&line.unwrap())), "{command}");
+        }
+        let pressed = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(
+                pressed.elapsed() < Duration::from_secs(120),
+                "it does not stop:\n{}",
+                self.screen()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        eprintln!(
+            "off {:.1} s after the power button was pressed",
+            pressed.elapsed().as_secs_f64()
+        );
+        self.screen()
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // `timeout` passes this on to QEMU.
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            if let Some(id) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
+                let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+            }
+            let _ = self.child.wait();
+        }
+    }
+}
