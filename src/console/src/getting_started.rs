@@ -104,7 +104,7 @@ fn tasks(site: &Site) -> Result<Vec<Task>, site::Error> {
             "/windows",
             windows > 0,
             format!("The site has {}.", count(windows, "window")),
-            "Endpoints change only inside a window.",
+            "Endpoints of its ring change inside it only. Of a ring without one, they may change at any time.",
         ),
         task(
             "Import the first bundle",

@@ -209,7 +209,9 @@ pub(crate) fn picture_of(text: &str) -> Result<String, Failure> {
     let picture = QrCode::new(text.as_bytes())
         .map_err(|_| Failure::broken("this is too long for a QR code"))?;
     let picture = picture.render::<svg::Color<'_>>().min_dimensions(200, 200).build();
-    Ok(picture.split_once("?>").map_or(picture.as_str(), |(_, svg)| svg).to_owned())
+    let svg = picture.split_once("?>").map_or(picture.as_str(), |(_, svg)| svg);
+    // In a page its name says what it is.
+    Ok(svg.replace(" xmlns=\"http://www.w3.org/2000/svg\"", ""))
 }
 
 fn choose_form(console: &Console, site: &Site, token: &str) -> Result<ChoosePage, Failure> {
