@@ -49,16 +49,25 @@ pub(crate) fn left(site: &Site) -> Result<usize, site::Error> {
 }
 
 fn tasks(site: &Site) -> Result<Vec<Task>, site::Error> {
+    let mut tasks = who(site)?;
+    tasks.extend(what(site));
+    Ok(tasks)
+}
+
+fn task(
+    title: &'static str,
+    path: &'static str,
+    done: bool,
+    is_so: String,
+    why: &'static str,
+) -> Task {
+    Task { title, path, says: if done { is_so } else { why.to_owned() }, done }
+}
+
+/// Who founds, works and approves.
+fn who(site: &Site) -> Result<Vec<Task>, site::Error> {
     let (state, root) = (site.state(), site.site_root()?);
-    let task = |title, path, done: bool, is_so: String, why: &str| Task {
-        title,
-        path,
-        says: if done { is_so } else { why.to_owned() },
-        done,
-    };
-    let (accounts, windows) = (state.accounts.len() as u64, state.windows.len() as u64);
-    let policies: Vec<&str> = state.policies.values().map(|policy| &*policy.title).collect();
-    let joined = state.endpoints.iter().count() as u64;
+    let accounts = state.accounts.len() as u64;
     Ok(vec![
         task(
             "Found the site",
@@ -85,6 +94,15 @@ fn tasks(site: &Site) -> Result<Vec<Task>, site::Error> {
             root.map(|root| approvers(&root)).unwrap_or_default(),
             "Administrators sign a site root with keys of their own: it lists the approvers, and whether four eyes are needed. Nothing is patched before.",
         ),
+    ])
+}
+
+/// By which rules, and then the work itself.
+fn what(site: &Site) -> Vec<Task> {
+    let state = site.state();
+    let policies: Vec<&str> = state.policies.values().map(|policy| &*policy.title).collect();
+    let (windows, joined) = (state.windows.len() as u64, state.endpoints.iter().count() as u64);
+    vec![
         task(
             "Choose a time zone and holidays",
             "/calendar",
@@ -122,7 +140,7 @@ fn tasks(site: &Site) -> Result<Vec<Task>, site::Error> {
             format!("The site knows {}.", count(joined, "endpoint")),
             "A token is made here; the agent brings it, and somebody compares its key.",
         ),
-    ])
+    ]
 }
 
 fn approvers(SiteRootStatus { root, .. }: &SiteRootStatus) -> String {
