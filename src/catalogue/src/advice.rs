@@ -25,6 +25,9 @@ pub struct CveAdvice {
     pub automatable: Option<bool>,
     /// Whether its technical impact is total; `None` is unknown.
     pub total_impact: Option<bool>,
+    /// Its CVSS v3 base score in tenths; `None` is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cvss_tenths: Option<u16>,
 }
 
 /// What is known of a vulnerability that an update mends. `None` is unknown.
@@ -38,6 +41,8 @@ pub struct Risk {
     pub automatable: Option<bool>,
     /// Whether its technical impact is total.
     pub total_impact: Option<bool>,
+    /// Its CVSS v3 base score in tenths.
+    pub cvss_tenths: Option<u16>,
 }
 
 impl Advice {
@@ -49,21 +54,37 @@ impl Advice {
         let Some(cves) = &update.cves else { return vec![Risk::default()] };
         if cves.is_empty() {
             let no = Some(false);
-            return vec![Risk { cve: None, kev: no, automatable: no, total_impact: no }];
+            let none = Risk { kev: no, automatable: no, total_impact: no, ..Risk::default() };
+            return vec![none];
         }
         let mut risks: Vec<Risk> = Vec::new();
         for cve in cves {
             let said = self.cves.get(cve).copied().unwrap_or_default();
-            let CveAdvice { automatable, total_impact, .. } = said;
+            let CveAdvice { automatable, total_impact, cvss_tenths, .. } = said;
             let kev = self.kev_as_of.map(|_| said.kev);
             let same = |known: &Risk| {
-                (known.kev, known.automatable, known.total_impact)
-                    == (kev, automatable, total_impact)
+                (known.kev, known.automatable, known.total_impact, known.cvss_tenths)
+                    == (kev, automatable, total_impact, cvss_tenths)
             };
             if !risks.iter().any(same) {
-                risks.push(Risk { cve: Some(cve.clone()), kev, automatable, total_impact });
+                let cve = Some(cve.clone());
+                risks.push(Risk { cve, kev, automatable, total_impact, cvss_tenths });
             }
         }
         risks
+    }
+
+    /// Whether an update mends something that is known to be exploited; `None` is unknown.
+    #[must_use]
+    pub fn is_exploited(&self, update: &Update) -> Option<bool> {
+        let (cves, _) = (update.cves.as_ref()?, self.kev_as_of?);
+        Some(cves.iter().any(|cve| self.cves.get(cve).is_some_and(|said| said.kev)))
+    }
+
+    /// The highest CVSS v3 base score of what an update mends, in tenths, as far as it is known.
+    #[must_use]
+    pub fn score(&self, update: &Update) -> Option<u16> {
+        let said = update.cves.iter().flatten().filter_map(|cve| self.cves.get(cve));
+        said.filter_map(|said| said.cvss_tenths).max()
     }
 }

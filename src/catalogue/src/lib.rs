@@ -12,7 +12,7 @@ mod update;
 
 pub use advice::{Advice, CveAdvice, Risk};
 pub use named::{Indexed, NotNamed, Payloads};
-pub use update::{ReleaseBasis, Update, UpdatePayload};
+pub use update::{ReleaseBasis, Update, UpdatePayload, VendorSeverity};
 
 use ids::{Digest, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};

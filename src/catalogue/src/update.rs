@@ -20,10 +20,64 @@ pub struct Update {
     pub changelog_at: Option<Timestamp>,
     /// `urgency=` of the changelog. Urgency is not severity.
     pub urgency: Option<String>,
+    /// The gravest word of the vendor's advisories about it; `None`: there is none, or it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<VendorSeverity>,
     /// CVE ids that the changelog names for this fix; `None` is unknown, not none.
     pub cves: Option<Vec<String>>,
     /// The payloads that carry it, sorted by path.
     pub payloads: Vec<UpdatePayload>,
+}
+
+/// How severe a vendor says that something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the words are the vendors'")]
+pub enum VendorSeverity {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl VendorSeverity {
+    /// The gravest first.
+    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Medium, Self::Low];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// What a vendor's word means, in any case: CVSS's words, and those of Red Hat and its kin.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        match word.trim().to_ascii_lowercase().as_str() {
+            "low" => Some(Self::Low),
+            "medium" | "moderate" => Some(Self::Medium),
+            "high" | "important" => Some(Self::High),
+            "critical" => Some(Self::Critical),
+            _ => None,
+        }
+    }
+
+    /// The rating of a CVSS v3 base score in tenths (CVSS v3.1, section 5); of 0 there is none.
+    #[must_use]
+    pub const fn of_score(tenths: u16) -> Option<Self> {
+        match tenths {
+            0 => None,
+            1..40 => Some(Self::Low),
+            40..70 => Some(Self::Medium),
+            70..90 => Some(Self::High),
+            _ => Some(Self::Critical),
+        }
+    }
 }
 
 /// What a release date rests on.

@@ -44,8 +44,8 @@ pub(crate) struct Collect {
     /// CISA's list of known exploited vulnerabilities (`known_exploited_vulnerabilities.json`).
     #[arg(long, value_name = "FILE.json")]
     kev: Option<PathBuf>,
-    /// SSVC decision points by CVE: `{"as_of": "2026-11-20T00:00:00Z", "cves": {"CVE-2026-1":
-    /// {"automatable": "yes", "technical_impact": "total"}}}`.
+    /// SSVC decision points and CVSS v3 base scores by CVE: `{"as_of": "2026-11-20T00:00:00Z", "cves":
+    /// {"CVE-2026-1": {"automatable": "yes", "technical_impact": "total", "cvss": 9.8}}}`.
     #[arg(long, value_name = "FILE.json")]
     ssvc: Option<PathBuf>,
     /// A folder of vendors' keyrings that goes before the machine's own.

@@ -3,7 +3,8 @@
 //!
 //! KEV: `known_exploited_vulnerabilities.json`, as CISA publishes it. SSVC: one JSON object,
 //! `{"as_of": "2026-11-20T00:00:00Z", "cves": {"CVE-2026-1": {"automatable": "yes", "technical_impact":
-//! "total"}}}`, with the words of SSVC (`yes`, `no`; `total`, `partial`); what is not known is left out.
+//! "total", "cvss": 9.8}}}`, with the words of SSVC (`yes`, `no`; `total`, `partial`) and the CVSS v3 base score that
+//! Vulnrichment has beside them; what is not known is left out.
 //! Neither is signed by its publisher: what is carried is what the collector was given.
 
 use crate::Error;
@@ -43,6 +44,21 @@ struct Ssvc {
 struct Points {
     automatable: Option<Automatable>,
     technical_impact: Option<Impact>,
+    cvss: Option<Score>,
+}
+
+/// A CVSS base score: 0.0 to 10.0, kept in tenths.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+struct Score(u16);
+
+impl TryFrom<f64> for Score {
+    type Error = String;
+
+    fn try_from(score: f64) -> Result<Self, String> {
+        let tenths = (0..=100_u16).find(|tenths| (f64::from(*tenths) / 10.0 - score).abs() < 1e-6);
+        tenths.map(Self).ok_or_else(|| format!("{score} is no CVSS score from 0.0 to 10.0"))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -89,6 +105,7 @@ impl Lists {
                 kev: self.kev.as_ref().is_some_and(|list| list.cves.contains(cve)),
                 automatable: points.and_then(|p| p.automatable).map(|a| a == Automatable::Yes),
                 total_impact: points.and_then(|p| p.technical_impact).map(|i| i == Impact::Total),
+                cvss_tenths: points.and_then(|p| p.cvss).map(|Score(tenths)| tenths),
             };
             (said != CveAdvice::default()).then(|| (cve.clone(), said))
         });
@@ -150,7 +167,7 @@ mod tests {
             {"cveID": "CVE-2026-1", "vendorProject": "x", "dateAdded": "2026-11-01", "dueDate": "2026-11-04"},
             {"cveID": "CVE-2026-9", "vendorProject": "y", "dateAdded": "2026-11-20", "dueDate": "2026-12-04"}]}"#;
     const SSVC: &str = r#"{"as_of": "2026-11-21T00:00:00Z", "cves": {
-        "CVE-2026-1": {"automatable": "yes", "technical_impact": "total"},
+        "CVE-2026-1": {"automatable": "yes", "technical_impact": "total", "cvss": 9.8},
         "CVE-2026-2": {"automatable": "no"}}}"#;
 
     fn lists(kev: Option<&str>, ssvc: Option<&str>) -> Lists {
@@ -169,6 +186,7 @@ mod tests {
             released_by: ReleaseBasis::SignedRelease,
             changelog_at: None,
             urgency: None,
+            severity: None,
             cves: cves.map(|cves| cves.iter().map(|cve| (*cve).to_owned()).collect()),
             payloads: Vec::new(),
         }
@@ -198,6 +216,11 @@ mod tests {
         assert_eq!(risks(&ssvc, Some(&["CVE-2026-1"])), ["CVE-2026-1 ?YY"]);
         let kev = lists(Some(KEV), None);
         assert_eq!(risks(&kev, Some(&["CVE-2026-1"])), ["CVE-2026-1 Y??"]);
+        let (known, other) = (update(Some(&named)), update(Some(&["CVE-2026-2"])));
+        let advice = both.advice(std::slice::from_ref(&known)).unwrap();
+        assert_eq!((advice.score(&known), advice.is_exploited(&known)), (Some(98), Some(true)));
+        assert_eq!((advice.score(&other), advice.is_exploited(&other)), (None, Some(false)));
+        assert_eq!(advice.is_exploited(&update(None)), None, "its CVEs are unknown");
         let advice = kev.advice(&[]).unwrap();
         assert_eq!(advice.kev_as_of.unwrap().to_string(), "2026-11-20T15:00:05.1234Z");
         assert!(Lists::default().advice(&[update(None)]).is_none());
@@ -209,6 +232,8 @@ mod tests {
         assert!(Kev::parse(&KEV.as_bytes()[..400]).is_err());
         assert!(Kev::parse(SSVC.as_bytes()).is_err());
         assert!(Ssvc::parse(KEV.as_bytes()).is_err());
-        assert!(Ssvc::parse(SSVC.replace("\"yes\"", "\"perhaps\"").as_bytes()).is_err());
+        for (word, other) in [("\"yes\"", "\"perhaps\""), ("9.8", "10.1"), ("9.8", "9.85")] {
+            assert!(Ssvc::parse(SSVC.replace(word, other).as_bytes()).is_err(), "{other}");
+        }
     }
 }

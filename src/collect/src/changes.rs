@@ -109,6 +109,7 @@ fn update(
         released_by,
         changelog_at,
         urgency,
+        severity: None,
         cves,
         payloads,
     }

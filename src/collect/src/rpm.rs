@@ -241,6 +241,7 @@ fn updates(
             released_by,
             changelog_at: None,
             urgency: None,
+            severity: told.iter().filter_map(|advisory| advisory.severity).max(),
             cves,
             payloads,
         }

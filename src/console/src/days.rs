@@ -20,7 +20,7 @@ use axum::{
 use fleet::{Moment, Party, PartyTotal, Spent};
 use ids::RingName;
 use serde::Deserialize;
-use site::{DaysReport, DaysRow};
+use site::{DaysReport, DaysRow, Site};
 use std::sync::Arc;
 
 const DAY: u64 = 86_400;
@@ -38,7 +38,6 @@ struct DaysPage {
     pager: Pager,
     heads: Vec<Head>,
     report: DaysReport,
-    rows: Vec<DaysRow>,
     rings: Vec<RingName>,
     ring: String,
     /// The scale of all bars, in seconds.
@@ -117,19 +116,16 @@ impl DaysPage {
     }
 }
 
-async fn read(visit: &Visit, ring: &str) -> Result<DaysReport, Failure> {
-    let ring: Option<RingName> =
-        Some(ring).filter(|ring| !ring.is_empty()).map(str::parse).transpose()?;
-    reading(visit, move |site| site.days_report(ring.as_ref())).await
+fn ring_of(words: &str) -> Result<Option<RingName>, Failure> {
+    Ok(Some(words).filter(|ring| !ring.is_empty()).map(str::parse).transpose()?)
 }
 
 async fn page(visit: Visit, Query(words): Query<Words>) -> Result<Html<String>, Failure> {
     let (ring, page) = (words.ring.unwrap_or_default(), words.page.unwrap_or(1));
-    let mut report = read(&visit, &ring).await?;
-    let all = std::mem::take(&mut report.rows);
-    let pager =
-        Address::new("/reports/days").word("ring", ring.clone()).pager(page, all.len() as u64);
-    let rows: Vec<DaysRow> = all.into_iter().skip(skip(page)).take(ROWS).collect();
+    let of = ring_of(&ring)?;
+    let part = move |site: &Site| site.days_part(of.as_ref(), skip(page), ROWS);
+    let (report, found) = reading(&visit, part).await?;
+    let pager = Address::new("/reports/days").word("ring", ring.clone()).pager(page, found);
     let length = |row: &DaysRow| row.spent.iter().filter_map(|spent| spent.seconds()).sum::<u64>();
     let names = ["Update", "Ring", "Released", "Who had it for how long", "Effective on"];
     let mut heads: Vec<Head> = names[..4].iter().map(|name| Head::plain(name)).collect();
@@ -139,11 +135,10 @@ async fn page(visit: Visit, Query(words): Query<Words>) -> Result<Html<String>, 
         frame: Frame::new(&visit, Section::Reports, "Who used the days")
             .below("Reports", "/reports"),
         rings: visit.site().state().rings.keys().cloned().collect(),
-        longest: rows.iter().map(length).max().unwrap_or(0),
+        longest: report.rows.iter().map(length).max().unwrap_or(0),
         pager,
         heads,
         report,
-        rows,
         ring,
     };
     Ok(Html(page.render()?))
@@ -162,7 +157,8 @@ async fn file(
     Path(file): Path<String>,
     Query(words): Query<Words>,
 ) -> Result<Response, Failure> {
-    let report = read(&visit, &words.ring.unwrap_or_default()).await?;
+    let of = ring_of(&words.ring.unwrap_or_default())?;
+    let report = reading(&visit, move |site| site.days_report(of.as_ref())).await?;
     let rows = report.rows.iter().map(|row| {
         let way = row.way;
         let mut cells = vec![

@@ -4,17 +4,19 @@ use crate::{
     Console, Failure,
     chart::Bar,
     frame::{Frame, Section},
-    getting_started, reading,
+    getting_started, reading, tag,
     text::{bytes, count, per_cent, thousands},
+    update::NOT_RATED,
     visit::Visit,
 };
 use askama::Template;
 use axum::response::Html;
+use catalogue::VendorSeverity;
 use fleet::{CONTENT_DAYS, JobEnd, Level, LevelStatus, PolicyStatus};
 use ids::Timestamp;
 use site::{
     Ending, EndpointQuery, EndpointState, ImportRow, LevelReport, PolicyStanding, RunStatus,
-    ScannerStatus, Site, SourceStatus, Status, Waiting, WindowStatus,
+    ScannerStatus, SeverityStanding, Site, SourceStatus, Standings, Status, Waiting, WindowStatus,
 };
 use std::sync::Arc;
 
@@ -22,7 +24,7 @@ use std::sync::Arc;
 struct Looked {
     status: Status,
     levels: LevelReport,
-    standings: Vec<PolicyStanding>,
+    standings: Standings,
     runs: Vec<RunStatus>,
     last_import: Option<ImportRow>,
     windows: Vec<WindowStatus>,
@@ -42,6 +44,8 @@ struct Page {
     waiting: Vec<Task>,
     levels: Vec<LevelLine>,
     policies: Vec<PolicyLine>,
+    severities: Vec<SeverityStanding>,
+    kev_as_of: Option<Timestamp>,
     sources: Vec<SourceLine>,
     radar: Vec<Ending>,
     last_import: Option<ImportRow>,
@@ -89,6 +93,23 @@ struct PolicyLine {
     excepted: u64,
 }
 
+impl Page {
+    /// Whether endpoints lack anything.
+    fn is_lacking(&self) -> bool {
+        self.severities.iter().any(|row| row.updates > 0)
+    }
+
+    fn exploited(&self) -> u64 {
+        self.severities.iter().map(|row| row.exploited).sum()
+    }
+
+    /// The updates of a row as a list.
+    fn link(row: &SeverityStanding) -> Option<String> {
+        let word = row.severity.map_or(NOT_RATED, VendorSeverity::word);
+        (row.updates > 0).then(|| format!("/updates?lacking=yes&severity={word}"))
+    }
+}
+
 struct SourceLine {
     source: SourceStatus,
     days: i64,
@@ -115,7 +136,9 @@ pub(crate) async fn overview(visit: Visit) -> Result<Html<String>, Failure> {
         levels: [Level::Content, Level::MonthlyRun, Level::FirstRun]
             .map(|level| level_line(&levels, level))
             .into(),
-        policies: standings.iter().map(policy_line).collect(),
+        policies: standings.policies.iter().map(policy_line).collect(),
+        severities: standings.severities,
+        kev_as_of: standings.kev_as_of,
         sources: status.sources.iter().map(|source| source_line(source, levels.at)).collect(),
         radar: status.radar.clone(),
         last_import,
@@ -136,7 +159,7 @@ fn look(site: &Site) -> Result<Looked, site::Error> {
     Ok(Looked {
         status: site.status()?,
         levels: site.level_report()?,
-        standings: site.policy_standings()?,
+        standings: site.standings()?,
         runs: site.runs()?,
         last_import: site.imports()?.into_iter().next(),
         windows: site.windows()?,
@@ -149,7 +172,7 @@ fn look(site: &Site) -> Result<Looked, site::Error> {
 
 fn cards(looked: &Looked) -> Vec<Card> {
     let Looked { levels, standings, waiting, endpoints, unseen, status, .. } = looked;
-    let safe = safe_card(standings);
+    let safe = safe_card(&standings.policies);
     let level = |status| levels.counts.get(&status).copied().unwrap_or(0);
     let missed = level(LevelStatus::Missed);
     let in_time = Card {

@@ -46,7 +46,7 @@ async fn index(visit: Visit) -> Result<Html<String>, Failure> {
     let (standings, endpoints) = reading(&visit, |site| {
         let elected =
             EndpointQuery { state: Some(EndpointState::Elected), ..EndpointQuery::default() };
-        Ok((site.policy_standings()?, site.endpoint_part(&elected)?.found))
+        Ok((site.standings()?.policies, site.endpoint_part(&elected)?.found))
     })
     .await?;
     let frame = Frame::new(&visit, Section::Reports, "Reports");

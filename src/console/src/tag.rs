@@ -1,6 +1,7 @@
 //! Words for how something stands, with the colour that goes with each. The word alone says it; the colour
 //! only helps to find it.
 
+use catalogue::VendorSeverity;
 use fleet::{JobEnd, JobPhase, LevelStatus, PolicyStatus, Standing};
 
 /// A word and its colour.
@@ -46,6 +47,17 @@ pub(crate) fn job(job: &fleet::Job) -> Tag {
         (None, _) => "teal",
     };
     tag(job.word(), colour)
+}
+
+/// How severe an update is: what its vendor says, or else the rating of its score.
+pub(crate) const fn severity(severity: Option<&VendorSeverity>) -> Tag {
+    match severity {
+        Some(VendorSeverity::Critical) => tag("critical", "red"),
+        Some(VendorSeverity::High) => tag("high", "orange"),
+        Some(VendorSeverity::Medium) => tag("medium", "yellow"),
+        Some(VendorSeverity::Low) => tag("low", "grey"),
+        None => tag("not rated", "grey"),
+    }
 }
 
 pub(crate) const fn policy(status: PolicyStatus) -> Tag {

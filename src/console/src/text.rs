@@ -50,6 +50,11 @@ pub(crate) fn bytes(number: impl Amount) -> String {
     }
 }
 
+/// `7.5`: a score in tenths.
+pub(crate) fn score(tenths: &u16) -> String {
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
 /// Whole per cent of a share; `None` of nothing.
 pub(crate) fn per_cent(part: u64, whole: u64) -> Option<u64> {
     // Rounded down: nothing is called complete that is not.
@@ -70,6 +75,7 @@ mod tests {
         assert_eq!(bytes(1_500_u64), "1.5 kB");
         assert_eq!(bytes(999_999_u64), "999 kB");
         assert_eq!(bytes(12_345_678_901_u64), "12.3 GB");
+        assert_eq!(score(&98), "9.8");
         assert_eq!(per_cent(999, 1_000), Some(99));
         assert_eq!(per_cent(0, 0), None);
     }

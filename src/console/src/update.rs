@@ -4,7 +4,7 @@ use crate::{
     Console, Failure,
     frame::{Done, Frame, Section},
     list::{Address, Head, Pager, ROWS, Sort, encode, skip},
-    reading, text,
+    reading, tag, text,
     visit::{Sent, Visit},
 };
 use askama::Template;
@@ -14,14 +14,16 @@ use axum::{
     response::{Html, Redirect},
     routing::{get, post},
 };
-use catalogue::ReleaseBasis;
-use fleet::Operation;
-use ids::{RingName, SourceId};
+use catalogue::{ReleaseBasis, VendorSeverity};
+use fleet::{Moment, Operation};
+use ids::{RingName, SourceId, Timestamp};
 use jiff::SignedDuration;
 use serde::Deserialize;
-use site::{UpdateDetail, UpdateQuery, UpdateRow, UpdateSort};
+use site::{DaysRow, UpdateDetail, UpdateQuery, UpdateRow, UpdateSort};
 use std::{collections::BTreeSet, sync::Arc};
 
+/// The word in addresses for updates of which neither vendor nor score says how severe they are.
+pub(crate) const NOT_RATED: &str = "not-rated";
 /// CVE ids that a row shows; the update's own page has all.
 const CVES_SHOWN: usize = 3;
 /// Endpoints that an update's page names; the list of endpoints has all.
@@ -32,6 +34,8 @@ struct ListWords {
     text: Option<String>,
     source: Option<String>,
     lacking: Option<String>,
+    severity: Option<String>,
+    exploited: Option<String>,
     sort: Option<String>,
     order: Option<String>,
     page: Option<u64>,
@@ -50,6 +54,9 @@ struct List {
     text: String,
     source: String,
     lacking: bool,
+    severity: Option<VendorSeverity>,
+    not_rated: bool,
+    exploited: bool,
     sources: Vec<SourceId>,
     may_decide: bool,
     /// Whether each row is ticked to begin with, and the address where it is.
@@ -78,18 +85,37 @@ impl List {
     }
 }
 
+fn heads(address: &Address, sort: &Sort) -> Vec<Head> {
+    vec![
+        address.head("Package", "package", sort),
+        Head::plain("Fixed version"),
+        address.head("Released", "released", sort),
+        Head { number: true, ..address.head("Endpoints that lack it", "lacking", sort) },
+        address.head("Severity", "severity", sort),
+        Head::plain("CVEs"),
+        Head::plain("Source"),
+    ]
+}
+
 async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<String>, Failure> {
-    let largest_first = &["released", "lacking"];
+    let largest_first = &["released", "lacking", "severity"];
     let sort = Sort::from(words.sort.as_deref(), words.order.as_deref(), "released", largest_first);
     let (text, source) = (words.text.unwrap_or_default(), words.source.unwrap_or_default());
     let (lacking, page) = (words.lacking.is_some(), words.page.unwrap_or(1));
+    let severity = words.severity.as_deref().and_then(VendorSeverity::of_word);
+    let not_rated = words.severity.as_deref() == Some(NOT_RATED);
+    let exploited = words.exploited.is_some();
     let query = UpdateQuery {
         text: text.clone(),
         source: source.parse().ok(),
         lacking,
+        severity,
+        not_rated,
+        exploited,
         sort: match sort.by.as_str() {
             "package" => UpdateSort::Package,
             "lacking" => UpdateSort::Lacking,
+            "severity" => UpdateSort::Severity,
             _ => UpdateSort::Released,
         },
         descending: sort.descending,
@@ -101,19 +127,15 @@ async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<Strin
         .word("text", text.clone())
         .word("source", source.clone())
         .word("lacking", if lacking { "yes" } else { "" })
+        .word(
+            "severity",
+            severity.map_or(if not_rated { NOT_RATED } else { "" }, VendorSeverity::word),
+        )
+        .word("exploited", if exploited { "yes" } else { "" })
         .word("sort", sort.by.clone())
         .word("order", if sort.descending { "descending" } else { "ascending" });
-    let lacked = Head { number: true, ..address.head("Endpoints that lack it", "lacking", &sort) };
     let may_decide = visit.may(Operation::Decline) || visit.may(Operation::PlanRun);
-    let mut heads = vec![
-        address.head("Package", "package", &sort),
-        Head::plain("Fixed version"),
-        address.head("Released", "released", &sort),
-        lacked,
-        Head::plain("Urgency"),
-        Head::plain("CVEs"),
-        Head::plain("Source"),
-    ];
+    let mut heads = heads(&address, &sort);
     if may_decide {
         heads.insert(0, Head::plain("Tick"));
     }
@@ -133,6 +155,9 @@ async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<Strin
         text,
         source,
         lacking,
+        severity,
+        not_rated,
+        exploited,
     };
     Ok(Html(list.render()?))
 }
@@ -155,6 +180,23 @@ impl One {
             ReleaseBasis::Changelog => "its changelog",
             ReleaseBasis::Advisory => "the vendor's signed advisory",
         }
+    }
+
+    /// On how many endpoints it is effective, of those that it was approved for.
+    fn effective(way: &DaysRow) -> String {
+        format!("{} of {}", text::thousands(way.effective), text::count(way.endpoints, "endpoint"))
+    }
+
+    /// The rings that approved it: when, and when it was effective everywhere.
+    fn approved(&self) -> impl Iterator<Item = (&DaysRow, Timestamp, Option<Timestamp>)> {
+        self.known.ways.iter().filter_map(|way| {
+            let Moment::At(approved) = way.way.approved else { return None };
+            let effective = match way.way.effective {
+                Moment::At(at) => Some(at),
+                Moment::NotYet | Moment::Unknown => None,
+            };
+            Some((way, approved, effective))
+        })
     }
 
     fn path(&self) -> String {

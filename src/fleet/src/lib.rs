@@ -58,7 +58,7 @@ pub use operation::Operation;
 pub use pages::Pages;
 pub use policy::{
     Clock, Condition, Deadline, Exposure, FactAsked, Judgement, Limit, Policy, PolicyCommand,
-    PolicyRule, PolicyStatus, Step, UpdateFacts, VendorSeverity, built_in,
+    PolicyRule, PolicyStatus, Step, UpdateFacts, built_in,
 };
 pub use provided::{KeptSnapshot, ProviderDue, SnapshotCommand};
 pub use run::{

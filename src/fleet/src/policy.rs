@@ -2,12 +2,13 @@
 //!
 //! A policy is a list of rules. Every rule whose condition holds gives a deadline, and the earliest counts.
 //! What is not known of an update or an endpoint is taken as the worse: an unknown fact fulfils each
-//! condition. What built-in policies say is from the sources that each names, and no more; a tag `[R]` is
-//! read at the source, `[R2]` at a second hand, `[M]` recalled and to be checked before it is quoted.
+//! condition. What built-in policies say is from the sources that each names, and no more; what was not read at its
+//! source says so.
 //!
 //! An update that mends several vulnerabilities is judged by each, and the strictest counts ([`Policy::judge`]).
 
 use crate::{Fact, Refused, State};
+use catalogue::VendorSeverity;
 use ids::{PolicyName, Timestamp};
 use jiff::{SignedDuration, ToSpan as _, tz::TimeZone};
 use serde::{Deserialize, Serialize};
@@ -84,17 +85,6 @@ pub struct Condition {
     pub total_impact: Option<bool>,
 }
 
-/// What a vendor calls an update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the words are the vendors'")]
-pub enum VendorSeverity {
-    Low,
-    Medium,
-    High,
-    Critical,
-}
-
 /// How an endpoint can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
 #[serde(rename_all = "kebab-case")]
@@ -162,7 +152,7 @@ pub enum Step {
 }
 
 /// What is known of an update and of the endpoint that lacks it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct UpdateFacts {
     /// When its vendor released it.
     pub released_at: Option<Timestamp>,

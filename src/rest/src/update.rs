@@ -18,7 +18,9 @@ use utoipa::{IntoParams, ToSchema};
 
 choices! {
     /// By what to sort updates.
-    SortUpdates of UpdateSort { Released, Package, Lacking, }
+    SortUpdates of UpdateSort { Released, Package, Lacking, Severity, }
+    /// How severe a vendor says that something is.
+    SeverityWord of catalogue::VendorSeverity { Low, Medium, High, Critical, }
 }
 
 words! {
@@ -36,6 +38,12 @@ words! {
         released_at: At,
         /// The vendor's urgency, which is no severity.
         urgency: Option<String>,
+        /// What its vendor says of its severity, or else the rating of its score; null where neither is known.
+        severity: Option<SeverityWord>,
+        /// The highest CVSS v3 base score of what it mends, in tenths: 98 is 9.8.
+        cvss_tenths: Option<u16>,
+        /// Whether it mends something that CISA lists as known exploited; null where that is not known.
+        exploited: Option<bool>,
         /// CVEs that it names; null where that is not known.
         cves: Option<Vec<String>>,
         /// How many endpoints lack it.
@@ -54,6 +62,15 @@ struct Which {
     /// Only those that an endpoint lacks.
     #[serde(default)]
     lacking: bool,
+    /// Only those of this severity.
+    #[param(inline)]
+    severity: Option<SeverityWord>,
+    /// Only those that nobody rated.
+    #[serde(default)]
+    not_rated: bool,
+    /// Only those that mend something which is known to be exploited.
+    #[serde(default)]
+    exploited: bool,
     /// By what to sort.
     #[param(inline)]
     sort: Option<SortUpdates>,
@@ -95,6 +112,14 @@ struct UpdateDetail {
     released_at: At,
     /// The vendor's urgency, which is no severity.
     urgency: Option<String>,
+    /// What its vendor says of its severity, or else the rating of its score; null where neither is known.
+    severity: Option<SeverityWord>,
+    /// The highest CVSS v3 base score of what it mends, in tenths: 98 is 9.8.
+    cvss_tenths: Option<u16>,
+    /// Whether it mends something that CISA lists as known exploited; null where that is not known.
+    exploited: Option<bool>,
+    /// The date of CISA's list that says so.
+    kev_as_of: Option<At>,
     /// CVEs that it names; null where that is not known.
     cves: Option<Vec<String>>,
     /// Its files.
@@ -199,6 +224,9 @@ fn list(asking: &Asking, _: No, which: Which, _: No) -> Result<Json<Part<Update>
         text: which.text.map(|Text(text)| text).unwrap_or_default(),
         source: which.source.map(|Source(source)| source),
         lacking: which.lacking,
+        severity: which.severity.map(SeverityWord::own),
+        not_rated: which.not_rated,
+        exploited: which.exploited,
         sort: which.sort.map(SortUpdates::own).unwrap_or_default(),
         descending: which.descending,
         skip,
@@ -235,6 +263,10 @@ fn one(asking: &Asking, of: OfUpdate, _: No, _: No) -> Result<Json<UpdateDetail>
         version: update.fixed_version,
         released_at: At(update.released_at),
         urgency: update.urgency,
+        severity: Of::of(found.severity),
+        cvss_tenths: found.cvss_tenths,
+        exploited: found.exploited,
+        kev_as_of: Of::of(found.kev_as_of),
         cves: update.cves,
         payloads: payloads.collect(),
         lacking: found.lacking.into_iter().map(lacks).collect(),

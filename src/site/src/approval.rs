@@ -5,7 +5,7 @@
 
 use crate::{Answer, Error, Site, rows};
 use api::Plan;
-use catalogue::{Advice, Catalogue, FileKind, Update};
+use catalogue::{Advice, Catalogue, FileKind, Update, VendorSeverity};
 use fleet::{Actor, Command, RingStatement, Said, Standing, StatementCommand};
 use ids::{Digest, EndpointName, PersonId, RingName, Timestamp, WindowName};
 use jiff::SignedDuration;
@@ -31,6 +31,23 @@ pub(crate) type KnownUpdates = HashMap<Digest, KnownUpdate>;
 pub(crate) struct KnownUpdate {
     pub(crate) update: Arc<Update>,
     pub(crate) advice: Option<Arc<Advice>>,
+}
+
+impl KnownUpdate {
+    /// How severe it is: what its vendor says, or else the rating of its highest CVSS score.
+    pub(crate) fn severity(&self) -> Option<VendorSeverity> {
+        self.update.severity.or_else(|| VendorSeverity::of_score(self.score()?))
+    }
+
+    /// The highest CVSS v3 base score of what it mends, in tenths.
+    pub(crate) fn score(&self) -> Option<u16> {
+        self.advice.as_ref()?.score(&self.update)
+    }
+
+    /// Whether it mends something that is known to be exploited; `None` is unknown.
+    pub(crate) fn is_exploited(&self) -> Option<bool> {
+        self.advice.as_ref()?.is_exploited(&self.update)
+    }
 }
 
 /// What a ring's endpoints would apply, put together.
@@ -433,25 +450,20 @@ impl Site {
             .filter(|(source, _)| sources.contains(source))
             .map(|(_, sequence)| *sequence)
             .collect();
-        let rows = self.heart().views().rows(rows::IMPORTERS, b"", IMPORTS_MAX);
+        let rows =
+            self.heart().views().rows::<rows::ImporterRow>(rows::IMPORTERS, b"", IMPORTS_MAX);
         let rows = rows.map_err(Error::Views)?;
         // A view that an epoch before this one brought is older than all that this log tells.
         let mut before = false;
         for sequence in &kept {
-            let here = self.heart().views().rows(rows::IMPORTS, &sequence.to_be_bytes(), 1);
-            before |= here.map_err(Error::Views)?.is_empty();
+            let here = self.heart().views().row(rows::IMPORTS, &sequence.to_be_bytes());
+            before |= here.map_err(Error::Views)?.is_none();
         }
-        let mut oldest = if before { 0 } else { u64::MAX };
-        let mut all = Vec::new();
-        for (_, row) in &rows {
-            let entry = row["entry"].as_u64().unwrap_or(0);
-            if row["sequence"].as_u64().is_some_and(|sequence| kept.contains(&sequence)) {
-                oldest = oldest.min(entry);
-            }
-            all.push((entry, row["person"].as_str().and_then(|person| person.parse().ok())));
-        }
-        let since = all.into_iter().filter(|(entry, _)| *entry >= oldest);
-        let mut people: BTreeSet<PersonId> = since.filter_map(|(_, person)| person).collect();
+        let brought = rows.iter().filter(|(_, row)| kept.contains(&row.sequence));
+        let first = brought.map(|(_, row)| row.entry).min().unwrap_or(u64::MAX);
+        let oldest = if before { 0 } else { first };
+        let since = rows.into_iter().map(|(_, row)| row).filter(|row| row.entry >= oldest);
+        let mut people: BTreeSet<PersonId> = since.map(|row| row.person).collect();
         if before {
             people.extend(state.importers_before.iter().cloned());
         }

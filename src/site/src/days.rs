@@ -4,7 +4,7 @@
 //! approval of the ring named a payload of it; it is effective when the last endpoint of that approval, of those that
 //! are still there, said so under this approval or a later one that names it. Times are the appliance's.
 
-use crate::{Error, Site, rows};
+use crate::{Error, Site, rows, update::Offered};
 use fleet::{Moment, PartyTotal, Spent, Standing, Way, totals};
 use ids::{Digest, EndpointName, RecordId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,10 @@ struct Kept {
     /// Sources of which a catalogue could not be read: what the next one has may have come before.
     blind: BTreeSet<SourceId>,
     updates: Vec<Arc<KnownUpdate>>,
+    /// Where each of them stands in the report: the newest release first, then by package.
+    order: Vec<u32>,
+    /// What was offered last, and which of them each of it is.
+    offered: Option<(Arc<Offered>, Vec<Option<usize>>)>,
     places: HashMap<(SourceId, String), usize>,
     /// Updates by the payloads that they carry.
     payloads: HashMap<Digest, usize>,
@@ -113,6 +117,41 @@ struct Fared {
     effective: u64,
 }
 
+/// A row that is not made yet.
+struct Trail<'a> {
+    ring: &'a RingName,
+    /// The place of its update.
+    place: usize,
+    /// How it fares where it was approved.
+    fared: Option<&'a Fared>,
+    /// Endpoints that lack it where it was not.
+    lacking: u64,
+}
+
+impl Kept {
+    /// Says where each of the updates stands, and which of them each of what is offered is.
+    fn find(&mut self, offered: &Arc<Offered>) {
+        let is_same = |(known, _): &(Arc<Offered>, _)| Arc::ptr_eq(known, offered);
+        if self.order.len() == self.updates.len() && self.offered.as_ref().is_some_and(is_same) {
+            return;
+        }
+        let mut places: Vec<usize> = (0..self.updates.len()).collect();
+        places.sort_by(|a, b| {
+            let (a, b) = (&self.updates[*a], &self.updates[*b]);
+            let order = b.released_at.cmp(&a.released_at);
+            order.then_with(|| (&a.package, &a.id).cmp(&(&b.package, &b.id)))
+        });
+        self.order = vec![0; places.len()];
+        for (order, place) in (0..).zip(places) {
+            self.order[place] = order;
+        }
+        let found = offered
+            .updates()
+            .map(|(source, update)| self.places.get(&(source.clone(), update.id.clone())).copied());
+        self.offered = Some((Arc::clone(offered), found.collect()));
+    }
+}
+
 impl Days {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -125,59 +164,86 @@ impl Site {
     /// # Errors
     /// [`Error::Store`] when a name cannot be read; [`Error::Views`].
     pub fn days_report(&self, ring: Option<&RingName>) -> Result<DaysReport, Error> {
+        self.days_part(ring, 0, usize::MAX).map(|(report, _)| report)
+    }
+
+    /// The same with a part of its rows, and how many there are. The totals are of all.
+    ///
+    /// # Errors
+    /// As [`Self::days_report`].
+    pub fn days_part(
+        &self,
+        ring: Option<&RingName>,
+        skip: usize,
+        take: usize,
+    ) -> Result<(DaysReport, u64), Error> {
+        self.days_where(ring, None, skip, take)
+    }
+
+    /// The way of one update in each ring.
+    pub(crate) fn ways_of(&self, source: &SourceId, id: &str) -> Result<Vec<DaysRow>, Error> {
+        let update = (source.clone(), id.to_owned());
+        self.days_where(None, Some(&update), 0, usize::MAX).map(|(report, _)| report.rows)
+    }
+
+    /// For one ring or all, and for one update or all.
+    fn days_where(
+        &self,
+        ring: Option<&RingName>,
+        update: Option<&(SourceId, String)>,
+        skip: usize,
+        take: usize,
+    ) -> Result<(DaysReport, u64), Error> {
         let (now, entries) = (self.now(), self.state().entries);
         let approvals = self.approvals(ring)?;
-        let open = self.open_updates()?;
+        let lacking = self.lacking()?;
         let mut kept = self.days().kept();
         self.read_imports(&mut kept)?;
+        kept.find(&lacking.offered);
         for row in &approvals {
             self.read_approval(&mut kept, &row.envelope);
         }
-        let mut ways: BTreeMap<(RingName, usize), Fared> = BTreeMap::new();
         let members = self.there()?;
         let mut rings: BTreeMap<&RingName, Vec<&ApprovalRow>> = BTreeMap::new();
         for row in &approvals {
             rings.entry(&row.ring).or_default().push(row);
         }
+        let mut fared: BTreeMap<&RingName, BTreeMap<usize, Fared>> = BTreeMap::new();
         for (ring, approvals) in rings {
-            self.follow_ring(&kept, &members, (ring, &approvals), now, &mut ways)?;
+            fared.insert(ring, self.follow_ring(&kept, &members, &approvals, now)?);
         }
-        let mut rows: Vec<DaysRow> = ways
-            .iter()
-            .map(|((ring, place), fared)| row(ring, &kept.updates[*place], Some(fared), 0, now))
-            .collect();
-        for update in open {
-            let wanted = ring.is_none_or(|ring| *ring == update.ring);
-            let place = kept.places.get(&(update.source, update.id)).copied().filter(|_| wanted);
-            if let Some(place) =
-                place.filter(|place| !ways.contains_key(&(update.ring.clone(), *place)))
-            {
-                rows.push(row(&update.ring, &kept.updates[place], None, update.endpoints, now));
+        let mut trails: Vec<Trail<'_>> = Vec::new();
+        for (ring, ways) in &fared {
+            trails.extend(ways.iter().map(|(place, fared)| {
+                let (place, fared) = (*place, Some(fared));
+                Trail { ring, place, fared, lacking: 0 }
+            }));
+        }
+        let found = kept.offered.as_ref().map_or(&[][..], |(_, found)| found);
+        for (of, offered, lacking) in
+            lacking.open().filter(|(of, ..)| ring.is_none_or(|r| r == *of))
+        {
+            let Some(place) = found.get(offered).copied().flatten() else { continue };
+            if fared.get(of).is_none_or(|ways| !ways.contains_key(&place)) {
+                trails.push(Trail { ring: of, place, fared: None, lacking: lacking.into() });
             }
         }
-        drop(kept);
-        let released = |row: &DaysRow| match row.way.released {
-            Moment::At(at) => Some(at),
-            _ => None,
-        };
-        rows.sort_by(|a, b| {
-            let order = released(b).cmp(&released(a));
-            order.then_with(|| (&a.package, &a.id, &a.ring).cmp(&(&b.package, &b.id, &b.ring)))
-        });
-        let totals = totals(rows.iter().map(|row| &row.spent)).to_vec();
-        Ok(DaysReport { at: now, entries, totals, rows })
+        if let Some(update) = update {
+            let place = kept.places.get(update);
+            trails.retain(|trail| Some(&trail.place) == place);
+        }
+        trails.sort_by_key(|trail| (kept.order[trail.place], trail.ring));
+        let spent: Vec<_> = trails.iter().map(|trail| trail.way(&kept).spent(now)).collect();
+        let totals = totals(spent.iter()).to_vec();
+        let shown = trails.iter().skip(skip).take(take);
+        let rows = shown.map(|trail| trail.row(&kept, now)).collect();
+        Ok((DaysReport { at: now, entries, totals, rows }, trails.len() as u64))
     }
 
     fn approvals(&self, ring: Option<&RingName>) -> Result<Vec<ApprovalRow>, Error> {
         let rows = self.heart().views().rows(rows::APPROVALS, b"", ROWS_MAX);
-        let mut approvals = Vec::new();
-        for (_, row) in rows.map_err(Error::Views)? {
-            let row: ApprovalRow = serde_json::from_value(row).map_err(Error::State)?;
-            if ring.is_none_or(|ring| *ring == row.ring) {
-                approvals.push(row);
-            }
-        }
-        Ok(approvals)
+        let rows = rows.map_err(Error::Views)?.into_iter().map(|(_, row): (_, ApprovalRow)| row);
+        Ok(rows.filter(|row| ring.is_none_or(|ring| *ring == row.ring)).collect())
     }
 
     /// Endpoints that are there, by id.
@@ -250,10 +316,9 @@ impl Site {
         &self,
         kept: &Kept,
         members: &HashMap<RecordId, EndpointName>,
-        (ring, approvals): (&RingName, &[&ApprovalRow]),
+        approvals: &[&ApprovalRow],
         now: Timestamp,
-        ways: &mut BTreeMap<(RingName, usize), Fared>,
-    ) -> Result<(), Error> {
+    ) -> Result<BTreeMap<usize, Fared>, Error> {
         let mut named: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut ended = Vec::new();
         for (number, row) in approvals.iter().enumerate() {
@@ -267,13 +332,13 @@ impl Site {
             ended.push(self.effective_under(&row.statement, members)?);
         }
         let mut alike: HashMap<Vec<usize>, Fared> = HashMap::new();
-        for (update, numbers) in named {
+        let fared = named.into_iter().map(|(update, numbers)| {
             let fared = alike
                 .entry(numbers)
                 .or_insert_with_key(|numbers| fare(kept, approvals, numbers, &ended, members, now));
-            ways.insert((ring.clone(), update), fared.clone());
-        }
-        Ok(())
+            (update, fared.clone())
+        });
+        Ok(fared.collect())
     }
 
     /// When endpoints that are there said that an approval is effective.
@@ -282,14 +347,17 @@ impl Site {
         statement: &Digest,
         members: &HashMap<RecordId, EndpointName>,
     ) -> Result<HashMap<EndpointName, Timestamp>, Error> {
-        let rows = self.heart().views().rows(rows::EFFECTIVE, statement.as_bytes(), ROWS_MAX);
+        let rows = self.heart().views().rows::<rows::DatedRow>(
+            rows::EFFECTIVE,
+            statement.as_bytes(),
+            ROWS_MAX,
+        );
         let mut ended = HashMap::new();
         for (key, row) in rows.map_err(Error::Views)? {
             let id =
                 key.get(statement.as_bytes().len()..).and_then(|id| std::str::from_utf8(id).ok());
             let name = id.and_then(|id| members.get(&id.parse::<RecordId>().ok()?));
-            let at = row["at"].as_str().and_then(|at| at.parse().ok());
-            ended.extend(name.cloned().zip(at));
+            ended.extend(name.map(|name| (name.clone(), row.at)));
         }
         Ok(ended)
     }
@@ -345,35 +413,37 @@ fn opened(windows: &[Interval], approved: Timestamp, now: Timestamp) -> Moment {
     }
 }
 
-fn row(
-    ring: &RingName,
-    update: &KnownUpdate,
-    fared: Option<&Fared>,
-    lacking: u64,
-    now: Timestamp,
-) -> DaysRow {
-    let first = |moment: fn((u64, Timestamp, Timestamp)) -> Timestamp| {
-        update.first.map_or(Moment::Unknown, |first| Moment::At(moment(first)))
-    };
-    let way = Way {
-        released: Moment::At(update.released_at),
-        collected: first(|(_, collected, _)| collected),
-        imported: first(|(_, _, imported)| imported),
-        approved: fared.map_or(Moment::NotYet, |fared| Moment::At(fared.approved)),
-        opened: fared.map_or(Moment::NotYet, |fared| fared.opened),
-        effective: fared.map_or(Moment::NotYet, |fared| fared.effective_at),
-    };
-    DaysRow {
-        ring: ring.clone(),
-        source: update.source.clone(),
-        id: update.id.clone(),
-        package: update.package.clone(),
-        version: update.version.clone(),
-        bundle: update.first.map(|(sequence, ..)| sequence),
-        spent: way.spent(now),
-        way,
-        endpoints: fared.map_or(lacking, |fared| fared.endpoints),
-        effective: fared.map_or(0, |fared| fared.effective),
+impl Trail<'_> {
+    fn way(&self, kept: &Kept) -> Way {
+        let update = &kept.updates[self.place];
+        let first = |moment: fn((u64, Timestamp, Timestamp)) -> Timestamp| {
+            update.first.map_or(Moment::Unknown, |first| Moment::At(moment(first)))
+        };
+        let fared = |moment: fn(&Fared) -> Moment| self.fared.map_or(Moment::NotYet, moment);
+        Way {
+            released: Moment::At(update.released_at),
+            collected: first(|(_, collected, _)| collected),
+            imported: first(|(_, _, imported)| imported),
+            approved: fared(|fared| Moment::At(fared.approved)),
+            opened: fared(|fared| fared.opened),
+            effective: fared(|fared| fared.effective_at),
+        }
+    }
+
+    fn row(&self, kept: &Kept, now: Timestamp) -> DaysRow {
+        let (update, way) = (&kept.updates[self.place], self.way(kept));
+        DaysRow {
+            ring: self.ring.clone(),
+            source: update.source.clone(),
+            id: update.id.clone(),
+            package: update.package.clone(),
+            version: update.version.clone(),
+            bundle: update.first.map(|(sequence, ..)| sequence),
+            spent: way.spent(now),
+            way,
+            endpoints: self.fared.map_or(self.lacking, |fared| fared.endpoints),
+            effective: self.fared.map_or(0, |fared| fared.effective),
+        }
     }
 }
 

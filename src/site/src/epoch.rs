@@ -217,9 +217,9 @@ impl Site {
 
     /// Who imported, or carried payloads to, what the kept views hold, in this epoch or before.
     fn importers_of_kept_views(&self) -> Result<Vec<PersonId>, Error> {
-        let rows = self.heart().views().rows(rows::IMPORTERS, b"", IMPORTS_MAX);
-        let people = rows.map_err(Error::Views)?.into_iter();
-        let people = people.filter_map(|(_, row)| row["person"].as_str()?.parse().ok());
+        let rows =
+            self.heart().views().rows::<rows::ImporterRow>(rows::IMPORTERS, b"", IMPORTS_MAX);
+        let people = rows.map_err(Error::Views)?.into_iter().map(|(_, row)| row.person);
         let all: BTreeSet<PersonId> =
             people.chain(self.state().importers_before.iter().cloned()).collect();
         Ok(all.into_iter().collect())

@@ -80,10 +80,9 @@ impl Site {
     /// [`Error::Views`].
     pub fn imports(&self) -> Result<Vec<ImportRow>, Error> {
         let views = self.heart().views();
-        let rows = views.rows(rows::IMPORTS, b"", ROWS_MAX).map_err(Error::Views)?;
+        let rows = views.rows::<ImportRow>(rows::IMPORTS, b"", ROWS_MAX).map_err(Error::Views)?;
         let mut imports = Vec::with_capacity(rows.len());
-        for (_, row) in rows.into_iter().rev() {
-            let mut import: ImportRow = serde_json::from_value(row).map_err(Error::State)?;
+        for (_, mut import) in rows.into_iter().rev() {
             let who = views.row(rows::IMPORTERS, &import.entry.to_be_bytes());
             let who = who.map_err(Error::Views)?;
             import.person = who.and_then(|row| row["person"].as_str()?.parse().ok());
@@ -97,12 +96,8 @@ impl Site {
     /// # Errors
     /// [`Error::Views`].
     pub fn kept_out(&self) -> Result<Vec<KeptOutRow>, Error> {
-        let rows =
-            self.heart().views().rows(rows::REFUSALS, b"", ROWS_MAX).map_err(Error::Views)?;
-        let row = |(_, row): (Vec<u8>, serde_json::Value)| {
-            serde_json::from_value(row).map_err(Error::State)
-        };
-        rows.into_iter().rev().map(row).collect()
+        let rows = self.heart().views().rows(rows::REFUSALS, b"", ROWS_MAX);
+        Ok(rows.map_err(Error::Views)?.into_iter().rev().map(|(_, row)| row).collect())
     }
 
     /// A medium's custody record.

@@ -4,10 +4,10 @@
 use crate::{
     Error, Site,
     applies::{Aim, Told},
-    approval::KnownUpdates,
+    approval::{KnownUpdate, KnownUpdates},
     level::facts_of,
 };
-use fleet::{Exception, Exposure, Policy, PolicyStatus};
+use fleet::{Exception, Exposure, Policy, PolicyStatus, State};
 use ids::{Digest, RecordId, RingName, Timestamp};
 use std::{
     collections::HashMap,
@@ -16,8 +16,14 @@ use std::{
 };
 use vendor_apt::{Applicable, Package};
 
-/// Ways in which an endpoint can be reached, with that it is not known.
-const EXPOSURES: usize = 5;
+/// Ways in which an endpoint can be reached; the first is that it is not known.
+pub(crate) const WAYS: [Option<Exposure>; 5] = [
+    None,
+    Some(Exposure::Internet),
+    Some(Exposure::Connected),
+    Some(Exposure::Internal),
+    Some(Exposure::AirGapped),
+];
 
 /// What was numbered last of each ring.
 #[derive(Debug, Default)]
@@ -38,6 +44,10 @@ pub(crate) struct Lacks {
     numbers: Vec<u32>,
     /// What each number is, as the first endpoint that lacks it has it.
     distinct: Vec<Applicable>,
+    /// What is known of each number.
+    updates: Vec<Option<KnownUpdate>>,
+    /// Numbers of which the same is known have the same kind, so that a policy judges each kind once.
+    kinds: Vec<u32>,
 }
 
 /// An endpoint of a ring.
@@ -48,6 +58,15 @@ pub(crate) struct Member<'a> {
     pub(crate) told: &'a Told,
     /// The numbers of what it lacks, in its order.
     pub(crate) numbers: &'a [u32],
+}
+
+/// The endpoints of a ring that are elected in, of those that sent an inventory, and how many lack what.
+pub(crate) struct Elected<'a> {
+    pub(crate) ring: &'a Lacks,
+    /// Each with the place in [`WAYS`] of how it is reached.
+    pub(crate) members: Vec<(Member<'a>, usize)>,
+    /// By way, then by number: how many lack it.
+    lacking: [Vec<u32>; WAYS.len()],
 }
 
 /// How one update stands on endpoints that are reached alike.
@@ -65,8 +84,8 @@ pub(crate) struct Judge<'a> {
     exceptions: Vec<&'a Exception>,
     /// By number: whether an exception is about it, on some endpoint.
     touched: Vec<bool>,
-    /// By number: how it stands on endpoints that are reached so.
-    judged: Vec<[Option<Stands>; EXPOSURES]>,
+    /// By the way that endpoints are reached, then by kind: how it stands on them but for exceptions.
+    judged: [Vec<Option<Stands>>; WAYS.len()],
 }
 
 impl Lacks {
@@ -83,6 +102,81 @@ impl Lacks {
     /// What the numbers are.
     pub(crate) fn distinct(&self) -> &[Applicable] {
         &self.distinct
+    }
+
+    /// What is known of what the numbers are.
+    pub(crate) fn updates(&self) -> &[Option<KnownUpdate>] {
+        &self.updates
+    }
+}
+
+/// The kind of each: those of which policies see the same facts are alike.
+fn kinds(updates: &[Option<KnownUpdate>]) -> Vec<u32> {
+    let mut kinds = HashMap::new();
+    let kind = |known: &Option<KnownUpdate>| {
+        let (_, facts) = facts_of(known.as_ref(), None);
+        let next = u32::try_from(kinds.len()).unwrap_or(u32::MAX);
+        *kinds.entry(facts).or_insert(next)
+    };
+    updates.iter().map(kind).collect()
+}
+
+impl<'a> Elected<'a> {
+    pub(crate) fn new(ring: &'a Lacks, state: &State) -> Self {
+        let elected = |member: Member<'a>| {
+            let known = state.endpoints.get(member.id).filter(|known| known.is_elected())?;
+            Some((member, way(known.description.exposure)))
+        };
+        let members: Vec<_> = ring.members().filter_map(elected).collect();
+        let mut lacking: [Vec<u32>; WAYS.len()] = Default::default();
+        for (member, way) in &members {
+            let counts = &mut lacking[*way];
+            counts.resize(ring.distinct.len(), 0);
+            for number in member.numbers {
+                counts[*number as usize] += 1;
+            }
+        }
+        Self { ring, members, lacking }
+    }
+
+    /// Each number that an endpoint lacks, with the way that it is reached and how many lack it so.
+    pub(crate) fn lacked(&self) -> impl Iterator<Item = (usize, u32, u32)> {
+        self.lacking.iter().enumerate().flat_map(|(way, counts)| {
+            let counts = (0_u32..).zip(counts.iter().copied()).filter(|(_, count)| *count > 0);
+            counts.map(move |(number, count)| (way, number, count))
+        })
+    }
+
+    /// How the numbers stand that endpoints lack: on how many, and of these on how many an exception counts.
+    pub(crate) fn stand(&self, judge: &mut Judge<'_>) -> Vec<(u32, Stands, u32, u32)> {
+        let mut spared: HashMap<(usize, u32), u32> = HashMap::new();
+        if !judge.exceptions.is_empty() {
+            for (member, way) in &self.members {
+                for number in member.numbers {
+                    let stands = judge.stands(member.id, *way, *number);
+                    if stands.status == PolicyStatus::Excepted {
+                        *spared.entry((*way, *number)).or_default() += 1;
+                    }
+                }
+            }
+        }
+        let one = |(way, number, count)| {
+            let spared = spared.get(&(way, number)).copied().unwrap_or(0);
+            (number, judge.alike(way, number), count, spared)
+        };
+        self.lacked().map(one).collect()
+    }
+}
+
+/// The place of a way in [`WAYS`].
+fn way(exposure: Option<Exposure>) -> usize {
+    exposure.map_or(0, |exposure| 1 + exposure as usize)
+}
+
+impl Stands {
+    /// Whether an exception makes a difference.
+    const fn is_open(self) -> bool {
+        matches!(self.status, PolicyStatus::Due | PolicyStatus::Overdue)
     }
 }
 
@@ -102,7 +196,8 @@ impl<'a> Judge<'a> {
             exceptions.iter().any(about)
         };
         let touched = lacks.distinct.iter().map(touches).collect();
-        let judged = vec![[None; EXPOSURES]; lacks.distinct.len()];
+        let kinds = lacks.kinds.iter().max().map_or(0, |last| *last as usize + 1);
+        let judged = std::array::from_fn(|_| vec![None; kinds]);
         Self { lacks, policy, now, exceptions, touched, judged }
     }
 
@@ -115,24 +210,22 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// How the update with this number stands on an endpoint that is reached so.
-    pub(crate) fn stands(
-        &mut self,
-        endpoint: &RecordId,
-        exposure: Option<Exposure>,
-        number: u32,
-    ) -> Stands {
-        let way = exposure.map_or(0, |exposure| 1 + exposure as usize);
-        let place = &mut self.judged[number as usize][way];
-        let mut stands = *place.get_or_insert_with(|| {
-            let sha256 = self.lacks.distinct[number as usize].candidate().sha256;
-            let (_, facts) = facts_of(self.lacks.known.get(&sha256), exposure);
+    /// How the update with this number stands on endpoints that are reached so, but for exceptions.
+    pub(crate) fn alike(&mut self, way: usize, number: u32) -> Stands {
+        let kind = self.lacks.kinds[number as usize];
+        *self.judged[way][kind as usize].get_or_insert_with(|| {
+            let known = self.lacks.updates[number as usize].as_ref();
+            let (_, facts) = facts_of(known, WAYS[way]);
             let judged = self.policy.judge(&facts, None, false, self.now);
             let due_at = judged.deadline.and_then(|deadline| deadline.due_at);
             Stands { status: judged.status, due_at }
-        });
-        let open = matches!(stands.status, PolicyStatus::Due | PolicyStatus::Overdue);
-        if open && self.excepted(endpoint, number) {
+        })
+    }
+
+    /// How the update with this number stands on an endpoint that is reached so.
+    pub(crate) fn stands(&mut self, endpoint: &RecordId, way: usize, number: u32) -> Stands {
+        let mut stands = self.alike(way, number);
+        if stands.is_open() && self.excepted(endpoint, number) {
             stands.status = PolicyStatus::Excepted;
         }
         stands
@@ -169,7 +262,11 @@ impl Site {
             ranges.push(begin..numbers.len());
         }
         let ring = ring.clone();
-        let lacks = Lacks { ring, known, aims, members, told, ranges, numbers, distinct };
+        let of = |update: &Applicable| known.get(&update.candidate().sha256).cloned();
+        let updates: Vec<_> = distinct.iter().map(of).collect();
+        let kinds = kinds(&updates);
+        let lacks =
+            Lacks { ring, known, aims, members, told, ranges, numbers, distinct, updates, kinds };
         let lacks = Arc::new(lacks);
         kept().insert(lacks.ring.clone(), Arc::clone(&lacks));
         Ok(lacks)

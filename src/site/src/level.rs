@@ -215,10 +215,8 @@ impl Site {
     /// When an endpoint's jobs were attempted.
     fn attempts(&self, endpoint: &RecordId) -> Result<Vec<Timestamp>, Error> {
         let key = endpoint.as_str().as_bytes();
-        let rows = self.heart().views().rows(rows::ATTEMPTS, key, ATTEMPTS_MAX);
-        let rows = rows.map_err(Error::Views)?;
-        let at = |row: &serde_json::Value| row["at"].as_str().and_then(|at| at.parse().ok());
-        Ok(rows.iter().filter_map(|(_, row)| at(row)).collect())
+        let rows = self.heart().views().rows::<rows::DatedRow>(rows::ATTEMPTS, key, ATTEMPTS_MAX);
+        Ok(rows.map_err(Error::Views)?.into_iter().map(|(_, row)| row.at).collect())
     }
 
     pub(crate) fn elected_out(&self) -> Result<Vec<EndpointName>, Error> {
@@ -310,6 +308,8 @@ pub(crate) fn facts_of(
         kev: risk.kev,
         automatable: risk.automatable,
         total_impact: risk.total_impact,
+        severity: known.and_then(|known| known.update.severity),
+        cvss_tenths: risk.cvss_tenths,
         ..UpdateFacts::default()
     });
     let facts = facts.collect();

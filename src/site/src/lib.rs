@@ -121,7 +121,7 @@ pub use session::{Choosing, SESSION_IDLE, SESSION_LIFE, Session};
 pub use shelf::{Found, Served, Shelf, ShelfHandle, SourceView};
 pub use site::{Ground, Site};
 pub use site_root::{RootDraft, SiteRootStatus};
-pub use standing::{DEADLINE_DAYS, PolicyStanding};
+pub use standing::{DEADLINE_DAYS, PolicyStanding, SeverityStanding, Standings};
 pub use status::{Receipt, SourceStatus, Status};
 pub use update::{UpdateDetail, UpdateInRing, UpdateQuery, UpdateRow, UpdateSort};
 pub use vendor::chain;

@@ -187,12 +187,11 @@ impl Site {
     fn stood(&self, at: Timestamp) -> Result<BTreeMap<RecordId, Stood>, Error> {
         let mut all: BTreeMap<RecordId, Stood> = BTreeMap::new();
         let mut told: BTreeSet<RecordId> = BTreeSet::new();
-        let rows = self.heart().views().rows(rows::MEMBERS, b"", ROWS_MAX).map_err(Error::Views)?;
-        for (key, row) in rows {
+        let rows = self.heart().views().rows::<Became>(rows::MEMBERS, b"", ROWS_MAX);
+        for (key, became) in rows.map_err(Error::Views)? {
             let id =
                 key.get(..key.len().saturating_sub(8)).and_then(|id| std::str::from_utf8(id).ok());
             let Some(id) = id.and_then(|id| id.parse::<RecordId>().ok()) else { continue };
-            let became: Became = serde_json::from_value(row).map_err(Error::State)?;
             if let Became::Asked { at: asked, name, ring } = became {
                 told.insert(id.clone());
                 if asked < at {
@@ -228,10 +227,10 @@ impl Site {
         let known: BTreeSet<&str> =
             managed.iter().flat_map(|name| both_names(name.as_str())).collect();
         let is_managed = |name: &str| both_names(name).any(|name| known.contains(name));
-        let rows = self.heart().views().rows(rows::SEEN, b"", ROWS_MAX).map_err(Error::Views)?;
+        let rows = self.heart().views().rows::<SeenRow>(rows::SEEN, b"", ROWS_MAX);
         let (mut register, mut certificates) = (None, BTreeMap::new());
-        for (_, row) in rows {
-            match serde_json::from_value(row).map_err(Error::State)? {
+        for (_, row) in rows.map_err(Error::Views)? {
+            match row {
                 SeenRow::Register { at: came, register: record } if came < at => {
                     register = Some((came, record));
                 }

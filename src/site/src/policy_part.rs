@@ -3,12 +3,13 @@
 use crate::{
     Error, PolicyRow, Site,
     applies::dressed,
-    lacks::{Judge, Member, Stands},
+    lacks::{Elected, Judge, Member, Stands, WAYS},
     level::row,
 };
-use fleet::{Exposure, Policy, PolicyStatus};
+use fleet::{Policy, PolicyStatus};
 use ids::{EndpointName, PolicyName, Timestamp};
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{collections::BTreeMap, ops::RangeInclusive};
+use vendor_apt::Applicable;
 
 /// A part of what is open under a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,20 +32,17 @@ pub struct PolicyPart {
     pub found: u64,
 }
 
-/// An endpoint, and where it stands among its ring's.
-struct Endpoint {
-    name: EndpointName,
-    ring: usize,
-    exposure: Option<Exposure>,
-    place: usize,
-}
+/// By when something is due; without a date it stands last.
+type Due = (bool, Option<Timestamp>);
 
-/// A row that is not made yet. Without a date it stands last.
-#[derive(Clone, Copy)]
-struct Spot {
-    due: (bool, Option<Timestamp>),
-    endpoint: u32,
-    update: u32,
+/// A row that is not made yet.
+struct Spot<'a> {
+    due: Due,
+    endpoint: &'a EndpointName,
+    ring: usize,
+    member: Member<'a>,
+    way: usize,
+    place: usize,
 }
 
 impl Site {
@@ -64,95 +62,136 @@ impl Site {
         let policy = state.policies.get(name).cloned().ok_or_else(none)?;
         let rings = state.rings.keys().map(|ring| self.lacks(ring));
         let rings = rings.collect::<Result<Vec<_>, _>>()?;
-        let members: Vec<Vec<Member<'_>>> =
-            rings.iter().map(|ring| ring.members().collect()).collect();
-        let (endpoints, untold) = self.by_name(&members)?;
+        let rings: Vec<Elected<'_>> = rings.iter().map(|ring| Elected::new(ring, &state)).collect();
         let exceptions = || state.exceptions.values();
-        let mut judges: Vec<Judge<'_>> =
-            rings.iter().map(|ring| Judge::new(ring, &policy, exceptions(), at)).collect();
-        let mut counts = BTreeMap::new();
-        let mut spots: Vec<Spot> = Vec::new();
-        for (place, endpoint) in (0_u32..).zip(&endpoints) {
-            let member = members[endpoint.ring][endpoint.place];
-            let judge = &mut judges[endpoint.ring];
-            for (update, number) in (0_u32..).zip(member.numbers) {
-                let Stands { status, due_at } = judge.stands(member.id, endpoint.exposure, *number);
-                *counts.entry(status).or_default() += 1;
-                if only.is_none_or(|only| only == status) {
-                    let due = (due_at.is_none(), due_at);
-                    spots.push(Spot { due, endpoint: place, update });
-                }
-            }
-        }
-        let found = spots.len() as u64;
-        let update = |spot: &Spot| {
-            let endpoint = &endpoints[spot.endpoint as usize];
-            let member = members[endpoint.ring][endpoint.place];
-            // One of which it cannot be told has no spot.
-            let updates = member.told.as_deref().unwrap_or_default();
-            (endpoint, member, &updates[spot.update as usize])
-        };
-        let order = |a: &Spot, b: &Spot| {
-            let of = |spot: &Spot| (spot.due, spot.endpoint);
-            of(a).cmp(&of(b)).then_with(|| update(a).2.name().cmp(update(b).2.name()))
-        };
-        let shown = part_of(&mut spots, order, skip, take).iter().flat_map(|spot| {
-            let (endpoint, member, lacked) = update(spot);
-            let ring = &rings[endpoint.ring];
-            let number = member.numbers[spot.update as usize];
-            let excepted = judges[endpoint.ring].excepted(member.id, number);
-            let whose = (&endpoint.name, &ring.ring);
-            let dressed = dressed(std::slice::from_ref(lacked), &ring.known).into_iter();
-            let policy = &policy;
-            dressed.map(move |one| row(policy, whose, endpoint.exposure, one, excepted, at))
+        let judges = rings.iter().map(|ring| Judge::new(ring.ring, &policy, exceptions(), at));
+        let mut judges: Vec<Judge<'_>> = judges.collect();
+        let (counts, dates) = count(&rings, &mut judges, only);
+        let found = dates.values().sum();
+        let (dates, before) = around(&dates, skip as u64, take as u64);
+        let (names, untold) = self.names(&rings)?;
+        let mut spots = spots(&rings, &names, &mut judges, only, &dates);
+        spots.sort_by(|a, b| {
+            let order = (a.due, a.endpoint).cmp(&(b.due, b.endpoint));
+            order.then_with(|| {
+                a.update().map(Applicable::name).cmp(&b.update().map(Applicable::name))
+            })
         });
-        let rows = shown.collect();
+        let skip = skip.saturating_sub(usize::try_from(before).unwrap_or(usize::MAX));
+        let rows = spots.iter().skip(skip).take(take).flat_map(|spot| {
+            let ring = rings[spot.ring].ring;
+            let excepted =
+                judges[spot.ring].excepted(spot.member.id, spot.member.numbers[spot.place]);
+            let whose = (spot.endpoint, &ring.ring);
+            let (policy, exposure) = (&policy, WAYS[spot.way]);
+            let lacked = spot.update().map(std::slice::from_ref).unwrap_or_default();
+            let dressed = dressed(lacked, &ring.known).into_iter();
+            dressed.map(move |one| row(policy, whose, exposure, one, excepted, at))
+        });
+        let rows = rows.collect();
         let (entries, elected_out) = (state.entries, self.elected_out()?);
         Ok(PolicyPart { at, entries, policy, counts, untold, elected_out, rows, found })
     }
 
-    /// The endpoints that are elected in by name, and those of which it cannot be told what they lack, with why.
+    /// The names of the endpoints, ring by ring, and those of which it cannot be told what they lack, with why.
     #[allow(clippy::type_complexity, reason = "two lists that are used once")]
-    fn by_name(
+    fn names(
         &self,
-        rings: &[Vec<Member<'_>>],
-    ) -> Result<(Vec<Endpoint>, Vec<(EndpointName, String)>), Error> {
+        rings: &[Elected<'_>],
+    ) -> Result<(Vec<Vec<EndpointName>>, Vec<(EndpointName, String)>), Error> {
         let state = self.state();
-        let (mut endpoints, mut untold) = (Vec::new(), Vec::new());
-        for (ring, members) in rings.iter().enumerate() {
-            for (place, member) in members.iter().enumerate() {
-                let known = state.endpoints.get(member.id).filter(|known| known.is_elected());
-                let Some(known) = known else { continue };
-                let (name, exposure) = (self.name_of(&known.name)?, known.description.exposure);
-                match member.told {
-                    Ok(_) => endpoints.push(Endpoint { name, ring, exposure, place }),
-                    Err(why) => untold.push((name, why.clone())),
+        let (mut names, mut untold) = (Vec::new(), Vec::new());
+        for ring in rings {
+            let mut own = Vec::with_capacity(ring.members.len());
+            for (member, _) in &ring.members {
+                let known = state.endpoints.get(member.id).ok_or(Error::Stopped)?;
+                let name = self.name_of(&known.name)?;
+                if let Err(why) = member.told {
+                    untold.push((name.clone(), why.clone()));
                 }
+                own.push(name);
             }
+            names.push(own);
         }
-        endpoints.sort_by(|a, b| a.name.cmp(&b.name));
         untold.sort();
-        Ok((endpoints, untold))
+        Ok((names, untold))
     }
 }
 
-/// The part that is shown, sorted; the others are only put to its sides.
-fn part_of(
-    spots: &mut [Spot],
-    order: impl Fn(&Spot, &Spot) -> Ordering,
-    skip: usize,
-    take: usize,
-) -> &[Spot] {
-    if skip >= spots.len() {
-        return &[];
+impl Spot<'_> {
+    /// The update; of an endpoint of which it cannot be told there is no spot.
+    fn update(&self) -> Option<&Applicable> {
+        self.member.told.as_ref().ok()?.get(self.place)
     }
-    spots.select_nth_unstable_by(skip, &order);
-    let rest = &mut spots[skip..];
-    if take < rest.len() {
-        rest.select_nth_unstable_by(take, &order);
+}
+
+fn due(Stands { due_at, .. }: Stands) -> Due {
+    (due_at.is_none(), due_at)
+}
+
+/// All rows by how they stand, and those that are wanted by when they are due.
+fn count(
+    rings: &[Elected<'_>],
+    judges: &mut [Judge<'_>],
+    only: Option<PolicyStatus>,
+) -> (BTreeMap<PolicyStatus, u64>, BTreeMap<Due, u64>) {
+    let (mut counts, mut dates) = (BTreeMap::new(), BTreeMap::new());
+    for (ring, judge) in rings.iter().zip(judges) {
+        for (_, stands, lacking, spared) in ring.stand(judge) {
+            for (status, rows) in
+                [(stands.status, lacking - spared), (PolicyStatus::Excepted, spared)]
+            {
+                if rows > 0 {
+                    *counts.entry(status).or_default() += u64::from(rows);
+                    if only.is_none_or(|only| only == status) {
+                        *dates.entry(due(stands)).or_default() += u64::from(rows);
+                    }
+                }
+            }
+        }
     }
-    let end = take.min(rest.len());
-    let shown = &mut rest[..end];
-    shown.sort_by(&order);
-    shown
+    (counts, dates)
+}
+
+/// The dates of the rows that are shown, and how many rows are due before them.
+fn around(dates: &BTreeMap<Due, u64>, skip: u64, take: u64) -> (RangeInclusive<Due>, u64) {
+    let (mut before, mut until) = (0, 0);
+    let (mut first, mut last) = (None, None);
+    for (date, rows) in dates {
+        if until + rows <= skip {
+            before += rows;
+        } else if until < skip.saturating_add(take) {
+            first.get_or_insert(*date);
+            last = Some(*date);
+        }
+        until += rows;
+    }
+    // Nothing is due without a date and with one.
+    let none = (true, Some(Timestamp::MAX));
+    (first.unwrap_or(none)..=last.unwrap_or(none), before)
+}
+
+/// The rows that are due at these dates.
+fn spots<'a>(
+    rings: &[Elected<'a>],
+    names: &'a [Vec<EndpointName>],
+    judges: &mut [Judge<'_>],
+    only: Option<PolicyStatus>,
+    dates: &RangeInclusive<Due>,
+) -> Vec<Spot<'a>> {
+    let mut spots = Vec::new();
+    for (ring, (elected, judge)) in rings.iter().zip(judges).enumerate() {
+        for ((member, way), endpoint) in elected.members.iter().zip(&names[ring]) {
+            for (place, number) in member.numbers.iter().enumerate() {
+                let due = due(judge.alike(*way, *number));
+                let wanted = dates.contains(&due)
+                    && only
+                        .is_none_or(|only| judge.stands(member.id, *way, *number).status == only);
+                if wanted {
+                    spots.push(Spot { due, endpoint, ring, member: *member, way: *way, place });
+                }
+            }
+        }
+    }
+    spots
 }

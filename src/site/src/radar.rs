@@ -99,10 +99,11 @@ impl Site {
     fn certificates_ending(&self) -> Result<Option<Ending>, Error> {
         let now = self.now();
         let reach = now.saturating_add(RADAR_REACH).unwrap_or(Timestamp::MAX);
-        let all = self.heart().views().rows(rows::CERTIFICATES, b"", CERTIFICATES_MAX);
-        let ends = |(_, value): &(Vec<u8>, serde_json::Value)| {
-            value["not_after"].as_str().and_then(|text| text.parse::<Timestamp>().ok())
-        };
+        let all = self.heart().views().rows::<rows::CertificateRow>(
+            rows::CERTIFICATES,
+            b"",
+            CERTIFICATES_MAX,
+        );
         let mut all = all.map_err(Error::Views)?;
         let state = self.state();
         // Of an endpoint with an agent only the newest one counts, as long as it has not left.
@@ -115,8 +116,11 @@ impl Site {
                     && newest.is_some_and(|(newest, _)| digest.as_ref().ok() == Some(newest))
             })
         });
-        let soon: Vec<Timestamp> =
-            all.iter().filter_map(ends).filter(|end| (now..=reach).contains(end)).collect();
+        let soon: Vec<Timestamp> = all
+            .iter()
+            .map(|(_, row)| row.not_after)
+            .filter(|end| (now..=reach).contains(end))
+            .collect();
         Ok(soon.iter().min().map(|first| Ending {
             at: *first,
             what: match soon.len() {
@@ -125,7 +129,7 @@ impl Site {
             },
             then:
                 "it cannot reach this appliance from then on, unless it got a newer one: an agent \
-                renews by itself, `endpoint apt-config` makes one for stock apt"
+                renews by itself; for stock apt, an administrator makes one"
                     .to_owned(),
         }))
     }

@@ -8,6 +8,8 @@
 
 use crate::run;
 use fleet::{Actor, Event, Fact, JobEnd};
+use ids::{PersonId, Timestamp};
+use serde::Deserialize;
 use serde_json::json;
 use trust::Decision;
 use views::Row;
@@ -45,6 +47,26 @@ pub(crate) const SEEN: &str = "seen";
 pub(crate) const JOBS: &str = "jobs";
 /// When endpoints' jobs were attempted: key is the endpoint's id and the index.
 pub(crate) const ATTEMPTS: &str = "attempts";
+
+/// A row of [`ATTEMPTS`] or [`EFFECTIVE`].
+#[derive(Deserialize)]
+pub(crate) struct DatedRow {
+    pub(crate) at: Timestamp,
+}
+
+/// A row of [`CERTIFICATES`].
+#[derive(Deserialize)]
+pub(crate) struct CertificateRow {
+    pub(crate) not_after: Timestamp,
+}
+
+/// A row of [`IMPORTERS`].
+#[derive(Deserialize)]
+pub(crate) struct ImporterRow {
+    pub(crate) entry: u64,
+    pub(crate) sequence: u64,
+    pub(crate) person: PersonId,
+}
 
 /// The rows of the event with this index.
 pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {

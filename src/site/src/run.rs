@@ -316,9 +316,9 @@ impl Site {
 
     /// The last sentence about an endpoint's job that was kept.
     fn last_words(&self, id: &RecordId) -> Option<String> {
-        let rows = self.heart().views().rows(rows::JOBS, id.as_str().as_bytes(), 1).ok()?;
-        let record = rows.first()?.1["record"].clone();
-        let (_, kept) = self.evidence().get(&serde_json::from_value(record).ok()?).ok()?;
+        let row = self.heart().views().row(rows::JOBS, id.as_str().as_bytes()).ok()??;
+        let record = serde_json::from_value(row["record"].clone()).ok()?;
+        let (_, kept) = self.evidence().get(&record).ok()?;
         kept["message"].as_str().map(str::to_owned)
     }
 

@@ -1,17 +1,32 @@
-//! How the site stands under its policies, at a glance: counted in one pass, without a row for each update of
-//! each endpoint.
+//! How the site stands under its policies, and how severe what its endpoints lack is: counted, without a row for each
+//! update of each endpoint. Endpoints that are reached alike and lack the same update stand alike, but for exceptions.
 
 use crate::{
     Error, Site,
-    lacks::{Judge, Stands},
+    lacks::{Elected, Judge, Lacks, Stands},
 };
+use catalogue::VendorSeverity;
 use fleet::{Policy, PolicyStatus};
-use ids::{RecordId, RingName, Timestamp};
+use ids::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 /// Days within which deadlines are counted together; what is later is counted in the last.
 pub const DEADLINE_DAYS: [i64; 3] = [3, 7, 14];
+
+/// How the site stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standings {
+    /// Under each policy in force.
+    pub policies: Vec<PolicyStanding>,
+    /// What endpoints lack: the gravest first, what nobody rated last.
+    pub severities: Vec<SeverityStanding>,
+    /// The date of the oldest list of known exploited vulnerabilities by which that is marked; `None`: no list was at hand.
+    pub kev_as_of: Option<Timestamp>,
+}
 
 /// How the site stands under one policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,86 +45,173 @@ pub struct PolicyStanding {
     pub due: [u64; 4],
 }
 
+/// Updates of one severity that endpoints lack. Each counts once, where some policy in force wants it first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SeverityStanding {
+    /// What its vendor says, or else the rating of its CVSS score; `None`: neither is known.
+    pub severity: Option<VendorSeverity>,
+    /// How many there are.
+    pub updates: u64,
+    /// Of these, those that mend something which is known to be exploited.
+    pub exploited: u64,
+    /// Those that are overdue.
+    pub overdue: u64,
+    /// Of those that are due, how many are within 3, 7 and 14 days, and later or without a date.
+    pub due: [u64; 4],
+    /// Those that no policy asks for, that exceptions stand for, or of which no date is known.
+    pub undated: u64,
+}
+
+/// By when an update is wanted first: by its id.
+type Firsts<'a> = HashMap<&'a str, First>;
+
+struct First {
+    severity: Option<VendorSeverity>,
+    exploited: bool,
+    /// Overdue before due, and the earliest date first; nothing as long as no policy asks.
+    stands: Option<(bool, Timestamp)>,
+}
+
 impl Site {
-    /// How the site stands under each policy in force.
+    /// How the site stands now.
     ///
     /// # Errors
     /// [`Error::Store`] when a catalogue or a name cannot be read.
-    pub fn policy_standings(&self) -> Result<Vec<PolicyStanding>, Error> {
-        self.standings_of(self.state().policies.values().cloned().collect())
+    pub fn standings(&self) -> Result<Standings, Error> {
+        let rings = self.lacking_rings()?;
+        let mut firsts = Firsts::new();
+        let policies = self.state().policies.values().cloned().collect();
+        let policies = self.count_under(policies, &rings, &mut firsts);
+        let lists = rings.iter().flat_map(|ring| ring.updates().iter().flatten());
+        let lists = lists.filter_map(|known| known.advice.as_ref()?.kev_as_of);
+        let (kev_as_of, severities) = (lists.min(), by_severity(&firsts, self.now()));
+        Ok(Standings { policies, severities, kev_as_of })
     }
 
     /// How it stands under these policies, in their order, whether they are in force or not.
     pub(crate) fn standings_of(&self, policies: Vec<Policy>) -> Result<Vec<PolicyStanding>, Error> {
-        let (state, now) = (self.state(), self.now());
-        let mut standings: Vec<PolicyStanding> = policies
-            .into_iter()
-            .map(|policy| PolicyStanding {
-                policy,
-                endpoints: 0,
-                in_time: 0,
-                untold: 0,
-                counts: BTreeMap::new(),
-                due: [0; 4],
-            })
-            .collect();
-        if standings.is_empty() {
-            return Ok(standings);
-        }
-        for ring in state.rings.keys() {
-            self.count_ring(ring, &mut standings, now)?;
-        }
-        Ok(standings)
+        let rings = self.lacking_rings()?;
+        Ok(self.count_under(policies, &rings, &mut Firsts::new()))
     }
 
-    /// Counts the endpoints of one ring.
-    fn count_ring(
+    fn lacking_rings(&self) -> Result<Vec<Arc<Lacks>>, Error> {
+        self.state().rings.keys().map(|ring| self.lacks(ring)).collect()
+    }
+
+    fn count_under<'a>(
         &self,
-        ring: &RingName,
-        standings: &mut [PolicyStanding],
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let (state, lacks) = (self.state(), self.lacks(ring)?);
-        let elected = |id: &RecordId| state.endpoints.get(id).filter(|known| known.is_elected());
-        let own =
-            state.endpoints.values().filter(|known| known.is_elected() && known.ring == *ring);
-        let members: Vec<_> = lacks
-            .members()
-            .filter_map(|one| Some((one, elected(one.id)?.description.exposure)))
-            .collect();
-        let silent = own.count().saturating_sub(members.len()) as u64;
-        for standing in standings {
-            let policy = standing.policy.clone();
-            let mut judge = Judge::new(&lacks, &policy, state.exceptions.values(), now);
-            standing.untold += silent;
-            for (member, exposure) in &members {
-                if member.told.is_err() {
-                    standing.untold += 1;
-                    continue;
-                }
-                let numbers = member.numbers.iter();
-                standing
-                    .count(numbers.map(|number| judge.stands(member.id, *exposure, *number)), now);
+        policies: Vec<Policy>,
+        rings: &'a [Arc<Lacks>],
+        firsts: &mut Firsts<'a>,
+    ) -> Vec<PolicyStanding> {
+        let (state, now) = (self.state(), self.now());
+        let rings: Vec<_> = rings.iter().map(|ring| Elected::new(ring, &state)).collect();
+        rings.iter().for_each(|ring| rate(ring, firsts));
+        // Those that are elected in and sent no inventory.
+        let elected = state.endpoints.values().filter(|known| known.is_elected()).count();
+        let told: usize = rings.iter().map(|ring| ring.members.len()).sum();
+        let silent = elected.saturating_sub(told) as u64;
+        let count = |policy: Policy| {
+            let mut standing = PolicyStanding {
+                policy: policy.clone(),
+                endpoints: 0,
+                in_time: 0,
+                untold: silent,
+                counts: BTreeMap::new(),
+                due: [0; 4],
+            };
+            for ring in &rings {
+                let mut judge = Judge::new(ring.ring, &policy, state.exceptions.values(), now);
+                standing.count(ring, &mut judge, now, firsts);
             }
-        }
-        Ok(())
+            standing
+        };
+        policies.into_iter().map(count).collect()
+    }
+}
+
+/// Notes the updates that endpoints lack, as severe as they are.
+fn rate<'a>(ring: &Elected<'a>, firsts: &mut Firsts<'a>) {
+    for (_, number, _) in ring.lacked() {
+        let Some(known) = &ring.ring.updates()[number as usize] else { continue };
+        firsts.entry(&known.update.id).or_insert_with(|| First {
+            severity: known.severity(),
+            exploited: known.is_exploited() == Some(true),
+            stands: None,
+        });
+    }
+}
+
+impl First {
+    /// Another policy, or another endpoint, wants it then.
+    fn want(&mut self, stands: Stands) {
+        let open = match stands.status {
+            PolicyStatus::Overdue => Some(false),
+            PolicyStatus::Due => Some(true),
+            _ => None,
+        };
+        let wanted = open.map(|due| (due, stands.due_at.unwrap_or(Timestamp::MAX)));
+        self.stands = self.stands.into_iter().chain(wanted).min();
     }
 }
 
 impl PolicyStanding {
-    /// Counts one endpoint.
-    fn count(&mut self, updates: impl Iterator<Item = Stands>, now: Timestamp) {
-        let mut late = false;
-        for update in updates {
-            *self.counts.entry(update.status).or_default() += 1;
-            late |= update.status == PolicyStatus::Overdue;
-            if update.status == PolicyStatus::Due {
-                self.due[bucket(update.due_at, now)] += 1;
+    /// Counts the endpoints of one ring.
+    fn count<'a>(
+        &mut self,
+        ring: &Elected<'a>,
+        judge: &mut Judge<'_>,
+        now: Timestamp,
+        firsts: &mut Firsts<'a>,
+    ) {
+        for (number, stands, lacking, spared) in ring.stand(judge) {
+            let open = u64::from(lacking - spared);
+            if spared > 0 {
+                *self.counts.entry(PolicyStatus::Excepted).or_default() += u64::from(spared);
+            }
+            if open == 0 {
+                continue;
+            }
+            *self.counts.entry(stands.status).or_default() += open;
+            if stands.status == PolicyStatus::Due {
+                self.due[bucket(stands.due_at, now)] += open;
+            }
+            let known = ring.ring.updates()[number as usize].as_ref();
+            let first = known.and_then(|known| firsts.get_mut(&*known.update.id));
+            if let Some(first) = first {
+                first.want(stands);
             }
         }
-        self.endpoints += 1;
-        self.in_time += u64::from(!late);
+        for (member, way) in &ring.members {
+            if member.told.is_err() {
+                self.untold += 1;
+                continue;
+            }
+            let late = |number: &u32| {
+                judge.stands(member.id, *way, *number).status == PolicyStatus::Overdue
+            };
+            self.endpoints += 1;
+            self.in_time += u64::from(!member.numbers.iter().any(late));
+        }
     }
+}
+
+fn by_severity(firsts: &Firsts<'_>, now: Timestamp) -> Vec<SeverityStanding> {
+    let severities = VendorSeverity::ALL.map(Some).into_iter().chain([None]);
+    let mut all: Vec<SeverityStanding> = severities
+        .map(|severity| SeverityStanding { severity, ..SeverityStanding::default() })
+        .collect();
+    for first in firsts.values() {
+        let Some(row) = all.iter_mut().find(|row| row.severity == first.severity) else { continue };
+        row.updates += 1;
+        row.exploited += u64::from(first.exploited);
+        match first.stands {
+            Some((false, _)) => row.overdue += 1,
+            Some((true, due_at)) => row.due[bucket(Some(due_at), now)] += 1,
+            None => row.undated += 1,
+        }
+    }
+    all
 }
 
 /// Which of the counts of [`PolicyStanding::due`] a deadline is in.

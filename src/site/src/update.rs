@@ -4,8 +4,10 @@
 //! Catalogues are read once and kept as rows; who lacks what is counted anew when an inventory or a ring
 //! has changed. Only the part that is shown is made.
 
-use crate::{Error, ImportRow, Part, Site, applies::Aim, lacks::Lacks};
-use catalogue::Update;
+use crate::{
+    DaysRow, Error, ImportRow, Part, Site, applies::Aim, approval::KnownUpdate, lacks::Lacks,
+};
+use catalogue::{Update, VendorSeverity};
 use fleet::{ImportedSource, RingStatement};
 use ids::{Digest, EndpointName, RecordId, RingName, SourceId, Timestamp};
 use std::{
@@ -26,15 +28,22 @@ struct Kept {
 
 /// The updates of the newest view of each source.
 #[derive(Debug)]
-struct Offered {
+pub(crate) struct Offered {
     aims: Vec<Aim>,
-    updates: Vec<(usize, Update)>,
+    updates: Vec<(usize, KnownUpdate)>,
+}
+
+impl Offered {
+    /// The updates, each with its source.
+    pub(crate) fn updates(&self) -> impl Iterator<Item = (&SourceId, &Update)> {
+        self.updates.iter().map(|(aim, known)| (&self.aims[*aim].source, &*known.update))
+    }
 }
 
 /// Who lacks what.
 #[derive(Debug)]
-struct Lacking {
-    offered: Arc<Offered>,
+pub(crate) struct Lacking {
+    pub(crate) offered: Arc<Offered>,
     rings: Vec<Arc<Lacks>>,
     /// Endpoints that have sent an inventory, each with the place of its ring.
     endpoints: Vec<(RecordId, usize)>,
@@ -42,6 +51,8 @@ struct Lacking {
     payloads: HashMap<Digest, Vec<u32>>,
     /// How many lack something of each update.
     counts: Vec<u32>,
+    /// Of these, how many of each ring.
+    by_ring: Vec<Vec<u32>>,
 }
 
 /// An update in a list.
@@ -57,8 +68,14 @@ pub struct UpdateRow {
     pub version: String,
     /// When its vendor released it.
     pub released_at: Timestamp,
-    /// What the vendor calls its urgency.
+    /// What the vendor calls its urgency, which is no severity.
     pub urgency: Option<String>,
+    /// What its vendor says of its severity, or else the rating of its score; `None` is unknown.
+    pub severity: Option<VendorSeverity>,
+    /// The highest CVSS v3 base score of what it mends, in tenths; `None` is unknown.
+    pub cvss_tenths: Option<u16>,
+    /// Whether it mends something that is known to be exploited; `None` is unknown.
+    pub exploited: Option<bool>,
     /// CVE ids; `None` is unknown, not none.
     pub cves: Option<Vec<String>>,
     /// How many endpoints lack something of it.
@@ -74,6 +91,12 @@ pub struct UpdateQuery {
     pub source: Option<SourceId>,
     /// Only those that an endpoint lacks.
     pub lacking: bool,
+    /// Only those of this severity.
+    pub severity: Option<VendorSeverity>,
+    /// Only those that nobody rated.
+    pub not_rated: bool,
+    /// Only those that mend something which is known to be exploited.
+    pub exploited: bool,
     /// Sorted by what.
     pub sort: UpdateSort,
     /// The other way round.
@@ -94,6 +117,8 @@ pub enum UpdateSort {
     Package,
     /// By how many endpoints lack it.
     Lacking,
+    /// By severity; of equal ones, what is known to be exploited is graver.
+    Severity,
 }
 
 /// An update and all that is known about it.
@@ -105,12 +130,22 @@ pub struct UpdateDetail {
     pub sequence: u64,
     /// The update.
     pub update: Update,
+    /// How severe it is, as in [`UpdateRow`].
+    pub severity: Option<VendorSeverity>,
+    /// Its score, as in [`UpdateRow`].
+    pub cvss_tenths: Option<u16>,
+    /// Whether it is known to be exploited, as in [`UpdateRow`].
+    pub exploited: Option<bool>,
+    /// The date of the list of known exploited vulnerabilities that says so.
+    pub kev_as_of: Option<Timestamp>,
     /// Whether the store holds each of its payloads, in their order.
     pub held: Vec<bool>,
     /// The import that brought the view: the publisher's signature.
     pub import: Option<ImportRow>,
     /// Who lacks something of it.
     pub lacking: Vec<(EndpointName, RingName)>,
+    /// Its way in each ring that approved it or lacks it.
+    pub ways: Vec<DaysRow>,
     /// What was decided about it, ring by ring.
     pub rings: Vec<UpdateInRing>,
 }
@@ -128,14 +163,6 @@ pub struct UpdateInRing {
     pub declined: Vec<(String, Timestamp)>,
 }
 
-/// An update that endpoints of a ring lack.
-pub(crate) struct OpenUpdate {
-    pub(crate) source: SourceId,
-    pub(crate) id: String,
-    pub(crate) ring: RingName,
-    pub(crate) endpoints: u64,
-}
-
 impl Lacking {
     /// Places of the endpoints that lack something of an update.
     fn who(&self, update: &Update) -> Vec<u32> {
@@ -146,8 +173,17 @@ impl Lacking {
         who
     }
 
+    /// The updates that endpoints lack, by ring: their places among what is offered, and how many of its endpoints do.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (&RingName, usize, u32)> {
+        self.rings.iter().zip(&self.by_ring).flat_map(|(ring, counts)| {
+            let counts = counts.iter().copied().enumerate().filter(|(_, count)| *count > 0);
+            counts.map(|(place, count)| (&ring.ring, place, count))
+        })
+    }
+
     fn row(&self, place: usize) -> UpdateRow {
-        let (aim, update) = &self.offered.updates[place];
+        let (aim, known) = &self.offered.updates[place];
+        let update = &known.update;
         UpdateRow {
             source: self.offered.aims[*aim].source.clone(),
             id: update.id.clone(),
@@ -155,6 +191,9 @@ impl Lacking {
             version: update.fixed_version.clone(),
             released_at: update.released_at,
             urgency: update.urgency.clone(),
+            severity: known.severity(),
+            cvss_tenths: known.score(),
+            exploited: known.is_exploited(),
             cves: update.cves.clone(),
             lacking: self.counts[place].into(),
         }
@@ -177,9 +216,13 @@ impl Site {
         let Lacking { offered, counts, .. } = &*lacking;
         let text = query.text.trim().to_lowercase();
         let takes = |place: &usize| {
-            let (aim, update) = &offered.updates[*place];
+            let (aim, known) = &offered.updates[*place];
+            let update = &known.update;
             let holds = |words: &str| words.to_lowercase().contains(&text);
             (!query.lacking || counts[*place] > 0)
+                && query.severity.is_none_or(|severity| known.severity() == Some(severity))
+                && (!query.not_rated || known.severity().is_none())
+                && (!query.exploited || known.is_exploited() == Some(true))
                 && query.source.as_ref().is_none_or(|source| *source == offered.aims[*aim].source)
                 && (text.is_empty()
                     || holds(&update.source_package)
@@ -188,12 +231,17 @@ impl Site {
                     || update.cves.iter().flatten().any(|cve| holds(cve)))
         };
         let mut found: Vec<usize> = (0..offered.updates.len()).filter(takes).collect();
-        let of = |place: &usize| &offered.updates[*place].1;
+        let of = |place: &usize| &offered.updates[*place].1.update;
+        let grave = |place: &usize| {
+            let known = &offered.updates[*place].1;
+            (known.severity(), known.is_exploited())
+        };
         found.sort_by(|a, b| {
             let order = match query.sort {
                 UpdateSort::Released => of(a).released_at.cmp(&of(b).released_at),
                 UpdateSort::Package => of(a).source_package.cmp(&of(b).source_package),
                 UpdateSort::Lacking => counts[*a].cmp(&counts[*b]),
+                UpdateSort::Severity => grave(a).cmp(&grave(b)),
             };
             let order = if query.descending { order.reverse() } else { order };
             order.then_with(|| of(a).id.cmp(&of(b).id))
@@ -210,11 +258,12 @@ impl Site {
     pub fn update(&self, source: &SourceId, id: &str) -> Result<UpdateDetail, Error> {
         let lacking = self.lacking()?;
         let offered = &lacking.offered;
-        let is_it = |(aim, update): &&(usize, Update)| {
-            update.id == id && offered.aims[*aim].source == *source
+        let is_it = |(aim, known): &&(usize, KnownUpdate)| {
+            known.update.id == id && offered.aims[*aim].source == *source
         };
         let none = || Error::Input(format!("{source} has no update {id} in its newest view"));
-        let (aim, update) = offered.updates.iter().find(is_it).ok_or_else(none)?;
+        let (aim, known) = offered.updates.iter().find(is_it).ok_or_else(none)?;
+        let update = &known.update;
         let sequence = offered.aims[*aim].sequence;
         let state = self.state();
         let view = state.views.get(&(source.clone(), sequence)).ok_or_else(none)?;
@@ -233,7 +282,12 @@ impl Site {
             import: self.imports()?.into_iter().find(|import| import.sequence == sequence),
             lacking: names,
             rings: rings.collect::<Result<_, _>>()?,
-            update: update.clone(),
+            ways: self.ways_of(source, id)?,
+            severity: known.severity(),
+            cvss_tenths: known.score(),
+            exploited: known.is_exploited(),
+            kev_as_of: known.advice.as_ref().and_then(|advice| advice.kev_as_of),
+            update: Update::clone(update),
         })
     }
 
@@ -245,37 +299,13 @@ impl Site {
         let lacking = self.lacking()?;
         let offered = &lacking.offered;
         let is_chosen = |place: &usize| {
-            let (aim, update) = &offered.updates[*place];
-            chosen.contains(&(offered.aims[*aim].source.clone(), update.id.clone()))
+            let (aim, known) = &offered.updates[*place];
+            chosen.contains(&(offered.aims[*aim].source.clone(), known.update.id.clone()))
         };
         let places: Vec<usize> = (0..offered.updates.len()).filter(is_chosen).collect();
-        let payloads = places.iter().flat_map(|place| &offered.updates[*place].1.payloads);
+        let payloads = places.iter().flat_map(|place| &offered.updates[*place].1.update.payloads);
         let payloads = payloads.map(|payload| payload.sha256).collect();
         Ok((places.into_iter().map(|place| lacking.row(place)).collect(), payloads))
-    }
-
-    /// The updates of the newest views that endpoints lack, by ring: how many of its endpoints do.
-    pub(crate) fn open_updates(&self) -> Result<Vec<OpenUpdate>, Error> {
-        let lacking = self.lacking()?;
-        let mut open = Vec::new();
-        for ((aim, update), count) in lacking.offered.updates.iter().zip(&lacking.counts) {
-            if *count == 0 {
-                continue;
-            }
-            let mut rings = vec![0; lacking.rings.len()];
-            for place in lacking.who(update) {
-                rings[lacking.endpoints[place as usize].1] += 1;
-            }
-            let rings =
-                rings.into_iter().zip(&lacking.rings).filter(|(endpoints, _)| *endpoints > 0);
-            open.extend(rings.map(|(endpoints, ring)| OpenUpdate {
-                source: lacking.offered.aims[*aim].source.clone(),
-                id: update.id.clone(),
-                ring: ring.ring.clone(),
-                endpoints,
-            }));
-        }
-        Ok(open)
     }
 
     fn update_in(
@@ -329,7 +359,11 @@ impl Site {
         let mut updates = Vec::new();
         for (place, aim) in aims.iter().enumerate() {
             let catalogue = self.catalogue(&aim.source, &aim.catalogue)?;
-            updates.extend(catalogue.updates.into_iter().map(|update| (place, update)));
+            let advice = catalogue.advice.map(Arc::new);
+            updates.extend(catalogue.updates.into_iter().map(|update| {
+                let (update, advice) = (Arc::new(update), advice.clone());
+                (place, KnownUpdate { update, advice })
+            }));
         }
         let offered = Arc::new(Offered { aims, updates });
         self.updates().kept().offered = Some(Arc::clone(&offered));
@@ -337,7 +371,7 @@ impl Site {
     }
 
     /// Who lacks what of it.
-    fn lacking(&self) -> Result<Arc<Lacking>, Error> {
+    pub(crate) fn lacking(&self) -> Result<Arc<Lacking>, Error> {
         let offered = self.newest_offered()?;
         let state = self.state();
         let rings = state.rings.keys().map(|ring| self.lacks(ring));
@@ -366,9 +400,18 @@ impl Site {
                 payloads.entry(update.candidate().sha256).or_default().extend(who);
             }
         }
-        let mut lacking = Lacking { offered, rings, endpoints, payloads, counts: Vec::new() };
-        let counts = lacking.offered.updates.iter().map(|(_, update)| lacking.who(update).len());
-        lacking.counts = counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect();
+        let (counts, by_ring) = (Vec::new(), vec![Vec::new(); rings.len()]);
+        let mut lacking = Lacking { offered, rings, endpoints, payloads, counts, by_ring };
+        for (place, (_, known)) in lacking.offered.updates.iter().enumerate() {
+            let who = lacking.who(&known.update);
+            lacking.counts.push(u32::try_from(who.len()).unwrap_or(u32::MAX));
+            for ring in &mut lacking.by_ring {
+                ring.push(0);
+            }
+            for endpoint in who {
+                lacking.by_ring[lacking.endpoints[endpoint as usize].1][place] += 1;
+            }
+        }
         let lacking = Arc::new(lacking);
         self.updates().kept().lacking = Some(Arc::clone(&lacking));
         Ok(lacking)

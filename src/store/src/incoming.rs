@@ -203,6 +203,14 @@ impl Incoming {
     /// [`Error::Write`] or [`Error::Full`]. Some payloads may have entered the store, each whole;
     /// [`Store::begin`] with the same record resumes with the others.
     pub fn promote(self) -> Result<Promoted, Error> {
+        let promoted = self.move_all();
+        self.store.forget_total();
+        let promoted = promoted?;
+        self.abandon()?;
+        Ok(promoted)
+    }
+
+    fn move_all(&self) -> Result<Promoted, Error> {
         let disk = &self.store.disk;
         let sync = || disk.sync_filesystem(&self.dir).map_err(Error::write(&self.dir));
         sync()?;
@@ -220,7 +228,6 @@ impl Incoming {
             promoted.bytes += length;
         }
         sync()?;
-        self.abandon()?;
         Ok(promoted)
     }
 

@@ -8,7 +8,7 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// Bytes that are read, hashed and written at once.
@@ -22,6 +22,8 @@ pub(crate) const CHUNK_BYTES: usize = 256 * 1024;
 pub struct Store {
     pub(crate) disk: Arc<dyn Disk>,
     dir: PathBuf,
+    /// How much is kept, as long as that is known: to look at every file takes long.
+    total: Arc<Mutex<Option<Total>>>,
 }
 
 /// How much is kept.
@@ -44,7 +46,7 @@ impl Store {
             disk.create_dir_all(&path).map_err(Error::write(path))?;
         }
         disk.sync_dir(dir).map_err(Error::write(dir))?;
-        Ok(Self { disk, dir: dir.to_owned() })
+        Ok(Self { disk, dir: dir.to_owned(), total: Arc::default() })
     }
 
     /// Begins or resumes the import of this record. What an earlier attempt left is hashed once:
@@ -78,7 +80,13 @@ impl Store {
         if let Some(folder) = path.parent() {
             self.disk.create_dir_all(folder).map_err(Error::write(folder))?;
         }
+        let mut total = self.known_total();
+        let is_new = !self.has(&digest);
         self.disk.write_atomic(&path, bytes).map_err(Error::write(path))?;
+        if let Some(total) = total.as_mut().filter(|_| is_new) {
+            total.payloads += 1;
+            total.bytes += bytes.len() as u64;
+        }
         Ok(digest)
     }
 
@@ -155,12 +163,26 @@ impl Store {
     /// # Errors
     /// [`Error::Read`].
     pub fn total(&self) -> Result<Total, Error> {
+        let mut known = self.known_total();
+        if let Some(total) = *known {
+            return Ok(total);
+        }
         let mut total = Total::default();
         for digest in self.list()? {
             total.payloads += 1;
             total.bytes += self.length(&digest)?;
         }
+        *known = Some(total);
         Ok(total)
+    }
+
+    /// Forgets how much is kept: payloads came or went.
+    pub(crate) fn forget_total(&self) {
+        *self.known_total() = None;
+    }
+
+    fn known_total(&self) -> MutexGuard<'_, Option<Total>> {
+        self.total.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes payloads; what is not there is passed over. Returns what was removed.
@@ -170,6 +192,9 @@ impl Store {
     pub fn remove(&self, digests: &[Digest]) -> Result<Total, Error> {
         let mut removed = Total::default();
         let mut folders = BTreeSet::new();
+        // Nobody counts meanwhile.
+        let mut total = self.known_total();
+        *total = None;
         for digest in digests {
             let bytes = match self.length(digest) {
                 Ok(bytes) => bytes,
@@ -275,6 +300,14 @@ mod tests {
         assert_eq!(store.read(&digest, 9).unwrap(), b"a request");
         assert_eq!(store.list().unwrap(), [digest]);
         assert!(store.unfinished().unwrap().is_empty());
+        let total = Total { payloads: 1, bytes: 9 };
+        assert_eq!(store.total().unwrap(), total);
+        store.keep(b"a request").unwrap();
+        assert_eq!(store.total().unwrap(), total, "it was there");
+        let other = store.keep(b"another").unwrap();
+        assert_eq!(store.total().unwrap(), Total { payloads: 2, bytes: 16 });
+        store.remove(&[other]).unwrap();
+        assert_eq!(store.total().unwrap(), total);
         // What the disk had damaged is whole again.
         std::fs::write(store.path(&digest), b"a damage!").unwrap();
         store.keep(b"a request").unwrap();

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::{Error, Repomd, Vouching, parse_primary, parse_updateinfo};
-use catalogue::{Catalogue, File, FileKind, ReleaseBasis, SCHEMA, Update, UpdatePayload, Vendor};
+use catalogue::{
+    Catalogue, File, FileKind, ReleaseBasis, SCHEMA, Update, UpdatePayload, Vendor, VendorSeverity,
+};
 use ids::Digest;
 
 fn hash(text: &str) -> Digest {
@@ -120,6 +122,7 @@ fn an_advisory_says_what_it_mends_and_since_when() {
     let read = parse_updateinfo(text.as_bytes()).unwrap();
     let [advisory] = read.as_slice() else { panic!("{read:?}") };
     assert_eq!(advisory.issued.unwrap().to_string(), "2024-01-22T10:11:12Z");
+    assert_eq!(advisory.severity, Some(VendorSeverity::High), "important is high");
     assert_eq!(advisory.cves.iter().collect::<Vec<_>>(), ["CVE-2023-5363"]);
     let (name, version, _) = advisory.packages.first().unwrap();
     assert_eq!((name.as_str(), version.as_str()), ("openssl-libs", "1:3.0.7-2.el9"));
@@ -155,6 +158,7 @@ fn catalogue(top: &str) -> Catalogue {
             released_by: ReleaseBasis::Advisory,
             changelog_at: None,
             urgency: None,
+            severity: None,
             cves: None,
             payloads: vec![UpdatePayload {
                 package: "openssl-libs".into(),

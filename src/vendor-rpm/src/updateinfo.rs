@@ -5,6 +5,7 @@ use crate::{
     primary::version,
     xml::{Step, walk},
 };
+use catalogue::VendorSeverity;
 use ids::Timestamp;
 use jiff::{civil, tz::TimeZone};
 use std::collections::BTreeSet;
@@ -20,6 +21,8 @@ pub struct Advisory {
     pub id: String,
     /// When it was issued. Vendors write no zone; it is read as UTC, and a date alone as its first moment.
     pub issued: Option<Timestamp>,
+    /// How severe the vendor says that it is; `None`: it does not say.
+    pub severity: Option<VendorSeverity>,
     /// CVE ids that it refers to.
     pub cves: BTreeSet<String>,
     /// Name, `[epoch:]version-release` and architecture of the packages that mend it.
@@ -53,6 +56,7 @@ pub fn parse_updateinfo(bytes: &[u8]) -> Result<Vec<Advisory>, Error> {
                     named += usize::from(draft.packages.insert((name, version, architecture)));
                 }
             }
+            ("/severity", Step::Close(text)) => draft.severity = VendorSeverity::of_word(text),
             ("/id", Step::Close(text)) => draft.id = text.chars().take(200).collect(),
             ("", Step::Close(_)) => advisories.push(std::mem::take(&mut draft)),
             _ => {}

@@ -1,7 +1,7 @@
 //! Opening, setting aside, applying and reading the views.
 
 use crate::{Error, Row, watchdog::Watchdog};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -144,13 +144,13 @@ impl Views {
     /// Rows of a tree whose keys begin with `prefix`, sorted by key, at most `most`.
     ///
     /// # Errors
-    /// [`Error::Sled`] or [`Error::Row`].
-    pub fn rows(
+    /// [`Error::Sled`], or [`Error::Row`] for one that is no `T`.
+    pub fn rows<T: DeserializeOwned>(
         &self,
         tree: &str,
         prefix: &[u8],
         most: usize,
-    ) -> Result<Vec<(Vec<u8>, serde_json::Value)>, Error> {
+    ) -> Result<Vec<(Vec<u8>, T)>, Error> {
         self.watchdog.run(|| {
             let mut rows = Vec::new();
             for pair in self.tree(tree)?.scan_prefix(prefix).take(most) {
@@ -326,6 +326,6 @@ fn set_aside(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn parse(tree: &str, bytes: &[u8]) -> Result<serde_json::Value, Error> {
+fn parse<T: DeserializeOwned>(tree: &str, bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|source| Error::Row { tree: tree.into(), source })
 }

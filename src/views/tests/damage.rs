@@ -44,7 +44,7 @@ fn rows_come_back_after_a_clean_stop() {
     let (views, reason) = open(folder.path(), 200);
     assert_eq!(reason, None);
     assert_eq!(views.applied().unwrap(), 200);
-    assert_eq!(views.rows("updates", b"", 1000).unwrap().len(), 200);
+    assert_eq!(views.rows::<serde_json::Value>("updates", b"", 1000).unwrap().len(), 200);
     assert_eq!(views.row("updates", &7_u64.to_be_bytes()).unwrap().unwrap()["n"], 7);
 }
 
@@ -94,7 +94,7 @@ fn rubbish_of_every_kind_is_set_aside() {
         fs::write(&db, damage(&bytes)).unwrap();
         let (views, reason) = open(folder.path(), 200);
         // sled may recover from some damage by itself; then it must be behind, never wrong.
-        let rows = views.rows("updates", b"", 1000).unwrap();
+        let rows = views.rows::<serde_json::Value>("updates", b"", 1000).unwrap();
         match reason {
             Some(reason) => assert_eq!((reason, rows.len()), (Reason::Damaged, 0), "{kind}"),
             None => assert!(views.applied().unwrap() as usize <= rows.len(), "{kind}"),

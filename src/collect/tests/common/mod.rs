@@ -63,6 +63,7 @@ impl Works {
                 released_by: ReleaseBasis::SignedRelease,
                 changelog_at: None,
                 urgency: None,
+                severity: None,
                 cves: None,
                 payloads: vec![UpdatePayload {
                     package: format!("package-{number}"),

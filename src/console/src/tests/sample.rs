@@ -3,7 +3,9 @@
 
 use crate::{Setup, routes};
 use axum::Router;
-use catalogue::{Catalogue, File, FileKind, ReleaseBasis, Update, UpdatePayload, Vendor};
+use catalogue::{
+    Advice, Catalogue, CveAdvice, File, FileKind, ReleaseBasis, Update, UpdatePayload, Vendor,
+};
 use durable::{Disk, MemDisk, RealDisk};
 use fleet::{
     Actor, Command, Commit, Custody, Door, EndpointCommand, ImportedSource, Job, JobEnd, JobPhase,
@@ -404,7 +406,7 @@ impl Sample {
         let whole = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap();
         Catalogue {
             schema: catalogue::SCHEMA,
-            advice: None,
+            advice: Some(advice()),
             source: SOURCE.parse::<SourceId>().unwrap(),
             vendor: Vendor::Apt {
                 origin: "Debian".into(),
@@ -583,6 +585,15 @@ fn release(index: &str) -> String {
     )
 }
 
+/// What public lists say of some of the vulnerabilities.
+fn advice() -> Advice {
+    let said = |kev, cvss_tenths| CveAdvice { kev, cvss_tenths, ..CveAdvice::default() };
+    let named = PACKAGES.iter().filter_map(|(.., cves)| cves.as_ref()).flat_map(|cves| cves.iter());
+    let ratings = [said(true, Some(98)), said(false, Some(75)), said(false, Some(53))];
+    let cves = named.zip(ratings.into_iter().cycle()).map(|(cve, said)| ((*cve).to_owned(), said));
+    Advice { kev_as_of: Some(days_ago(3)), ssvc_as_of: Some(days_ago(3)), cves: cves.collect() }
+}
+
 fn update(
     name: &str,
     version: &str,
@@ -599,6 +610,7 @@ fn update(
         released_by: ReleaseBasis::SignedRelease,
         changelog_at: None,
         urgency: Some("high".to_owned()),
+        severity: None,
         cves,
         payloads: vec![UpdatePayload {
             package: name.to_owned(),
