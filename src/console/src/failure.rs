@@ -7,13 +7,14 @@ use crate::{
 };
 use askama::Template;
 use axum::{
+    body::Bytes,
     extract::{FromRequestParts, Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
 use ids::Fault;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Something that did not work.
 #[derive(Debug, Clone)]
@@ -28,6 +29,44 @@ pub(crate) struct Failure {
 struct Page<'a> {
     frame: Frame,
     sentence: &'a str,
+    /// What was typed into the form, by field.
+    typed: Vec<(String, String)>,
+}
+
+/// What somebody sent in a form that did not work, so that it can be shown to them again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Typed(Arc<OnceLock<Bytes>>);
+
+/// What is never shown again: secrets, and what scripts fill in.
+const NOT_SHOWN: [&str; 11] = [
+    "token",
+    "password",
+    "number",
+    "code",
+    "credential",
+    "authenticator_data",
+    "client_data",
+    "attestation",
+    "signature",
+    "statement",
+    "checkpoint",
+];
+
+impl Typed {
+    pub(crate) fn keep(&self, form: &Bytes) {
+        // The first is the only one.
+        drop(self.0.set(form.clone()));
+    }
+
+    /// The fields that hold something, in their order.
+    fn fields(&self) -> Vec<(String, String)> {
+        let form = self.0.get().map(|bytes| bytes.as_ref()).unwrap_or_default();
+        let all: Vec<(String, String)> = serde_urlencoded::from_bytes(form).unwrap_or_default();
+        let shown = all.into_iter().filter(|(field, text)| {
+            !text.trim().is_empty() && !NOT_SHOWN.contains(&field.as_str())
+        });
+        shown.map(|(field, text)| (field.replace('_', " "), text)).collect()
+    }
 }
 
 impl Failure {
@@ -118,15 +157,15 @@ impl From<askama::Error> for Failure {
 impl IntoResponse for Failure {
     /// A page for nobody in particular; [`in_the_menu`] makes it one for who is signed in.
     fn into_response(self) -> Response {
-        let mut response = self.page(Frame::outside(self.title()));
+        let mut response = self.page(Frame::outside(self.title()), Vec::new());
         response.extensions_mut().insert(self);
         response
     }
 }
 
 impl Failure {
-    fn page(&self, frame: Frame) -> Response {
-        match (Page { frame, sentence: &self.said() }).render() {
+    fn page(&self, frame: Frame, typed: Vec<(String, String)>) -> Response {
+        match (Page { frame, sentence: &self.said(), typed }).render() {
             Ok(page) => (self.status(), Html(page)).into_response(),
             Err(_) => (self.status(), self.sentence.clone()).into_response(),
         }
@@ -166,7 +205,9 @@ pub(crate) async fn in_the_menu(
     request: Request,
     next: Next,
 ) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let typed = Typed::default();
+    parts.extensions.insert(typed.clone());
     let mut asked = parts.clone();
     let response = next.run(Request::from_parts(parts, body)).await;
     let known = response.extensions().get::<Failure>().cloned();
@@ -175,7 +216,7 @@ pub(crate) async fn in_the_menu(
     };
     let section = Section::of(asked.uri.path());
     match Visit::from_request_parts(&mut asked, &console).await {
-        Ok(visit) => failure.page(Frame::new(&visit, section, failure.title())),
-        Err(_) => failure.page(Frame::outside(failure.title())),
+        Ok(visit) => failure.page(Frame::new(&visit, section, failure.title()), typed.fields()),
+        Err(_) => failure.page(Frame::outside(failure.title()), Vec::new()),
     }
 }

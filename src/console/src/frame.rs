@@ -127,6 +127,12 @@ impl Frame {
         self
     }
 
+    /// The page that this one's section begins with: name and path.
+    pub(crate) fn place(&self) -> Option<(&'static str, &'static str)> {
+        let own = SECTIONS.into_iter().find(|(section, ..)| *section == self.section);
+        own.map(|(_, name, path)| (name, path))
+    }
+
     pub(crate) fn assets(&self) -> Assets {
         assets::PATHS
     }

@@ -8,7 +8,7 @@ use crate::{
     live::{self, Look},
     reading,
     text::{self, bytes, count, thousands},
-    visit::{Nothing, Sent, Visit},
+    visit::{Nothing, Sent, Visit, Watching},
 };
 use askama::Template;
 use axum::{
@@ -159,8 +159,8 @@ async fn list(
     Ok(Html(list.render()?))
 }
 
-async fn live(_: Visit, State(console): State<Arc<Console>>) -> Response {
-    live::follow(move || {
+async fn live(watching: Watching, State(console): State<Arc<Console>>) -> Response {
+    live::follow(watching, move || {
         let running = console.importing().work().running.clone();
         async move {
             match running {
@@ -339,6 +339,11 @@ async fn begin(
     }
     let site = Arc::clone(visit.site());
     tokio::task::spawn_blocking(move || {
+        let mut ending = Ending {
+            console: Arc::clone(&console),
+            path,
+            ended: (false, "the appliance broke off this import: its log says why".to_owned()),
+        };
         let ended = site.import(&order, &mut |progress| {
             if let Some(running) = &mut console.importing().work().running {
                 if running.progress.step != progress.step {
@@ -347,15 +352,33 @@ async fn begin(
                 running.progress = progress;
             }
         });
-        let (accepted, message) = match &ended {
+        ending.ended = match &ended {
             Ok(outcome) => (outcome.fault().is_none(), outcome.message().to_owned()),
             Err(error) => (false, site::chain(error)),
         };
-        let mut work = console.importing().work();
-        work.last = Some(Ended { path, at: site.now(), accepted, message });
-        work.running = None;
     });
     Ok(Redirect::to("/imports"))
+}
+
+/// Says how an import ended, however it did: else no other could begin.
+struct Ending {
+    console: Arc<Console>,
+    path: String,
+    ended: (bool, String),
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let (accepted, message) = std::mem::take(&mut self.ended);
+        let mut work = self.console.importing().work();
+        work.last = Some(Ended {
+            path: std::mem::take(&mut self.path),
+            at: site::now(),
+            accepted,
+            message,
+        });
+        work.running = None;
+    }
 }
 
 pub(crate) fn routes() -> Router<Arc<Console>> {

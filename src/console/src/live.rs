@@ -1,8 +1,9 @@
 //! Live parts of pages: what is asked again every second and sent when it has changed.
 
+use crate::visit::Watching;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::stream::{self, Stream};
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// How often is looked.
@@ -19,15 +20,20 @@ pub(crate) enum Look {
     Over,
 }
 
-/// Sends a part whenever it has changed.
-pub(crate) fn follow<F, L>(look: F) -> Sse<impl Stream<Item = Result<Event, Infallible>>>
+/// Sends a part whenever it has changed, as long as the session lasts.
+pub(crate) fn follow<F, L>(
+    watching: Watching,
+    look: F,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>>
 where
     F: Fn() -> L + Send + 'static,
     L: Future<Output = Look> + Send,
 {
     let begun = Instant::now();
-    let events =
-        stream::unfold((look, String::new(), false), move |(look, last, over)| async move {
+    let watching = Arc::new(watching);
+    let events = stream::unfold((look, String::new(), false), move |(look, last, over)| {
+        let watching = Arc::clone(&watching);
+        async move {
             if over {
                 return None;
             }
@@ -35,7 +41,8 @@ where
                 if begun.elapsed() > LASTS {
                     return None;
                 }
-                match look().await {
+                let seen = if watching.lasts() { look().await } else { Look::Over };
+                match seen {
                     Look::Part(part) if part == last => sleep(EVERY).await,
                     Look::Part(part) => {
                         let event = Event::default().event("part").data(&part);
@@ -47,6 +54,7 @@ where
                     }
                 }
             }
-        });
+        }
+    });
     Sse::new(events).keep_alive(KeepAlive::default())
 }

@@ -9,7 +9,7 @@ use crate::{
     reading,
     security_key::Sign,
     update::days_from_now,
-    visit::{Sent, Visit},
+    visit::{Sent, Visit, Watching},
 };
 use askama::Template;
 use axum::{
@@ -210,9 +210,9 @@ async fn one(
     Ok(Html(page.render()?))
 }
 
-async fn live(visit: Visit, Path(run): Path<String>) -> Result<Response, Failure> {
+async fn live(watching: Watching, Path(run): Path<String>) -> Result<Response, Failure> {
     let run: RecordId = run.parse()?;
-    let visit = Arc::new(visit);
+    let visit = Arc::new(watching.0.clone());
     let begun = visit.site().state().runs.contains_key(&run);
     let look = move || {
         let (visit, run) = (Arc::clone(&visit), run.clone());
@@ -230,7 +230,7 @@ async fn live(visit: Visit, Path(run): Path<String>) -> Result<Response, Failure
             }
         }
     };
-    Ok(live::follow(look).into_response())
+    Ok(live::follow(watching, look).into_response())
 }
 
 #[derive(Template)]

@@ -1,11 +1,11 @@
 //! Who asks for a page: a person who is signed in, or nobody. Their session is a cookie; what it allows is decided
 //! in `site`, at each act anew.
 
-use crate::{Console, Failure};
+use crate::{Console, Failure, failure::Typed};
 use axum::{
     body::Bytes,
     extract::{Form, FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, HeaderValue, Method, header, request::Parts, uri::Authority},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts, uri::Authority},
     response::{IntoResponse, Redirect, Response},
 };
 use fleet::{Actor, Operation, Role};
@@ -23,6 +23,7 @@ pub(crate) const CHOOSING: &str = "__Host-patchkeep-choosing";
 const FORM_TIME: Duration = Duration::from_secs(30);
 
 /// A person who is signed in.
+#[derive(Clone)]
 pub(crate) struct Visit {
     site: Arc<Site>,
     session: Session,
@@ -87,6 +88,38 @@ impl FromRequestParts<Arc<Console>> for Visit {
             }
             None => Err(Redirect::to(&sign_in_for(parts)).into_response()),
         }
+    }
+}
+
+/// A person who is signed in, before a page that asks by itself: that is no use of their session.
+pub(crate) struct Watching(pub(crate) Visit, String);
+
+impl Watching {
+    /// Whether their session still lasts.
+    pub(crate) fn lasts(&self) -> bool {
+        #[cfg(test)]
+        if self.1.is_empty() {
+            return true;
+        }
+        self.0.site.watching_session(&self.1).is_some()
+    }
+}
+
+impl FromRequestParts<Arc<Console>> for Watching {
+    type Rejection = Response;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        console: &Arc<Console>,
+    ) -> Result<Self, Self::Rejection> {
+        let site = console.site().map_err(IntoResponse::into_response)?;
+        let token = cookie(&parts.headers, SESSION).unwrap_or_default();
+        let session = site.watching_session(&token);
+        #[cfg(test)]
+        let session = session.or_else(|| crate::tests::signed_in(&site, parts));
+        // A page that asks by itself is told nothing, and asks no more.
+        let session = session.ok_or_else(|| StatusCode::NO_CONTENT.into_response())?;
+        Ok(Self(Visit { site, session, host: host(parts) }, token))
     }
 }
 
@@ -174,6 +207,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Sent<T> {
             Form::from_request(again(), console).await.map_err(|_| old())?;
         if !visit.session.is_form_token(&token) {
             return Err(old());
+        }
+        if let Some(typed) = parts.extensions.get::<Typed>() {
+            typed.keep(&bytes);
         }
         let Form(form) = Form::from_request(again(), console)
             .await

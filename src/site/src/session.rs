@@ -18,7 +18,10 @@ use jiff::SignedDuration;
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// How long a session lasts without a request.
@@ -31,6 +34,8 @@ const CHOOSING_LIFE: SignedDuration = SignedDuration::from_mins(15);
 const FREE_FAILURES: u32 = 3;
 const WAIT_FIRST_SECONDS: i64 = 30;
 const WAIT_SECONDS_MAX: i64 = 15 * 60;
+/// Most tries to sign in that wait for their turn.
+const WAITING_MAX: usize = 16;
 /// Most sessions, people who choose, and people who are slowed down.
 const KEPT_MAX: usize = 10_000;
 
@@ -124,11 +129,32 @@ struct Inner {
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     inner: Mutex<Inner>,
-    /// One password is hashed at a time: each takes 19 MiB and a core.
+    /// One password is hashed at a time: each takes 19 MiB and a core. Whoever signs in holds it from the first look at
+    /// what is kept until it is written, so that no guess and no number counts twice.
     hashing: Mutex<()>,
+    /// Tries that wait for it.
+    waiting: AtomicUsize,
+}
+
+/// A try to sign in that has its turn.
+struct Turn<'a>(&'a AtomicUsize, #[allow(dead_code, reason = "it is held")] MutexGuard<'a, ()>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Sessions {
+    /// Waits for one's turn; too many that wait would hold up the pages of others.
+    fn turn(&self) -> Result<Turn<'_>, Error> {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::SlowDown { seconds: 1 });
+        }
+        Ok(Turn(&self.waiting, self.hashing.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
     fn held(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -180,7 +206,7 @@ impl Sessions {
 
     fn failed(&self, person: &PersonId, now: Timestamp) -> Error {
         let mut held = self.held();
-        if held.slow.len() >= KEPT_MAX {
+        if held.slow.len() >= KEPT_MAX && !held.slow.contains_key(person) {
             held.slow.retain(|_, slow| now < slow.until);
         }
         let slow = held.slow.entry(person.clone()).or_insert(Slow { failures: 0, until: now });
@@ -207,8 +233,9 @@ impl Site {
     /// # Errors
     /// [`Error::SignIn`], the same whatever was wrong; [`Error::SlowDown`] after too many of these.
     pub fn sign_in(&self, person: &str, password: &str, number: &str) -> Result<String, Error> {
-        let now = self.now();
         let person: PersonId = person.trim().to_lowercase().parse().map_err(|_| Error::SignIn)?;
+        let _turn = self.sessions().turn()?;
+        let now = self.now();
         self.sessions().may_try(&person, now)?;
         let site = self.name()?;
         let ready = self.state().accounts.get(&person).is_some_and(fleet::Account::is_ready);
@@ -217,10 +244,7 @@ impl Site {
         } else {
             Secrets::default()
         };
-        let is_theirs = {
-            let _one = self.sessions().hashing.lock().unwrap_or_else(PoisonError::into_inner);
-            secrets::is_password(password, kept.password.as_deref())
-        };
+        let is_theirs = secrets::is_password(password, kept.password.as_deref());
         let known = kept.authenticator.clone();
         let step = known.as_ref().and_then(|known| known.step(site.as_str(), &person, number, now));
         let (true, Some(mut known), Some(step)) = (is_theirs, known, step) else {
@@ -265,6 +289,7 @@ impl Site {
             (Err(e), Some(_)) => return Err(Error::Input(e.to_string())),
             (Err(_), None) => return Err(Error::SignIn),
         };
+        let _turn = self.sessions().turn()?;
         self.sessions().may_try(&person, now)?;
         let given = secrets::code_digest(code);
         let counts = match &first {
@@ -378,16 +403,22 @@ impl Site {
     /// Who is signed in with this token; that they asked is kept as of now.
     #[must_use]
     pub fn session(&self, token: &str) -> Option<Session> {
+        let session = self.watching_session(token)?;
+        let mut held = self.sessions().held();
+        if let Some(open) = held.open.get_mut(&Digest::of(token.as_bytes())) {
+            open.used = self.now();
+        }
+        Some(session)
+    }
+
+    /// The same for a page that asks by itself: nobody need sit before it, so it is no use of the session.
+    #[must_use]
+    pub fn watching_session(&self, token: &str) -> Option<Session> {
         let now = self.now();
-        let open = {
-            let mut held = self.sessions().held();
-            let open = held.open.get_mut(&Digest::of(token.as_bytes()))?;
-            if open.over(now).is_some() {
-                return None; // the sweep ends it, and says so in the log
-            }
-            open.used = now;
-            open.clone()
-        };
+        let open = self.sessions().held().open.get(&Digest::of(token.as_bytes())).cloned()?;
+        if open.over(now).is_some() {
+            return None; // the sweep ends it, and says so in the log
+        }
         let state = self.state();
         let account = state.accounts.get(&open.person)?;
         Some(Session {

@@ -137,3 +137,42 @@ fn whoever_guesses_is_slowed_down_and_not_told_what_was_wrong() {
     let listed = appliance.verb(&["account", "list"], &[]).ok().says("can sign in");
     assert!(!listed.has(PASSWORD));
 }
+
+#[test]
+fn a_number_counts_once_and_guesses_count_each_however_many_come_together() {
+    let (_workshop, appliance, here) = fresh();
+    let mut ann = Browser::open(&appliance, &here, "ann");
+    ann.begin("ann", &code(&here), Some("Ann"));
+    let number = ann.number();
+    let many: Vec<Browser> =
+        (0..6).map(|n| Browser::open(&appliance, &here, &format!("desk{n}"))).collect();
+    let together = |password: &'static str, number: &str| -> Vec<String> {
+        std::thread::scope(|scope| {
+            let tries: Vec<_> = many
+                .iter()
+                .map(|desk| {
+                    let fields = [("person", "ann"), ("password", password), ("number", number)];
+                    scope.spawn(move || desk.post("/sign-in", &fields))
+                })
+                .collect();
+            let said = tries.into_iter().map(|tried| tried.join().unwrap());
+            said.map(|page| page.location.unwrap_or(page.text)).collect()
+        })
+    };
+    let came = together(PASSWORD, &number);
+    assert_eq!(came.iter().filter(|to| *to == "/").count(), 1, "{came:?}");
+    // The five that came second failed, so that the next are slowed down.
+    let held = together("guess guess guess", "000000");
+    assert!(held.iter().all(|said| said.contains("Too many tries")), "{held:?}");
+}
+
+#[test]
+fn a_board_that_stays_open_is_no_use_of_the_session() {
+    let (_workshop, appliance, here) = fresh();
+    let mut ann = Browser::open(&appliance, &here, "ann");
+    ann.begin("ann", &code(&here), Some("Ann"));
+    let nobody = Browser::open(&appliance, &here, "nobody");
+    assert_eq!(nobody.get("/imports/live").status, 204, "a browser then asks no more");
+    appliance.verb(&["account", "end"], &["ann", "--as", "root"]).ok();
+    assert_eq!(ann.get("/imports/live").status, 204);
+}
