@@ -4,11 +4,11 @@
 //! held then), `held` (the newest checkpoint that an endpoint showed since), `contradicted` (one that
 //! the log does not lead to), `roots/` (site roots newer than the backup) and the next log in the making.
 
-use crate::{Error, Folder, Held, Site};
+use crate::{Error, Folder, Held, Site, witness::Follows};
 use api::CheckIn;
 use durable::Disk;
 use ids::{Digest, SiteName, Timestamp};
-use merkle::{Checkpoint, verify_consistency};
+use merkle::Checkpoint;
 use serde::{Deserialize, Serialize};
 use std::{io, sync::PoisonError};
 
@@ -107,17 +107,7 @@ impl Site {
         let held = Checkpoint::open(note.as_bytes(), self.log_key()).map_err(|error| {
             Error::Input(format!("a checkpoint is none that this log signed: {error}"))
         })?;
-        let log = self.published_log()?;
-        let own = log.checkpoint();
-        let leads = if held.size > own.size || held.size == 0 {
-            true
-        } else if held.size == own.size {
-            held.root == own.root
-        } else {
-            let proof = log.consistency_proof(held.size).map_err(Error::OpenLedger)?;
-            verify_consistency(held.size, &held.root, own.size, &own.root, &proof).is_ok()
-        };
-        if leads {
+        if !matches!(self.follows(&held)?, Follows::Contradicts) {
             return Ok(Held { size: held.size, note: note.to_owned() });
         }
         Err(Error::Input(format!(

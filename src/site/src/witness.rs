@@ -4,6 +4,7 @@
 use crate::{Error, Site, audit::AuditError};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fleet::Actor;
+use ids::Digest;
 use merkle::{Checkpoint, verify_consistency};
 
 /// The newest checkpoint, to be kept outside.
@@ -37,6 +38,16 @@ pub enum HeldCheckpoint {
     },
 }
 
+/// How the log follows a checkpoint.
+pub(crate) enum Follows {
+    /// It continues it, by this proof (RFC 6962 2.1.2).
+    Continues(Vec<Digest>),
+    /// It has fewer entries: it was put back, and does not show whether it leads there.
+    IsBehind,
+    /// It is another log.
+    Contradicts,
+}
+
 impl Site {
     /// The newest checkpoint.
     ///
@@ -62,27 +73,35 @@ impl Site {
                 "this is no checkpoint that this log's key signed ({e}); nothing was compared"
             ))
         })?;
-        let log = self.published_log()?;
-        let now = log.checkpoint();
-        let (size, is_continued, proof) = match held.size {
-            old if old > now.size => (old, false, Vec::new()),
-            old => {
-                let proof = log.consistency_proof(old).map_err(Error::OpenLedger)?;
-                let judged = verify_consistency(old, &held.root, now.size, &now.root, &proof);
-                (old, judged.is_ok(), proof)
-            }
+        let (size, now) = (held.size, self.published_log()?.checkpoint().size);
+        let proof = match self.follows(&held)? {
+            Follows::Continues(proof) => Some(proof),
+            Follows::IsBehind | Follows::Contradicts => None,
         };
-        let (now, verb) = (now.size, if is_continued { "continues" } else { "does NOT continue" });
+        let verb = if proof.is_some() { "continues" } else { "does NOT continue" };
         self.record_look(
             actor,
             format!("a held checkpoint of {size} entries, which the log {verb}"),
             0,
         )?;
-        if !is_continued {
-            return Ok(HeldCheckpoint::Contradicted { size, now });
-        }
+        let Some(proof) = proof else { return Ok(HeldCheckpoint::Contradicted { size, now }) };
         let lines: String =
             proof.iter().map(|hash| format!("{}\n", STANDARD.encode(hash.as_bytes()))).collect();
         Ok(HeldCheckpoint::Continued { size, now, proof: format!("old {size}\n{lines}\n{newest}") })
+    }
+
+    /// How the published log follows a checkpoint that its key signed.
+    ///
+    /// # Errors
+    /// [`Error::OpenLedger`] when the log cannot be read.
+    pub(crate) fn follows(&self, held: &Checkpoint) -> Result<Follows, Error> {
+        let log = self.published_log()?;
+        let now = log.checkpoint();
+        if held.size > now.size {
+            return Ok(Follows::IsBehind);
+        }
+        let proof = log.consistency_proof(held.size).map_err(Error::OpenLedger)?;
+        let judged = verify_consistency(held.size, &held.root, now.size, &now.root, &proof);
+        Ok(if judged.is_ok() { Follows::Continues(proof) } else { Follows::Contradicts })
     }
 }
