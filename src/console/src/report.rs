@@ -7,7 +7,7 @@ use crate::{
     frame::{Frame, Section},
     list::{Address, Head, Pager, ROWS, skip},
     reading, tag, text,
-    visit::Visit,
+    visit::{Sent, Visit},
 };
 use askama::Template;
 use axum::{
@@ -17,7 +17,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use fleet::{LevelStatus, PolicyStatus};
+use fleet::{LevelStatus, Operation, PolicyStatus};
 use ids::{Digest, EndpointName, PolicyName, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{
@@ -25,8 +25,9 @@ use site::{
 };
 use std::sync::Arc;
 
-/// Most endpoints of a sample.
+/// Most endpoints of a sample, and the longest seed.
 const SAMPLE_MAX: usize = 500;
+const SEED_CHARS_MAX: usize = 100;
 
 #[derive(Template)]
 #[template(path = "reports.html")]
@@ -250,9 +251,25 @@ struct SamplePage {
     frame: Frame,
     seed: String,
     number: String,
-    drawn: Vec<EndpointName>,
-    of: usize,
+    /// What was drawn; nothing before.
+    sample: Option<Sample>,
+    wrong: Option<String>,
     max: usize,
+}
+
+/// What was drawn, and from what.
+#[derive(Debug, Serialize)]
+struct Sample {
+    seed: String,
+    drawn_at: Timestamp,
+    /// As of which entry of the log.
+    entries: u64,
+    /// Endpoints that were drawn from: those that are elected in.
+    of: usize,
+    /// SHA-256 of their names, sorted, each with a line feed.
+    list_sha256: Digest,
+    /// The endpoints, in the order in which they were drawn.
+    endpoints: Vec<EndpointName>,
 }
 
 /// The endpoints whose names, behind the seed, have the smallest digests: whoever has the list and the seed
@@ -264,29 +281,82 @@ fn draw(seed: &str, mut names: Vec<EndpointName>, number: usize) -> Vec<Endpoint
 }
 
 async fn sample(visit: Visit, Query(words): Query<SampleWords>) -> Result<Html<String>, Failure> {
-    let seed = words.seed.unwrap_or_default().trim().to_owned();
-    let number = words.number.unwrap_or_default().trim().to_owned();
-    let names = reading(&visit, |site| {
+    sample_page(&visit, words, None, None)
+}
+
+fn sample_page(
+    visit: &Visit,
+    words: SampleWords,
+    sample: Option<Sample>,
+    wrong: Option<String>,
+) -> Result<Html<String>, Failure> {
+    let frame = Frame::new(visit, Section::Reports, "A random sample").below("Reports", "/reports");
+    let (seed, number) = (words.seed.unwrap_or_default(), words.number.unwrap_or_default());
+    Ok(Html(SamplePage { frame, seed, number, sample, wrong, max: SAMPLE_MAX }.render()?))
+}
+
+async fn drawn(visit: &Visit, words: &SampleWords) -> Result<Sample, Failure> {
+    let said = |word: &Option<String>| word.clone().unwrap_or_default().trim().to_owned();
+    let (seed, number) = (said(&words.seed), said(&words.number).parse::<usize>());
+    if seed.is_empty() || seed.chars().count() > SEED_CHARS_MAX || seed.contains('\n') {
+        let message = format!("give a seed of 1 to {SEED_CHARS_MAX} characters on one line");
+        return Err(Failure::input(message));
+    }
+    let number = number.ok().filter(|number| (1..=SAMPLE_MAX).contains(number));
+    let number =
+        number.ok_or_else(|| Failure::input(format!("draw from 1 to {SAMPLE_MAX} endpoints")))?;
+    reading(visit, move |site| {
         let all = EndpointQuery {
             state: Some(EndpointState::Elected),
             take: usize::MAX,
             ..EndpointQuery::default()
         };
-        Ok(site.endpoint_part(&all)?.rows.into_iter().map(|row| row.name).collect::<Vec<_>>())
+        let rows = site.endpoint_part(&all)?.rows.into_iter();
+        let names: Vec<EndpointName> = rows.map(|row| row.name).collect();
+        let list: String = names.iter().map(|name| format!("{name}\n")).collect();
+        Ok(Sample {
+            drawn_at: site.now(),
+            entries: site.state().entries,
+            of: names.len(),
+            list_sha256: Digest::of(list.as_bytes()),
+            endpoints: draw(&seed, names, number),
+            seed,
+        })
     })
-    .await?;
-    let of = names.len();
-    let drawn = match (seed.is_empty(), number.parse::<usize>()) {
-        (true, _) => Vec::new(),
-        (false, Ok(number)) if (1..=SAMPLE_MAX).contains(&number) => draw(&seed, names, number),
-        (false, _) => {
-            let message = format!("draw from 1 to {SAMPLE_MAX} endpoints");
-            return Err(Failure::input(message));
-        }
+    .await
+}
+
+/// Draws, and says so in the log: seed, number, and what was drawn from.
+async fn draw_sample(Sent(visit, words): Sent<SampleWords>) -> Result<Html<String>, Failure> {
+    let actor = visit.acting(Operation::ShowLog)?;
+    let sample = match drawn(&visit, &words).await {
+        Ok(sample) => sample,
+        Err(failure) => return sample_page(&visit, words, None, Some(failure.said())),
     };
-    let frame =
-        Frame::new(&visit, Section::Reports, "A random sample").below("Reports", "/reports");
-    Ok(Html(SamplePage { frame, seed, number, drawn, of, max: SAMPLE_MAX }.render()?))
+    let filter = format!(
+        "a random sample: {} of {} endpoints, seed {:?}, drawn from the list with SHA-256 {}",
+        sample.endpoints.len(),
+        sample.of,
+        sample.seed,
+        sample.list_sha256
+    );
+    reading(&visit, move |site| site.record_look(actor, filter, 0)).await?;
+    sample_page(&visit, words, Some(sample), None)
+}
+
+async fn sample_file(
+    visit: Visit,
+    Path(file): Path<String>,
+    Query(words): Query<SampleWords>,
+) -> Result<Response, Failure> {
+    let sample = drawn(&visit, &words).await?;
+    let rows = (1..).zip(&sample.endpoints).map(|(place, name): (u32, _)| {
+        let (at, list) = (sample.drawn_at.to_string(), sample.list_sha256.to_string());
+        let of = sample.of.to_string();
+        vec![place.to_string(), name.to_string(), sample.seed.clone(), of, list, at]
+    });
+    let heads = ["drawn", "endpoint", "seed", "of", "list_sha256", "drawn_at"];
+    taken(&file, "sample", &sample, || csv(&heads, rows))
 }
 
 /// A report as a file, in the form that its name ends with.
@@ -342,7 +412,8 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/reports/levels/{file}", get(levels_file))
         .route("/reports/policies/{name}", get(policy))
         .route("/reports/policies/{name}/{file}", get(policy_file))
-        .route("/reports/sample", get(sample))
+        .route("/reports/sample", get(sample).post(draw_sample))
+        .route("/reports/sample/{file}", get(sample_file))
 }
 
 #[cfg(test)]

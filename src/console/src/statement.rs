@@ -101,6 +101,12 @@ const fn kind(kind: Option<EndpointKind>) -> &'static str {
     }
 }
 
+/// `November 2026`, of `2026-11`.
+fn month_in_words(month: &str) -> String {
+    let day = format!("{month}-01").parse::<jiff::civil::Date>();
+    day.map_or_else(|_| month.to_owned(), |day| day.strftime("%B %Y").to_string())
+}
+
 async fn read(visit: &Visit, month: Option<String>) -> Result<MonthlyStatement, Failure> {
     let month = month.filter(|month| !month.trim().is_empty());
     reading(visit, move |site| site.monthly_statement(month.as_deref().map(str::trim))).await
@@ -118,9 +124,13 @@ async fn page(visit: Visit, Query(asked): Query<Words>) -> Result<Html<String>, 
     let month = visit.site().calendar().month_of(statement.from);
     let ended = month.is_some_and(|(_, end)| end <= statement.at);
     let page = Page {
-        frame: Frame::new(&visit, Section::Reports, format!("Statement of {}", statement.month))
-            .below("Reports", "/reports")
-            .after(asked.done.as_deref()),
+        frame: Frame::new(
+            &visit,
+            Section::Reports,
+            format!("Statement of {}", month_in_words(&statement.month)),
+        )
+        .below("Reports", "/reports")
+        .after(asked.done.as_deref()),
         rows: all.iter().skip(skip(page)).take(ROWS).cloned().collect(),
         ended,
         may_register: visit.may(Operation::RegisterAssets),

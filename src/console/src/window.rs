@@ -76,13 +76,44 @@ struct New {
     form: SetForm,
     rings: Vec<RingName>,
     may: bool,
+    /// Whether there is one of this name already.
+    known: bool,
+    /// What it would be like, or what is wrong with what was given.
+    preview: Option<WindowStatus>,
+    wrong: Option<String>,
+}
+
+impl New {
+    fn of(visit: &Visit, form: SetForm) -> Self {
+        let name = form.name.trim().parse::<WindowName>();
+        let known = name.is_ok_and(|name| visit.site().state().windows.contains_key(&name));
+        let title = if known { "Change a window" } else { "Make a window" };
+        let frame = Frame::new(visit, Section::Rules, title).below("Windows", "/windows");
+        let (rings, may) = (rings(visit), visit.may(Operation::SetWindow));
+        Self { frame, form, rings, may, known, preview: None, wrong: None }
+    }
 }
 
 async fn new(visit: Visit) -> Result<Html<String>, Failure> {
-    let frame = Frame::new(&visit, Section::Rules, "Make a window").below("Windows", "/windows");
-    let zone = frame.zone_name().to_owned();
-    let form = SetForm { zone, rule: "FREQ=WEEKLY;BYDAY=SA".into(), ..SetForm::default() };
-    let page = New { frame, form, rings: rings(&visit), may: visit.may(Operation::SetWindow) };
+    let mut page =
+        New::of(&visit, SetForm { rule: "FREQ=WEEKLY;BYDAY=SA".into(), ..SetForm::default() });
+    page.form.zone = page.frame.zone_name().to_owned();
+    Ok(Html(page.render()?))
+}
+
+/// Shows when a window would open, and for whom; nothing is kept.
+async fn preview(Sent(visit, form): Sent<SetForm>) -> Result<Html<String>, Failure> {
+    let read = form.name.trim().parse::<WindowName>().map_err(Failure::from);
+    let read = read.and_then(|name| Ok((name, form.window()?)));
+    let seen = match read {
+        Ok((name, window)) => reading(&visit, move |site| site.window_preview(&name, window)).await,
+        Err(failure) => Err(failure),
+    };
+    let mut page = New::of(&visit, form);
+    match seen {
+        Ok(status) => page.preview = Some(status),
+        Err(failure) => page.wrong = Some(failure.said()),
+    }
     Ok(Html(page.render()?))
 }
 
@@ -150,6 +181,7 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/windows", get(list).post(set))
         .route("/window-new", get(new))
+        .route("/window-new/preview", post(preview))
         .route("/windows/{name}", get(one))
         .route("/windows/{name}/remove", post(remove))
 }

@@ -1,8 +1,8 @@
 //! What would be if people changed what the site goes by: judged by the same rules, and nothing is changed.
 
-use crate::{Error, LevelReport, PolicyStanding, Site};
-use fleet::{Calendar, Command, Policy, PolicyCommand, RunCommand};
-use ids::{EndpointName, RingName};
+use crate::{Error, LevelReport, PolicyStanding, Site, WindowStatus};
+use fleet::{Calendar, Command, Policy, PolicyCommand, RunCommand, Window, WindowCommand};
+use ids::{EndpointName, RingName, WindowName};
 use serde_json::Value;
 use snapshot::Binding;
 
@@ -25,6 +25,16 @@ impl Site {
     pub fn calendar_preview(&self, calendar: Calendar) -> Result<LevelReport, Error> {
         let after = self.heart().would(Command::SetCalendar(calendar), self.now())?;
         self.level_report_by(after.calendar.unwrap_or_default())
+    }
+
+    /// When a window would open next, and for whom.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for what is no window; [`Error::Store`] when an endpoint's name cannot be read.
+    pub fn window_preview(&self, name: &WindowName, window: Window) -> Result<WindowStatus, Error> {
+        let set = WindowCommand::Set { name: name.clone(), window: window.clone() };
+        drop(self.heart().would(Command::Window(set), self.now())?);
+        self.window_status(name, &window)
     }
 
     /// Which endpoints of a ring would be held back from their plans by a floor: they would go past it.

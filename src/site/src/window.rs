@@ -75,7 +75,8 @@ impl Site {
     /// [`Error::Store`] when an endpoint's name cannot be read.
     pub fn windows(&self) -> Result<Vec<WindowStatus>, Error> {
         let state = self.state();
-        state.windows.iter().map(|(name, window)| self.window_status(name, window, 1)).collect()
+        let next = |(name, window)| self.window_openings(name, window, 1);
+        state.windows.iter().map(next).collect()
     }
 
     /// A window, with its next ten occurrences.
@@ -85,10 +86,19 @@ impl Site {
     pub fn window(&self, name: &WindowName) -> Result<WindowStatus, Error> {
         let state = self.state();
         let window = state.windows.get(name).ok_or_else(|| no_window(name))?;
-        self.window_status(name, window, PREVIEW)
+        self.window_status(name, window)
     }
 
-    fn window_status(
+    /// A window as it is or would be, with its next ten occurrences.
+    pub(crate) fn window_status(
+        &self,
+        name: &WindowName,
+        window: &Window,
+    ) -> Result<WindowStatus, Error> {
+        self.window_openings(name, window, PREVIEW)
+    }
+
+    fn window_openings(
         &self,
         name: &WindowName,
         window: &Window,

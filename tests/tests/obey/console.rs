@@ -52,6 +52,7 @@ const ACTS: &[(&str, Operation, Fields)] = &[
     ("/windows/none/remove", Operation::RemoveWindow, &[]),
     ("/audit/witness", Operation::ShowLog, &[("checkpoint", "none")]),
     ("/audit/witness/proof", Operation::ShowLog, &[("checkpoint", "none")]),
+    ("/reports/sample", Operation::ShowLog, &[("seed", "x"), ("number", "0")]),
     ("/audit/export", Operation::ExportAudit, &[("scope", "none")]),
     ("/people", Operation::SetAccount, &[("person", "Not A Name")]),
     ("/site-root", Operation::AcceptSiteRoot, &[("root", "none")]),

@@ -49,6 +49,7 @@ pub(super) fn paths(sample: &Sample) -> Vec<String> {
         "/reports/statement?list=register-only",
         "/reports/policies/cyber-essentials",
         "/reports/sample?seed=2026-11&number=3",
+        "/updates?severity=not-rated&exploited=yes",
         "/audit",
         "/account",
         "/getting-started",
@@ -111,7 +112,7 @@ async fn nobody_sees_anything_without_being_signed_in() {
     let console = sample.console();
     // Somebody has an account from here on.
     get(&console, "/").await;
-    for path in paths(&sample).iter().map(String::as_str).chain(["/imports/live", "/nowhere"]) {
+    for path in paths(&sample).iter().map(String::as_str).chain(["/nowhere"]) {
         let request = axum::http::Request::builder().uri(path);
         let request = request.body(axum::body::Body::empty()).unwrap();
         let answer = tower::ServiceExt::oneshot(console.clone(), request).await.unwrap();
@@ -119,6 +120,11 @@ async fn nobody_sees_anything_without_being_signed_in() {
         let location = answer.headers()[header::LOCATION].to_str().unwrap();
         assert!(location.starts_with("/sign-in"), "{path} leads to {location}");
     }
+    // A part that pages ask for by themselves: browsers then ask no more.
+    let request = axum::http::Request::builder().uri("/imports/live");
+    let request = request.body(axum::body::Body::empty()).unwrap();
+    let answer = tower::ServiceExt::oneshot(console.clone(), request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
     for (path, kind) in
         [("/healthz", "text/plain; charset=utf-8"), ("/ca.pem", "application/x-pem-file")]
     {
@@ -146,6 +152,8 @@ async fn a_form_does_what_it_says_and_only_in_its_role() {
     let refused = post_as(&console, "/windows", &wrong, "oscar", &ALL).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     assert!(refused.text.contains("Give the minutes as a whole number."), "{}", refused.text);
+    // What was typed is not lost, and no secret of the form is shown.
+    assert!(refused.text.contains("FREQ=WEEKLY;BYDAY=MO") && !refused.text.contains(">token</dt>"));
     let done = post_as(&console, "/windows", form, "oscar", &[Role::Operator]).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
     let path = done.headers[header::LOCATION].to_str().unwrap();
@@ -416,7 +424,7 @@ async fn the_statement_lists_what_is_behind_each_number_and_what_is_not_managed(
     let page = get(&console, "/reports/statement?list=servers").await.text;
     assert!(page.contains("Under management: 5") && page.contains("web1</a>"), "{page}");
     assert!(page.contains("Seen, and not managed: 3"), "{page}");
-    assert!(page.contains("the month has not ended"), "{page}");
+    assert!(page.contains("The month has not ended"), "{page}");
     let csv = get(&console, "/reports/statement/rows.csv").await.text;
     for line in
         ["servers,web1,server,pilot,", "left,print1,", "pending,edge1,", "register-only,plc-7,"]
@@ -492,6 +500,20 @@ async fn what_the_site_goes_by_is_looked_at_before_it_is_kept() {
     );
     let wrong = send("/calendar/preview", "token=stand-in&zone=Nowhere&holidays=").await;
     assert!(wrong.status.is_client_error(), "{}", wrong.text);
+    let window = "token=stand-in&name=mondays&ring=broad&rule=FREQ%3DWEEKLY%3BBYDAY%3DMO\
+                  &start=2026-11-30T22%3A00&minutes=60&zone=Europe%2FLondon";
+    let page = send("/window-new/preview", window).await.text;
+    assert!(page.contains("When it would open next") && page.contains("22:00 GMT"), "{page}");
+    assert_eq!(page.matches("nothing special").count(), 10, "{page}");
+    assert!(page.contains("value=\"FREQ=WEEKLY;BYDAY=MO\""), "the form stays filled in");
+    let page = send(
+        "/window-new/preview",
+        "token=stand-in&name=mondays&ring=broad&rule=often\
+                    &start=2026-11-30T22%3A00&minutes=60&zone=Europe%2FLondon",
+    )
+    .await
+    .text;
+    assert!(page.contains("That did not work") && page.contains("value=\"often\""), "{page}");
     let floor = "token=stand-in&ring=broad&package=openssl&version=3.0.15-1";
     let page = send("/floors/preview", floor).await.text;
     assert!(
@@ -527,4 +549,70 @@ async fn what_the_site_goes_by_is_looked_at_before_it_is_kept() {
     assert!(get(&console, "/endpoints/web1/provider").await.text.contains("As it is"));
     let hidden = get_as(&console, "/endpoints/web1/provider", "eva", &[Role::Assessor]).await;
     assert_eq!(hidden.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_sample_is_recorded_and_taken_away_as_it_was_drawn() {
+    let sample = Sample::full();
+    let console = sample.console();
+    let form = "token=stand-in&seed=lottery+of+November&number=3";
+    let page = post_as(&console, "/reports/sample", form, "eva", &[Role::Assessor]).await.text;
+    assert!(page.contains("3 of ") && page.contains("seed lottery of November"), "{page}");
+    let log = get(&console, "/audit?type=log-viewed").await.text;
+    assert!(log.contains("seed &#34;lottery of November&#34;"), "{log}");
+    let list = page.split("console-code\">").nth(1).unwrap().split('<').next().unwrap();
+    let csv = get(&console, "/reports/sample/rows.csv?seed=lottery%20of%20November&number=3").await;
+    assert_eq!(csv.text.lines().count(), 4, "{}", csv.text);
+    for line in csv.text.lines().skip(1) {
+        let name = line.split(',').nth(1).unwrap();
+        assert!(page.contains(&format!("/endpoints/{name}\"")), "{name}\n{page}");
+        assert!(line.contains(list), "{line}");
+    }
+    let wrong = "token=stand-in&seed=&number=3";
+    let page = post_as(&console, "/reports/sample", wrong, "eva", &[Role::Assessor]).await.text;
+    assert!(page.contains("Give a seed"), "{page}");
+}
+
+#[tokio::test]
+async fn what_is_counted_is_what_is_listed() {
+    let sample = Sample::full();
+    let site = &sample.site;
+    let asked = site.state().exceptions.keys().next().cloned().unwrap();
+    let kim = super::sample::person("kim", Role::Approver);
+    site.approve_exception(kim, "kim".parse().unwrap(), asked).unwrap();
+    let (state, standings) = (site.state(), site.standings().unwrap());
+    assert_eq!(standings.policies.len(), state.policies.len());
+    for standing in standings.policies {
+        // Row by row, each judged by itself.
+        let report = site.policy_report(&standing.policy.name).unwrap();
+        assert_eq!(standing.counts, report.counts, "{}", standing.policy.name);
+        assert_eq!(standing.untold, report.untold.len() as u64);
+        let part =
+            |only, skip, take| site.policy_part(&report.policy.name, only, skip, take).unwrap();
+        let whole = part(None, 0, usize::MAX);
+        assert_eq!(whole.found, report.rows.len() as u64);
+        let mut rows = report.rows.clone();
+        rows.sort_by_key(|row| {
+            let due_at = row.deadline.as_ref().and_then(|deadline| deadline.due_at);
+            (due_at.is_none(), due_at, row.endpoint.clone(), row.package.clone())
+        });
+        assert_eq!(whole.rows, rows);
+        assert_eq!(report.counts.get(&fleet::PolicyStatus::Excepted), Some(&1));
+        // A page at a time it is the same list, and so is each status by itself.
+        let pages = (0..rows.len()).flat_map(|skip| part(None, skip, 1).rows);
+        assert_eq!(pages.collect::<Vec<_>>(), rows);
+        for (status, count) in &report.counts {
+            let of = part(Some(*status), 0, usize::MAX);
+            assert_eq!((of.found, of.rows.len() as u64), (*count, *count), "{status:?}");
+            assert!(of.rows.iter().all(|row| row.status == *status));
+        }
+    }
+    let lacked = site
+        .update_part(&site::UpdateQuery { lacking: true, take: 1_000, ..Default::default() })
+        .unwrap();
+    let rated: u64 = standings.severities.iter().map(|row| row.updates).sum();
+    assert_eq!(rated, lacked.found);
+    let exploited = lacked.rows.iter().filter(|row| row.exploited == Some(true)).count() as u64;
+    assert!(exploited > 0);
+    assert_eq!(standings.severities.iter().map(|row| row.exploited).sum::<u64>(), exploited);
 }
