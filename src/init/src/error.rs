@@ -40,6 +40,10 @@ pub(crate) enum Error {
         "no watchdog announced itself: a machine that hangs stays so until a person restarts it"
     )]
     NoWatchdog,
+    #[error("the firmware does not take {what}")]
+    Firmware { what: String, source: io::Error },
+    #[error("{why}")]
+    Image { why: String },
     #[error("signals cannot be waited for")]
     Signals { source: io::Error },
 }
