@@ -77,10 +77,13 @@ printf '127.0.0.1 localhost patchkeep\n::1 localhost\n' >"$root/etc/hosts"
 printf '{"version":"%s","commit":"%s","kernel":"%s","built_seconds":%s}\n' "$version" "$commit" "$kernel" "$seconds" \
   >"$root/etc/patchkeep/image.json"
 
+# Small for what ships, quick for tries.
+level=19
+[ -z "${PATCHKEEP_IMAGE_PROFILE:-}" ] || level=3
 chmod -R u=rwX,go=rX "$root"
 find "$root" -exec touch --no-dereference --date "@$seconds" {} +
 (cd "$root" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet --create --format newc --reproducible --owner 0:0) |
-  zstd --quiet -19 -T1 >"$parts/initramfs"
+  zstd --quiet "-$level" -T1 >"$parts/initramfs"
 cp "$work/$kernel_package/boot/vmlinuz-$kernel" "$parts/vmlinuz"
 cp image/cmdline "$parts/cmdline"
 

@@ -53,7 +53,7 @@ pub(crate) fn choose<'a>(
     match found[..] {
         [] => Ok(None),
         [one] => Ok(Some(one)),
-        _ => Err(Error::ManyData { found: found.join(", ") }),
+        _ => Err(Error::ManyData { name: wanted.to_owned(), found: found.join(", ") }),
     }
 }
 

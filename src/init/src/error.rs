@@ -14,14 +14,12 @@ pub(crate) enum Error {
     Write { path: PathBuf, source: io::Error },
     #[error("the module {module} does not load")]
     Module { module: String, source: Errno },
-    #[error(
-        "there is no data partition: a disk of the appliance's own has one that is named {name}"
-    )]
+    #[error("there is no partition {name}, as a disk of the appliance's own has it")]
     NoData { name: &'static str },
     #[error(
-        "there are several data partitions ({found}): nothing was touched; take out the disk that is not this one's"
+        "there are several partitions {name} ({found}): nothing was touched; take out the disk that is not this one's"
     )]
-    ManyData { found: String },
+    ManyData { name: String, found: String },
     #[error("{device} holds something else than a data partition: nothing was touched")]
     Foreign { device: String },
     #[error("{program} does not start")]

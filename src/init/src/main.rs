@@ -299,7 +299,7 @@ impl Appliance {
         let said = self.server.as_ref().map(Server::said).unwrap_or_default();
         let Some(slots) = &mut self.slots else { return };
         let done = slots.see_to(serves_site, &said, &self.events);
-        self.go_on(done.map(|done| done.unwrap_or(update::Done::Nothing)));
+        self.go_on(done);
     }
 
     /// Says or does what looking after the slots came to.

@@ -87,32 +87,32 @@ impl Slots {
         Ok((slots, said))
     }
 
-    /// Looks after the trial, or for a new image; what it comes to, if it does.
+    /// Looks after the trial, or for a new image; what it comes to.
     pub(crate) fn see_to(
         &mut self,
         serves_site: bool,
         said: &str,
         events: &Sender<Event>,
-    ) -> Result<Option<Done>, Error> {
+    ) -> Result<Done, Error> {
         if self.busy || self.looked.elapsed() < LOOK_EVERY {
-            return Ok(None);
+            return Ok(Done::Nothing);
         }
         self.looked = Instant::now();
         if !self.on_trial {
             self.look_for_image(events);
-            return Ok(None);
+            return Ok(Done::Nothing);
         }
         if serves_site && server_answers() {
-            return self.bless(events).map(Some);
+            return self.bless(events);
         }
         if self.begun.elapsed() > self.trial_within {
-            let why = format!(
-                "its server did not answer within {} s. It said: {said}",
-                self.trial_within.as_secs()
-            );
-            return self.give_up(why).map(Some);
+            let said = if said.is_empty() { "nothing" } else { said };
+            let seconds = self.trial_within.as_secs();
+            return self.give_up(format!(
+                "its server did not answer within {seconds} s, and said last: {said}"
+            ));
         }
-        Ok(None)
+        Ok(Done::Nothing)
     }
 
     /// The firmware first: it alone decides what the next start is.
@@ -259,7 +259,8 @@ fn bounded(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// Whether the server answers: a verb gets an answer that is read from its open ledger, and the people's door takes a connection.
+/// Whether the server answers: a verb gets an answer that is read from its open ledger, and the people's door takes a
+/// connection. PID 1 waits for both: a server that hangs stops it too, and the watchdog then ends the trial.
 fn server_answers() -> bool {
     let mut verb = server::command();
     verb.args(["--json", "status", "--data", server::SITE]);

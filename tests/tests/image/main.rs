@@ -115,7 +115,7 @@ fn a_machine_without_its_disk_says_so_and_stops_in_order() {
     eprintln!("a screen that says that the disk is missing: {:.1} s", took.as_secs_f64());
     guest.until_it_says("screen          listens", BOOTS_WITHIN);
     let screen = guest.screen();
-    assert!(screen.contains("FAILED: there is no data partition"), "{screen}");
+    assert!(screen.contains("FAILED: there is no partition patchkeep-data"), "{screen}");
     assert!(screen.contains("network         eth0 has 10.0.2.15/24"), "{screen}");
     let screen = guest.press_power_button();
     assert!(screen.contains("No server ran. Patchkeep has stopped"), "{screen}");

@@ -5,6 +5,7 @@ use crate::root;
 use ids::Digest;
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -15,6 +16,26 @@ use tests::{patchkeep, run, scratch};
 const WITHIN: Duration = Duration::from_secs(500);
 /// The account of the server in the image.
 const ACCOUNT: &str = "990:990";
+
+/// A server that opens its door and says so, and leaves whoever asks it something without an answer for ever.
+const SILENT_SERVER: &str = r#"
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+int main(int count, char **words) {
+    for (int i = 1; i < count; i++)
+        if (!strcmp(words[i], "serve")) {
+            struct sockaddr_in door = {.sin_family = AF_INET, .sin_port = htons(443)};
+            int listener = socket(AF_INET, SOCK_STREAM, 0);
+            bind(listener, (struct sockaddr *)&door, sizeof door);
+            listen(listener, 9);
+            puts("{\"site\":\"north\",\"ca\":\"-\",\"audit_key\":\"-\",\"first_code\":null}");
+            fflush(stdout);
+        }
+    for (;;) pause();
+}
+"#;
 
 /// A workshop for images of other versions.
 struct Images {
@@ -28,18 +49,19 @@ impl Images {
     }
 
     /// Makes an image of a version, with these files over those of the real one, and words on its command line.
-    fn make(&self, version: &str, files: &[(&str, &str)], words: &str) -> PathBuf {
+    fn make(&self, version: &str, files: &[(&str, &[u8])], words: &str) -> PathBuf {
         let own = |name: &str| self.folder.path().join(name);
         let overlay = own("overlay");
         let about = fs::read(self.image.join("about.json")).unwrap();
         let mut about: Value = serde_json::from_slice(&about).unwrap();
         about["version"] = json!(version);
         for (name, text) in
-            [("etc/patchkeep/image.json", about.to_string().as_str())].iter().chain(files)
+            [("etc/patchkeep/image.json", about.to_string().as_bytes())].iter().chain(files)
         {
             let path = overlay.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
         }
         let pack =
             "find . -mindepth 1 | cpio --quiet --create --format newc --owner 0:0 >../overlay.cpio";
@@ -183,11 +205,9 @@ fn a_new_image_that_panics_falls_back() {
 #[test]
 fn a_new_image_whose_server_never_answers_falls_back_and_says_why() {
     let Some(image) = image() else { return };
-    let bad = Images::new(&image).make(
-        "0.2.0",
-        &[("bin/patchkeep", "no program\n")],
-        "patchkeep.trial_seconds=20",
-    );
+    let images = Images::new(&image);
+    let broken = [("bin/patchkeep", &b"no program\n"[..])];
+    let bad = images.make("0.2.0", &broken, "patchkeep.trial_seconds=20");
     let machine = machine(&image, &fs::read(bad).unwrap());
     let mut guest = machine.boot();
     let said = until_it_came_back(&mut guest, "a new image whose server never answers");
@@ -199,6 +219,23 @@ fn a_new_image_whose_server_never_answers_falls_back_and_says_why() {
             && became["why"].as_str().unwrap().contains("did not answer"),
         "{became}"
     );
+}
+
+#[test]
+fn a_new_image_that_hangs_is_started_anew_by_the_watchdog_and_falls_back() {
+    let Some(image) = image() else { return };
+    let images = Images::new(&image);
+    let own = |name: &str| images.folder.path().join(name);
+    fs::write(own("silent.c"), SILENT_SERVER).unwrap();
+    run(Command::new("cc").args(["-static", "-o"]).args([own("silent"), own("silent.c")])).ok();
+    let silent = fs::read(own("silent")).unwrap();
+    let bad = images.make("0.2.0", &[("bin/patchkeep", &silent[..])], "");
+    let machine = machine(&image, &fs::read(bad).unwrap());
+    let mut guest = machine.boot();
+    let said = until_it_came_back(&mut guest, "a new image that hangs");
+    assert!(guest.screen().contains("ON TRIAL") && said.contains("hung"), "{said}");
+    guest.press_power_button();
+    assert_eq!(outcome(&machine)["became"], "fell-back");
 }
 
 #[test]
