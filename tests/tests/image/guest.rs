@@ -82,11 +82,31 @@ impl Hardware {
 
     /// What lies in a file of the data partition, while the machine is off.
     pub(crate) fn data(&self, file: &str) -> String {
+        let raw = self.raw();
+        let partition = format!("{}?offset={}", raw.display(), begins(&raw, "patchkeep-data"));
+        run(Command::new("debugfs").args(["-R", &format!("cat {file}"), &partition])).ok().out
+    }
+
+    /// Puts half of an image where a whole one lay, while the machine is off.
+    pub(crate) fn tear(&self, file: &str) {
+        let (raw, torn) = (self.raw(), self.folder.path().join("torn"));
+        let whole = fs::read(only(&self.image, ".efi")).unwrap();
+        fs::write(&torn, &whole[..whole.len() / 2]).unwrap();
+        let partition = format!("{}@@{}", raw.display(), begins(&raw, "patchkeep-esp"));
+        run(Command::new("mcopy")
+            .args(["-o", "-i", &partition])
+            .arg(&torn)
+            .arg(format!("::{file}")))
+        .ok();
+        let layer = self.folder.path().join("disk.qcow2");
+        run(Command::new("qemu-img").args(["convert", "-O", "qcow2"]).args([&raw, &layer])).ok();
+    }
+
+    fn raw(&self) -> PathBuf {
         let (layer, raw) =
             (self.folder.path().join("disk.qcow2"), self.folder.path().join("disk.raw"));
         run(Command::new("qemu-img").args(["convert", "-O", "raw"]).args([&layer, &raw])).ok();
-        let partition = format!("{}?offset={}", raw.display(), data_begins(&raw));
-        run(Command::new("debugfs").args(["-R", &format!("cat {file}"), &partition])).ok().out
+        raw
     }
 
     /// Switches it on.
@@ -164,12 +184,12 @@ impl Hardware {
     }
 }
 
-/// Where a disk's data partition begins, in bytes.
-pub(crate) fn data_begins(disk: &Path) -> u64 {
+/// Where a disk's partition of this name begins, in bytes.
+pub(crate) fn begins(disk: &Path, name: &str) -> u64 {
     let table = run(Command::new("sfdisk").arg("--json").arg(disk)).ok().json();
     let partitions = table["partitiontable"]["partitions"].as_array().unwrap();
-    let data = partitions.iter().find(|partition| partition["name"] == "patchkeep-data").unwrap();
-    data["start"].as_u64().unwrap() * 512
+    let found = partitions.iter().find(|partition| partition["name"] == name).unwrap();
+    found["start"].as_u64().unwrap() * 512
 }
 
 fn free_port() -> u16 {

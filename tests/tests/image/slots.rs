@@ -1,6 +1,6 @@
 //! Two slots under firmware with Secure Boot: a new image is tried once, and stays only where its server answers.
 
-use crate::guest::{Guest, Hardware, data_begins, image, only};
+use crate::guest::{Guest, Hardware, begins, image, only};
 use crate::root;
 use ids::Digest;
 use serde_json::{Value, json};
@@ -140,9 +140,9 @@ fn machine(image: &Path, new: &[u8]) -> Hardware {
         .args(["-q", "-t", "ext4", "-L", "patchkeep-data", "-d"])
         .args([&data, &partition]))
     .ok();
-    let begins = format!("seek={}", data_begins(&disk) >> 20);
+    let seek = format!("seek={}", begins(&disk, "patchkeep-data") >> 20);
     let mut write = Command::new("dd");
-    write.args(["bs=1M", "conv=notrunc,sparse", "status=none", &begins]);
+    write.args(["bs=1M", "conv=notrunc,sparse", "status=none", &seek]);
     run(write.arg(format!("if={}", partition.display())).arg(format!("of={}", disk.display())))
         .ok();
     let mut machine = Hardware::with_secure_boot(image, &disk);
@@ -187,6 +187,13 @@ fn a_new_image_is_tried_blessed_and_started_from_then_on() {
     guest.until_it_says("slot B was started, as always; nothing older than 0.2.0", WITHIN);
     let (took, _) = guest.until_it_serves("/first-start", WITHIN);
     eprintln!("the blessed image serves again: {:.1} s", took.as_secs_f64());
+    guest.press_power_button();
+
+    machine.tear("/EFI/patchkeep/b.efi");
+    let mut guest = machine.boot();
+    guest.until_it_says("slot A was started in another's place: slot B did not load", WITHIN);
+    let (took, _) = guest.until_it_serves("/first-start", WITHIN);
+    eprintln!("its file is torn, and the other slot serves: {:.1} s", took.as_secs_f64());
 }
 
 #[test]
