@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Boots the image in QEMU with its screen on this terminal (Ctrl-A X ends it): the kernel directly, without firmware.
-#   image/boot.sh [FOLDER]    FOLDER is plugged in as a FAT stick: patchkeep/site.toml on it founds a site (image/README.md)
+#   image/boot.sh [FOLDER]    FOLDER is plugged in as a FAT stick: patchkeep/network.toml on it sets the network (image/README.md)
 # The console is at https://127.0.0.1:4443, for nobody but this machine. The disk stays: target/image/boot.qcow2; remove
 # it to begin anew. Always software emulation: a KVM that looks usable may hang a stock kernel.
 set -euo pipefail

@@ -31,7 +31,7 @@ unpack "$kernel_package" systemd-ukify systemd-boot-efi debian-archive-keyring e
 
 root=$work/root
 mkdir -p "$root"/{bin,dev,proc,sys,run,tmp,data,media,lib/modules,lib64,etc/patchkeep,usr/share/keyrings}
-ship=target/x86_64-unknown-linux-gnu/ship
+ship=target/x86_64-unknown-linux-gnu/${PATCHKEEP_IMAGE_PROFILE:-ship}
 install -m 755 $ship/init "$root/init"
 install -m 755 $ship/patchkeep $ship/patchkeep-reader "$root/bin/"
 
@@ -77,22 +77,24 @@ printf '127.0.0.1 localhost patchkeep\n::1 localhost\n' >"$root/etc/hosts"
 printf '{"version":"%s","commit":"%s","kernel":"%s","built_seconds":%s}\n' "$version" "$commit" "$kernel" "$seconds" \
   >"$root/etc/patchkeep/image.json"
 
+# Small for what ships, quick for tries.
+level=19
+[ -z "${PATCHKEEP_IMAGE_PROFILE:-}" ] || level=3
 chmod -R u=rwX,go=rX "$root"
 find "$root" -exec touch --no-dereference --date "@$seconds" {} +
 (cd "$root" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet --create --format newc --reproducible --owner 0:0) |
-  zstd --quiet -19 -T1 >"$parts/initramfs"
+  zstd --quiet "-$level" -T1 >"$parts/initramfs"
 cp "$work/$kernel_package/boot/vmlinuz-$kernel" "$parts/vmlinuz"
 cp image/cmdline "$parts/cmdline"
 
-printf 'ID=patchkeep\nNAME=Patchkeep\nVERSION_ID=%s\nPRETTY_NAME="Patchkeep %s"\n' "$version" "$version" >"$work/os-release"
+cp "$root/etc/patchkeep/image.json" target/image/about.json
+echo "$kernel" >"$parts/kernel"
+echo "$seconds" >"$parts/seconds"
+mkdir -p "$parts/tools"
+cp "$work/systemd-ukify/usr/bin/ukify" "$work/systemd-boot-efi/usr/lib/systemd/boot/efi/linuxx64.efi.stub" "$parts/tools/"
+
 efi=target/image/patchkeep-$version.efi
-# ukify is one file; pefile is its only want. sbsign writes the time into its signature.
-faketime -f "$(date --utc --date "@$seconds" '+%Y-%m-%d %H:%M:%S')" /usr/bin/python3 "$work/systemd-ukify/usr/bin/ukify" build \
-  --linux "$parts/vmlinuz" --initrd "$parts/initramfs" --cmdline "@$parts/cmdline" --os-release "@$work/os-release" \
-  --uname "$kernel" --stub "$work/systemd-boot-efi/usr/lib/systemd/boot/efi/linuxx64.efi.stub" \
-  --signtool sbsign --secureboot-private-key "$key" --secureboot-certificate "$certificate" \
-  --output "$work/image.efi" >"$work/ukify.log" 2>&1 || { cat "$work/ukify.log" >&2; exit 1; }
-mv "$work/image.efi" "$efi"
+image/uki.sh "$parts" "$version" "$efi" "$key" "$certificate"
 
 {
   echo "# $efi, commit $commit"

@@ -1,10 +1,11 @@
 //! The data partition: found by its name, made where it is blank, checked, mounted. Nothing else is ever written to.
 
-use crate::{error::Error, program};
+use crate::{error::Error, program, server, update};
 use rustix::mount::MountFlags;
 use std::{
     fs, io,
     io::Read as _,
+    os::unix::fs::{DirBuilderExt as _, chown},
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -40,17 +41,38 @@ fn content(head: &[u8]) -> Content {
     }
 }
 
-/// The one device of these (name, text of its `uevent`) that is a partition of our name.
-fn choose(devices: &[(String, String)]) -> Result<Option<&str>, Error> {
+/// The one device of these (name, text of its `uevent`) that is a partition of that name.
+pub(crate) fn choose<'a>(
+    devices: &'a [(String, String)],
+    wanted: &str,
+) -> Result<Option<&'a str>, Error> {
     let own = |(_, uevent): &&(String, String)| {
-        uevent.lines().any(|line| line.strip_prefix("PARTNAME=").is_some_and(|name| name == NAME))
+        uevent.lines().any(|line| line.strip_prefix("PARTNAME=").is_some_and(|name| name == wanted))
     };
     let found: Vec<&str> = devices.iter().filter(own).map(|(name, _)| name.as_str()).collect();
     match found[..] {
         [] => Ok(None),
         [one] => Ok(Some(one)),
-        _ => Err(Error::ManyData { found: found.join(", ") }),
+        _ => Err(Error::ManyData { name: wanted.to_owned(), found: found.join(", ") }),
     }
+}
+
+/// Makes its folders: the server's own, and the settings, which are not its; and where new images go.
+pub(crate) fn folders() -> Result<(), Error> {
+    for (path, owner, mode) in [
+        (server::SITE, server::ACCOUNT, 0o700),
+        ("/data/settings", 0, 0o700),
+        (update::FOLDER, 0, 0o755),
+        (update::IN, server::ACCOUNT, 0o700),
+    ] {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(mode)
+            .create(path)
+            .and_then(|()| chown(path, Some(owner), Some(owner)))
+            .map_err(|source| Error::Write { path: path.into(), source })?;
+    }
+    Ok(())
 }
 
 /// Finds, makes, checks and mounts it; what was done, for the screen.
@@ -86,7 +108,7 @@ pub(crate) fn open() -> Result<String, Error> {
 fn find() -> Result<PathBuf, Error> {
     let begun = Instant::now();
     loop {
-        if let Some(name) = choose(&devices())? {
+        if let Some(name) = choose(&devices(), NAME)? {
             return Ok(Path::new("/dev").join(name));
         }
         if begun.elapsed() > DISK_WITHIN {
@@ -138,10 +160,10 @@ mod tests {
             (name.to_owned(), format!("DEVNAME={name}\nDEVTYPE=partition\nPARTNAME={partition}\n"))
         };
         let others = [device("sda1", "patchkeep-data-old"), device("sda2", "data")];
-        assert!(choose(&others).unwrap().is_none());
+        assert!(choose(&others, NAME).unwrap().is_none());
         let own = [&others[..], &[device("vda2", NAME)]].concat();
-        assert_eq!(choose(&own).unwrap(), Some("vda2"));
+        assert_eq!(choose(&own, NAME).unwrap(), Some("vda2"));
         let two = [&own[..], &[device("sdb1", NAME)]].concat();
-        assert!(matches!(choose(&two), Err(Error::ManyData { .. })));
+        assert!(matches!(choose(&two, NAME), Err(Error::ManyData { .. })));
     }
 }

@@ -14,14 +14,12 @@ pub(crate) enum Error {
     Write { path: PathBuf, source: io::Error },
     #[error("the module {module} does not load")]
     Module { module: String, source: Errno },
-    #[error(
-        "there is no data partition: a disk of the appliance's own has one that is named {name}"
-    )]
+    #[error("there is no partition {name}, as a disk of the appliance's own has it")]
     NoData { name: &'static str },
     #[error(
-        "there are several data partitions ({found}): nothing was touched; take out the disk that is not this one's"
+        "there are several partitions {name} ({found}): nothing was touched; take out the disk that is not this one's"
     )]
-    ManyData { found: String },
+    ManyData { name: String, found: String },
     #[error("{device} holds something else than a data partition: nothing was touched")]
     Foreign { device: String },
     #[error("{program} does not start")]
@@ -40,6 +38,10 @@ pub(crate) enum Error {
         "no watchdog announced itself: a machine that hangs stays so until a person restarts it"
     )]
     NoWatchdog,
+    #[error("the firmware does not take {what}")]
+    Firmware { what: String, source: io::Error },
+    #[error("{why}")]
+    Image { why: String },
     #[error("signals cannot be waited for")]
     Signals { source: io::Error },
 }

@@ -11,7 +11,8 @@
 mod clock;
 mod data;
 mod error;
-mod founding;
+mod esp;
+mod firmware;
 mod modules;
 mod mount;
 mod network;
@@ -21,6 +22,8 @@ mod program;
 mod screen;
 mod server;
 mod settings;
+mod stick;
+mod update;
 mod watchdog;
 
 use error::{Error, chain};
@@ -59,6 +62,10 @@ enum Event {
     /// An input device turned up.
     Input(PathBuf),
     Serving(Serving),
+    /// What became of an image that the server handed over.
+    Image(update::Taken),
+    /// The spare image was made anew.
+    Spare(Result<(), Error>),
     /// A line that the server wrote.
     Line(String),
 }
@@ -95,6 +102,7 @@ fn run() -> Ending {
         let became = appliance.go_through(phase).map_err(|error| chain(&error));
         appliance.view.phases.push((phase, became));
         screen::show(&appliance.view);
+        appliance.watchdog.iter_mut().for_each(watchdog::Watchdog::pet);
     }
     let ending = appliance.live(&happened);
     appliance.shut_down(&happened, ending);
@@ -110,8 +118,14 @@ struct Appliance {
     network: Option<settings::Network>,
     server: Option<Server>,
     watchdog: Option<watchdog::Watchdog>,
+    slots: Option<update::Slots>,
+    /// When the machine starts again, since nothing is known of the slots and another one would be started.
+    gives_up_at: Option<Instant>,
     has_data: bool,
-    looked_for_founding: Instant,
+    /// Why the machine is to start again.
+    restart: Option<&'static str>,
+    begun: Instant,
+    looked_at_sticks: Instant,
     alive: Instant,
 }
 
@@ -126,8 +140,12 @@ impl Appliance {
             network: None,
             server: None,
             watchdog: None,
+            slots: None,
+            gives_up_at: None,
             has_data: false,
-            looked_for_founding: now,
+            restart: None,
+            begun: now,
+            looked_at_sticks: now,
             alive: now,
         }
     }
@@ -145,16 +163,17 @@ impl Appliance {
             Phase::Modules => self.load_modules(),
             Phase::Data => {
                 let done = data::open()?;
-                founding::folders()?;
+                data::folders()?;
                 self.has_data = true;
                 Ok(done)
             }
             Phase::Clock => clock::lift(self.image.built_seconds),
+            Phase::Slots => self.look_at_slots(),
             Phase::Network => {
                 network::loopback()?;
                 self.network = read_network()?;
-                if self.network.is_none() && !founding::is_done() {
-                    return Ok("waits for the medium that founds a site".to_owned());
+                if self.network.is_none() {
+                    return Ok("waits for a stick with patchkeep/network.toml".to_owned());
                 }
                 self.bring_up()
             }
@@ -173,6 +192,24 @@ impl Appliance {
         }
     }
 
+    fn look_at_slots(&mut self) -> Result<String, Error> {
+        if !firmware::open()? {
+            return Ok("none: the kernel was started without firmware".to_owned());
+        }
+        let opened = match self.has_data {
+            true => update::Slots::open(&self.image.version),
+            false => Err(Error::Image { why: "not known without the data partition".to_owned() }),
+        };
+        if opened.is_err() && firmware::starts_another_next() {
+            // Most likely an image on trial, which nobody could bless.
+            self.gives_up_at = Some(Instant::now() + update::trial_within());
+        }
+        let (slots, said) = opened?;
+        self.slots = Some(slots);
+        screen::log(&said);
+        Ok(said)
+    }
+
     fn load_modules(&mut self) -> Result<String, Error> {
         // Before looking round, so that nothing is missed in between.
         power::watch_devices(self.events.clone()).map_err(|source| Error::Signals { source })?;
@@ -187,8 +224,7 @@ impl Appliance {
 
     fn bring_up(&mut self) -> Result<String, Error> {
         let Some(network) = &self.network else {
-            let why = "none was set; the medium that founds a site sets it".to_owned();
-            return Err(Error::NoAddress { why });
+            return Err(Error::NoAddress { why: "none was set".to_owned() });
         };
         let interface = network::bring_up(network)?;
         self.view.address = Some(network.address.ip.to_string());
@@ -200,11 +236,9 @@ impl Appliance {
             self.view.now = "The server does not run: it has no data partition.".to_owned();
             return "waits for a data partition".to_owned();
         }
-        if !founding::is_done() {
-            self.view.now =
-                "No site is founded here yet. Plug in the medium with patchkeep/site.toml."
-                    .to_owned();
-            return "waits for the medium that founds a site".to_owned();
+        if self.network.is_none() {
+            self.view.now = "The server waits for an address.".to_owned();
+            return "waits for an address".to_owned();
         }
         let names = self.network.iter().flat_map(|network| {
             network
@@ -231,6 +265,10 @@ impl Appliance {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
             self.go_round();
+            if let Some(why) = self.restart {
+                self.view.trouble(why.to_owned());
+                return Ending::Restart;
+            }
         }
     }
 
@@ -239,12 +277,10 @@ impl Appliance {
         if let Some(watchdog) = &mut self.watchdog {
             watchdog.pet();
         }
-        if self.has_data
-            && self.server.is_none()
-            && self.looked_for_founding.elapsed() > founding::LOOK_EVERY
-        {
-            self.looked_for_founding = Instant::now();
-            self.look_for_founding();
+        let may_change = self.network.is_none() || self.begun.elapsed() < stick::CHANGED_WITHIN;
+        if self.has_data && may_change && self.looked_at_sticks.elapsed() > stick::LOOK_EVERY {
+            self.looked_at_sticks = Instant::now();
+            self.look_at_sticks();
         }
         if self.has_data && self.alive.elapsed() > ALIVE_EVERY {
             self.alive = Instant::now();
@@ -252,15 +288,48 @@ impl Appliance {
         }
         let seen_to = self.server.as_mut().map_or(Ok(()), Server::see_to);
         self.note(seen_to);
+        self.see_to_slots();
+        if self.gives_up_at.is_some_and(|at| at < Instant::now()) {
+            self.restart = Some("This image cannot do its work: the other one is started.");
+        }
     }
 
-    fn look_for_founding(&mut self) {
-        match founding::look() {
+    fn see_to_slots(&mut self) {
+        let serves_site = matches!(self.view.serving, Some(Serving::Site { .. }));
+        let said = self.server.as_ref().map(Server::said).unwrap_or_default();
+        let Some(slots) = &mut self.slots else { return };
+        let done = slots.see_to(serves_site, &said, &self.events);
+        self.go_on(done);
+    }
+
+    /// Says or does what looking after the slots came to.
+    fn go_on(&mut self, done: Result<update::Done, Error>) {
+        match done {
+            Ok(update::Done::Nothing) => {}
+            Ok(update::Done::Say(words)) => {
+                screen::log(&words);
+                self.trouble(words);
+            }
+            Ok(update::Done::Restart(why)) => self.restart = Some(why),
+            Err(error) => self.trouble(chain(&error)),
+        }
+    }
+
+    /// Takes the network's settings off a stick, where they are others than those that hold.
+    fn look_at_sticks(&mut self) {
+        match stick::look() {
             None => {}
             Some(Err(error)) => self.trouble(chain(&error)),
-            Some(Ok(done)) => {
-                self.view.trouble(format!("{done}: compare it with the paper of the key ceremony"));
-                self.network = read_network().unwrap_or_default();
+            Some(Ok(network)) if self.network.as_ref() == Some(&network) => {}
+            Some(Ok(network)) => {
+                if let Err(error) = settings::write(&stick::network_file(), &network) {
+                    return self.trouble(chain(&error));
+                }
+                if self.network.is_some() {
+                    self.restart = Some("The network was set anew by a stick.");
+                    return;
+                }
+                self.network = Some(network);
                 let became = self.bring_up().map_err(|error| chain(&error));
                 self.view
                     .phases
@@ -290,8 +359,20 @@ impl Appliance {
                 self.view.memory = std::fs::read_to_string("/proc/meminfo")
                     .ok()
                     .and_then(|text| screen::memory(&text));
-                self.view.now = "The server is running.".to_owned();
+                self.view.now = match self.view.serving {
+                    Some(Serving::Unfounded { .. }) => "The server waits for a site to be founded.",
+                    _ => "The server is running.",
+                }
+                .to_owned();
                 screen::show(&self.view);
+            }
+            Event::Image(taken) => {
+                let done = self.slots.as_mut().map(|slots| slots.arrange(taken));
+                self.go_on(done.unwrap_or(Ok(update::Done::Nothing)));
+            }
+            Event::Spare(copied) => {
+                self.slots.iter_mut().for_each(update::Slots::is_free);
+                self.note(copied);
             }
             Event::Line(line) => {
                 if let Some(server) = &mut self.server {
@@ -376,7 +457,7 @@ impl Appliance {
 
 /// The network as it was set: in the settings, or else on the kernel's command line.
 fn read_network() -> Result<Option<settings::Network>, Error> {
-    let file = founding::network_file();
+    let file = stick::network_file();
     if file.exists() {
         return settings::read(&file).map(Some);
     }

@@ -70,7 +70,7 @@ pub(crate) fn harden() -> String {
 /// What the image says of itself.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Image {
-    version: String,
+    pub(crate) version: String,
     commit: String,
     kernel: String,
     /// When its commit was made, in seconds since 1970: no clock may be behind it.

@@ -7,23 +7,27 @@ pub(crate) enum Phase {
     Mount,
     Modules,
     Data,
+    /// As soon as nothing more takes as long as it likes: checking a large disk does.
+    Watchdog,
     Clock,
+    /// Which of the two images was started.
+    Slots,
     Network,
     Server,
-    Watchdog,
     Screen,
 }
 
 /// All of them. Disks and networks need modules; the clock's floor lies on the data partition, and so do the
-/// network's settings and the site.
-pub(crate) const ALL: [Phase; 8] = [
+/// record of the slots, the network's settings and the site.
+pub(crate) const ALL: [Phase; 9] = [
     Phase::Mount,
     Phase::Modules,
     Phase::Data,
+    Phase::Watchdog,
     Phase::Clock,
+    Phase::Slots,
     Phase::Network,
     Phase::Server,
-    Phase::Watchdog,
     Phase::Screen,
 ];
 
@@ -35,6 +39,7 @@ impl Phase {
             Self::Modules => "modules",
             Self::Data => "data partition",
             Self::Clock => "clock floor",
+            Self::Slots => "slots",
             Self::Network => "network",
             Self::Server => "server",
             Self::Watchdog => "watchdog",

@@ -45,18 +45,34 @@ impl View {
             });
         }
         lines.extend(self.troubles.iter().map(|trouble| format!("  note            {trouble}")));
-        if let Some(serving) = &self.serving {
-            lines.push(format!("Site {}", serving.site));
-            lines.push(format!("  site CA (SHA-256)  {}", serving.ca));
-            lines.push(format!("  audit key          {}", serving.audit_key));
-            if let (Some(code), Some(address)) = (&serving.first_code, &self.address) {
-                lines.push(format!("  first sign-in      https://{address}/first-start"));
-                lines.push(format!("  one-time code      {code} (until somebody has an account)"));
+        let code = match &self.serving {
+            Some(Serving::Site { site, ca, audit_key, first_code }) => {
+                lines.push(format!("Site {site}"));
+                lines.push(format!("  site CA (SHA-256)  {ca}"));
+                lines.push(format!("  audit key          {audit_key}"));
+                first_code
+                    .as_ref()
+                    .map(|code| (code, "first sign-in", "until somebody has an account"))
             }
+            Some(Serving::Unfounded { authority, first_code }) => {
+                lines.push(
+                    "No site is founded here yet: open the page, compare the CA, type the code."
+                        .to_owned(),
+                );
+                lines.push(format!("  site CA (SHA-256)  {authority}"));
+                Some((first_code, "founding", "until a site is founded"))
+            }
+            None => None,
+        };
+        if let (Some((code, what, until)), Some(address)) = (code, &self.address) {
+            lines.push(format!("  {what:<18} https://{address}/first-start"));
+            lines.push(format!("  one-time code      {code} ({until})"));
         }
         match &self.address {
             Some(address) => lines.push(format!("Address: https://{address}")),
-            None => lines.push("Address: none".to_owned()),
+            None => lines.push(
+                "Address: none. Plug in a FAT stick with patchkeep/network.toml on it.".to_owned(),
+            ),
         }
         lines.extend(self.memory.map(|(used, all)| format!("Memory: {used} of {all} MiB in use")));
         lines.push(self.now.clone());
@@ -73,6 +89,14 @@ pub(crate) fn memory(text: &str) -> Option<(u64, u64)> {
     };
     let (all, free): (u64, u64) = (kib("MemTotal:")?, kib("MemAvailable:")?);
     Some((all.checked_sub(free)? / 1024, all / 1024))
+}
+
+/// Writes a line to the kernel's own log, which stands on its consoles too: what was said last stays readable there.
+pub(crate) fn log(words: &str) {
+    if let Ok(mut log) = fs::File::options().write(true).open("/dev/kmsg") {
+        // 1, an alert: `quiet` lets it through.
+        drop(log.write_all(format!("<1>patchkeep: {words}\n").as_bytes()));
+    }
 }
 
 /// Shows it wherever the kernel has a console. Nothing is to be done about a screen that does not take it.
@@ -92,6 +116,7 @@ pub(crate) fn show(view: &View) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -109,13 +134,8 @@ mod tests {
 
     #[test]
     fn the_code_stands_with_the_address_that_it_is_for() {
-        let code = Some("1234-5678".to_owned());
-        let serving = Serving {
-            site: "north".into(),
-            ca: "ab".into(),
-            audit_key: "cd".into(),
-            first_code: code,
-        };
+        let said = r#"{"site":"north","ca":"ab","audit_key":"cd","first_code":"1234-5678"}"#;
+        let serving = serde_json::from_str(said).unwrap();
         let mut view =
             View { serving: Some(serving), address: Some("192.0.2.1".into()), ..View::default() };
         let text = view.text();
@@ -123,8 +143,15 @@ mod tests {
             text.contains("https://192.0.2.1/first-start") && text.contains("1234-5678"),
             "{text}"
         );
-        view.serving.as_mut().map(|serving| serving.first_code.take());
+        view.serving = serde_json::from_str(&said.replace("\"1234-5678\"", "null")).unwrap();
         assert!(!view.text().contains("first-start"));
+        let first = r#"{"authority":"ef","first_code":"8765-4321"}"#;
+        view.serving = serde_json::from_str(first).unwrap();
+        let text = view.text();
+        assert!(
+            text.contains("No site is founded") && text.contains("8765-4321 (until a site"),
+            "{text}"
+        );
     }
 
     #[test]

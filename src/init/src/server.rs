@@ -3,6 +3,7 @@
 use crate::{Event, error::Error};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
+use serde_json::Value;
 use std::{
     collections::VecDeque,
     io::{self, BufRead as _, BufReader, Read},
@@ -27,14 +28,20 @@ const WELL_AFTER: Duration = Duration::from_secs(120);
 /// Lines of what it said last that are kept for the screen.
 const LINES: usize = 4;
 
-/// What the server says of itself once its doors are open (`patchkeep --json serve`).
+/// What the server says of itself each time that it opened its doors (`patchkeep --json serve`).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Serving {
-    pub(crate) site: String,
-    pub(crate) ca: String,
-    pub(crate) audit_key: String,
-    /// The code for the first sign-in, while nobody has an account.
-    pub(crate) first_code: Option<String>,
+#[serde(untagged)]
+pub(crate) enum Serving {
+    /// A site: its ledger was opened.
+    Site {
+        site: String,
+        ca: String,
+        audit_key: String,
+        /// The code for the first sign-in, while nobody has an account.
+        first_code: Option<String>,
+    },
+    /// No site yet: it can be founded in a browser, behind the code.
+    Unfounded { authority: String, first_code: String },
 }
 
 /// How long to wait after so many failures in a row: twice as long each time.
@@ -99,17 +106,18 @@ impl Server {
         Ok(())
     }
 
-    /// Passes on what it says: its first JSON value, then each line.
+    /// Passes on what it says: its JSON values (one more follows once a site was founded), and each line.
     fn listen(&self, child: &mut Child) {
         if let Some(out) = child.stdout.take() {
             let events = self.events.clone();
             thread::spawn(move || {
-                let mut values = serde_json::Deserializer::from_reader(out).into_iter::<Serving>();
-                if let Some(Ok(serving)) = values.next() {
+                // Values that are not known are passed over: a server whose output nobody takes would stand still.
+                let values = serde_json::Deserializer::from_reader(out).into_iter::<Value>();
+                for serving in
+                    values.map_while(Result::ok).filter_map(|v| serde_json::from_value(v).ok())
+                {
                     drop(events.send(Event::Serving(serving)));
                 }
-                // Read on: a server whose output nobody takes would stand still.
-                while values.next().is_some() {}
             });
         }
         if let Some(errors) = child.stderr.take() {
@@ -138,7 +146,12 @@ impl Server {
         }
         self.running = None;
         let wait = self.note_failure(since.elapsed());
-        Some((wait, self.said.iter().cloned().collect::<Vec<_>>().join(" / ")))
+        Some((wait, self.said()))
+    }
+
+    /// What it said last, in one line.
+    pub(crate) fn said(&self) -> String {
+        self.said.iter().cloned().collect::<Vec<_>>().join(" / ")
     }
 
     fn note_failure(&mut self, ran: Duration) -> Duration {
@@ -203,7 +216,17 @@ mod tests {
         let said = r#"{"endpoints":"0.0.0.0:8443","people":"0.0.0.0:443","site":"north","ca":"ab","audit_key":"cd",
             "first_code":null}"#;
         let serving: Serving = serde_json::from_str(said).unwrap();
-        assert_eq!((serving.site.as_str(), serving.first_code), ("north", None));
+        let north = Serving::Site {
+            site: "north".into(),
+            ca: "ab".into(),
+            audit_key: "cd".into(),
+            first_code: None,
+        };
+        assert_eq!(serving, north);
+        let said = r#"{"people":"0.0.0.0:443","authority":"ab","first_code":"AAAAA-BBBBB"}"#;
+        let unfounded =
+            Serving::Unfounded { authority: "ab".into(), first_code: "AAAAA-BBBBB".into() };
+        assert_eq!(serde_json::from_str::<Serving>(said).unwrap(), unfounded);
     }
 
     #[test]

@@ -1,14 +1,8 @@
-//! What people set: the network, and the site that is founded at the first start.
+//! What people set: the network.
 
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    net::IpAddr,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::{fs, io, net::IpAddr, path::Path, str::FromStr};
 
 /// Longest file of settings, in bytes.
 const SETTINGS_BYTES_MAX: u64 = 64 << 10;
@@ -96,24 +90,6 @@ impl Network {
     }
 }
 
-/// `patchkeep/site.toml` on the medium from which a site is founded; paths are beside it.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Site {
-    pub(crate) site: String,
-    /// Who founds it, as the log will name them.
-    pub(crate) person: String,
-    pub(crate) ring: Option<String>,
-    /// The publisher's first root, `1.root.json`.
-    pub(crate) publisher_root: String,
-    /// Its SHA-256, from the paper of the key ceremony.
-    pub(crate) root_fingerprint: String,
-    /// Vendors' OpenPGP certificates; Debian's archive keys, which the image carries, where none are given.
-    #[serde(default)]
-    pub(crate) keyrings: BTreeMap<String, String>,
-    pub(crate) network: Network,
-}
-
 /// Writes a file of settings, whole or not at all.
 pub(crate) fn write(path: &Path, settings: &impl Serialize) -> Result<(), Error> {
     let told = |source| Error::Write { path: path.to_owned(), source };
@@ -148,17 +124,6 @@ pub(crate) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
         });
     }
     Ok(bytes)
-}
-
-/// A file beside the settings of a medium: a plain name, so that nothing outside of its folder is read.
-pub(crate) fn beside(folder: &Path, name: &str) -> Result<PathBuf, Error> {
-    let path = folder.join(name);
-    let plain = !name.is_empty() && !name.starts_with('.') && !name.contains('/');
-    if plain {
-        Ok(path)
-    } else {
-        Err(Error::Settings { path, why: "it is not a plain file name".into() })
-    }
 }
 
 #[cfg(test)]
@@ -203,21 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn a_medium_names_a_site_and_files_beside_it_only() {
-        let text = "site = 'north'\nperson = 'ann'\npublisher_root = '1.root.json'\nroot_fingerprint = 'ab'\n\
-             [network]\naddress = '192.0.2.10/24'\n";
-        let site: Site = toml::from_str(text).unwrap();
-        assert_eq!((site.site.as_str(), site.ring, site.keyrings.len()), ("north", None, 0));
-        assert!(toml::from_str::<Site>(&format!("sitee = 'x'\n{text}")).is_err());
-        let folder = Path::new("/media/founding");
-        assert_eq!(beside(folder, "1.root.json").unwrap(), folder.join("1.root.json"));
+    fn what_was_set_is_read_back_and_words_that_nobody_knows_are_refused() {
+        let network: Network = toml::from_str("address = '192.0.2.10/24'").unwrap();
+        assert!(toml::from_str::<Network>("address = '192.0.2.10/24'\nadress = 'x'").is_err());
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("network.toml");
-        write(&path, &site.network).unwrap();
-        assert_eq!(read::<Network>(&path).unwrap(), site.network);
-        for wrong in ["", "../etc/x", "/etc/x", "a/b", "..", ".hidden"] {
-            assert!(beside(folder, wrong).is_err(), "{wrong}");
-        }
+        write(&path, &network).unwrap();
+        assert_eq!(read::<Network>(&path).unwrap(), network);
     }
 
     #[test]

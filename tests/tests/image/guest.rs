@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tests::{run, scratch};
 
 /// A guest ends by itself after so many seconds, whatever became of its test.
-const GUEST_SECONDS_MAX: &str = "600";
+const GUEST_SECONDS_MAX: &str = "900";
 
 /// Whose keys the firmware is told that these are; any will do.
 const OWNER: &str = "7a0c5c4e-5b1f-4e0b-9c55-0c1f0e4b6a10";
@@ -44,6 +44,8 @@ pub(crate) struct Hardware {
     pub(crate) has_disk: bool,
     /// A folder that is a FAT stick.
     pub(crate) medium: Option<PathBuf>,
+    /// Where the disk under its layer lies, if that is its own.
+    pub(crate) base: Option<TempDir>,
 }
 
 impl Hardware {
@@ -54,12 +56,12 @@ impl Hardware {
         Self::with_disk(image, &disk)
     }
 
-    fn with_disk(image: PathBuf, disk: &Path) -> Self {
+    pub(crate) fn with_disk(image: PathBuf, disk: &Path) -> Self {
         let folder = scratch();
         let mut layer = Command::new("qemu-img");
         layer.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(disk);
         run(layer.arg(folder.path().join("disk.qcow2"))).ok();
-        Self { image, folder, has_firmware: false, has_disk: true, medium: None }
+        Self { image, folder, has_firmware: false, has_disk: true, medium: None, base: None }
     }
 
     /// One with firmware that boots what the development key signed, and nothing else.
@@ -78,6 +80,35 @@ impl Hardware {
         machine
     }
 
+    /// What lies in a file of the data partition, while the machine is off.
+    pub(crate) fn data(&self, file: &str) -> String {
+        let raw = self.raw();
+        let partition = format!("{}?offset={}", raw.display(), begins(&raw, "patchkeep-data"));
+        run(Command::new("debugfs").args(["-R", &format!("cat {file}"), &partition])).ok().out
+    }
+
+    /// Puts half of an image where a whole one lay, while the machine is off.
+    pub(crate) fn tear(&self, file: &str) {
+        let (raw, torn) = (self.raw(), self.folder.path().join("torn"));
+        let whole = fs::read(only(&self.image, ".efi")).unwrap();
+        fs::write(&torn, &whole[..whole.len() / 2]).unwrap();
+        let partition = format!("{}@@{}", raw.display(), begins(&raw, "patchkeep-esp"));
+        run(Command::new("mcopy")
+            .args(["-o", "-i", &partition])
+            .arg(&torn)
+            .arg(format!("::{file}")))
+        .ok();
+        let layer = self.folder.path().join("disk.qcow2");
+        run(Command::new("qemu-img").args(["convert", "-O", "qcow2"]).args([&raw, &layer])).ok();
+    }
+
+    fn raw(&self) -> PathBuf {
+        let (layer, raw) =
+            (self.folder.path().join("disk.qcow2"), self.folder.path().join("disk.raw"));
+        run(Command::new("qemu-img").args(["convert", "-O", "raw"]).args([&layer, &raw])).ok();
+        raw
+    }
+
     /// Switches it on.
     pub(crate) fn boot(&self) -> Guest {
         let own = |name: &str| self.folder.path().join(name).display().to_string();
@@ -92,9 +123,9 @@ impl Hardware {
             &format!("file:{}", own("screen")),
         ]);
         if self.has_firmware {
-            self.add_firmware(&mut qemu)
+            self.add_firmware(&mut qemu);
         } else {
-            self.add_kernel(&mut qemu)
+            self.add_kernel(&mut qemu);
         }
         qemu.args([
             "-netdev",
@@ -153,6 +184,14 @@ impl Hardware {
     }
 }
 
+/// Where a disk's partition of this name begins, in bytes.
+pub(crate) fn begins(disk: &Path, name: &str) -> u64 {
+    let table = run(Command::new("sfdisk").arg("--json").arg(disk)).ok().json();
+    let partitions = table["partitiontable"]["partitions"].as_array().unwrap();
+    let found = partitions.iter().find(|partition| partition["name"] == name).unwrap();
+    found["start"].as_u64().unwrap() * 512
+}
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -184,6 +223,19 @@ impl Guest {
     /// Waits until the screen says something; how long that took since it was switched on.
     pub(crate) fn until_it_says(&mut self, words: &str, limit: Duration) -> Duration {
         self.until(words, limit, |guest| guest.screen().contains(words).then_some(()))
+    }
+
+    /// Waits until the screen says something after it has said something else; how long that took since it was switched on.
+    pub(crate) fn until_it_says_after(
+        &mut self,
+        before: &str,
+        words: &str,
+        limit: Duration,
+    ) -> Duration {
+        self.until(words, limit, |guest| {
+            let screen = guest.screen();
+            screen.split_once(before)?.1.contains(words).then_some(())
+        })
     }
 
     /// Waits until a page comes with 200; how long that took since it was switched on.
@@ -228,6 +280,18 @@ impl Guest {
             "10",
             &url,
         ]));
+        (said.code == Some(0)).then_some(said.out)
+    }
+
+    /// Sends a form to the console, as a browser does; the page that comes, if it comes with 200.
+    pub(crate) fn post(&self, path: &str, fields: &[String]) -> Option<String> {
+        let url = format!("https://127.0.0.1:{}{path}", self.door);
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--insecure", "--fail", "--max-time", "120"]);
+        fields.iter().for_each(|field| {
+            curl.args(["--form", field]);
+        });
+        let said = run(curl.arg(&url));
         (said.code == Some(0)).then_some(said.out)
     }
 

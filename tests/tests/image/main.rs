@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod guest;
+mod slots;
 
-use guest::{Hardware, image, only};
+use guest::{Guest, Hardware, image, only};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,50 +15,72 @@ use tests::{patchkeep, run, scratch};
 
 const BOOTS_WITHIN: Duration = Duration::from_secs(180);
 
-/// A medium from which a site is founded, as a person would make it.
-fn founding_medium(folder: &Path) {
+/// A publisher's first root and its fingerprint, as a person has them on a stick and on paper.
+fn root(folder: &Path) -> (PathBuf, String) {
     let keys = folder.join("keys").display().to_string();
     patchkeep(["keys", "ceremony", "--into", &keys, "--source", "debian"]).ok();
     let told = patchkeep(["--json", "keys", "fingerprint", "--keys", &keys]).ok().json();
-    let medium = folder.join("medium/patchkeep");
-    fs::create_dir_all(&medium).unwrap();
-    fs::copy(folder.join("keys/metadata/1.root.json"), medium.join("root.jsn")).unwrap();
-    let site = format!(
-        "site = 'north'\nperson = 'ann'\npublisher_root = 'root.jsn'\nroot_fingerprint = '{}'\n\
-         [network]\naddress = '10.0.2.15/24'\nnames = ['patchkeep.example']\n",
-        told.as_str().unwrap()
-    );
+    (folder.join("keys/metadata/1.root.json"), told.as_str().unwrap().to_owned())
+}
+
+/// Founds a site in the browser's form, with the code on the screen; the page that comes.
+fn found(guest: &mut Guest, folder: &Path) -> String {
+    let (root, fingerprint) = root(folder);
+    guest.until_it_says("No site is founded here yet", BOOTS_WITHIN);
+    let code = guest.says_after("one-time code");
+    let code = code.split(' ').next().unwrap();
+    let fields = [
+        format!("code={code}"),
+        "site=north".to_owned(),
+        "ring=broad".to_owned(),
+        format!("fingerprint={fingerprint}"),
+        format!("root=@{}", root.display()),
+        "debian=yes".to_owned(),
+    ];
+    let wrong = [&["code=AAAAA-AAAAA-AAAAA-AAAAA".to_owned()], &fields[1..]].concat();
+    assert!(guest.post("/first-start", &wrong).is_none(), "a site was founded with a wrong code");
+    guest.post("/first-start", &fields).expect("the site is founded")
+}
+
+/// A stick that sets the network, as a person would make it.
+fn network_stick(folder: &Path) -> PathBuf {
+    let medium = folder.join("medium");
+    fs::create_dir_all(medium.join("patchkeep")).unwrap();
     // A name that is too long for FAT's oldest form: the appliance must know the newer one.
-    fs::write(medium.join("site.toml"), site).unwrap();
+    let network = "address = '10.0.2.15/24'\nnames = ['patchkeep.example']\n";
+    fs::write(medium.join("patchkeep/network.toml"), network).unwrap();
+    medium
 }
 
 #[test]
-fn a_first_start_founds_the_site_serves_it_and_stops_in_order() {
+fn a_first_start_on_a_blank_disk_is_founded_in_the_browser_and_serves_the_site_from_then_on() {
     let Some(image) = image() else { return };
     let folder = scratch();
-    founding_medium(folder.path());
-    let mut machine = Hardware::new(&image);
-    machine.medium = Some(folder.path().join("medium"));
+    let machine = Hardware::new(&image);
 
     let mut guest = machine.boot();
     let (took, page) = guest.until_it_serves("/first-start", BOOTS_WITHIN);
-    eprintln!("first start, site founded, console served over HTTPS: {:.1} s", took.as_secs_f64());
-    guest.until_it_says("The server is running.", BOOTS_WITHIN);
+    eprintln!("first start, console served over HTTPS: {:.1} s", took.as_secs_f64());
+    guest.until_it_says("No site is founded here yet", BOOTS_WITHIN);
     let (ca, code) = (guest.says_after("site CA (SHA-256)"), guest.says_after("one-time code"));
-    let about = guest.get("/about").unwrap();
-    assert!(
-        about.contains(&ca),
-        "the console shows another fingerprint than {ca}:
-{about}"
+    assert!(!page.contains(code.split(' ').next().unwrap()), "the page gives the code away");
+    assert!(page.contains(&ca), "the page shows another fingerprint than {ca}:\n{page}");
+    let founded = found(&mut guest, folder.path());
+    assert!(founded.contains(&ca) && founded.contains("north"), "{founded}");
+    // The same program goes on with the site.
+    let took = guest.until_it_says("The server is running.", BOOTS_WITHIN);
+    eprintln!("the site that was founded is served: {:.1} s", took.as_secs_f64());
+    guest.until_it_serves("/first-start", BOOTS_WITHIN);
+    assert_eq!(
+        guest.says_after("site CA (SHA-256)"),
+        ca,
+        "a browser would have to trust another CA"
     );
-    assert!(
-        !code.is_empty() && !page.contains(code.split(' ').next().unwrap()),
-        "the page gives the code away"
-    );
+    assert_eq!(guest.says_after("one-time code").split(' ').next(), code.split(' ').next());
+    assert!(guest.get("/about").unwrap().contains(&ca));
     let screen = guest.screen();
     eprintln!("{screen}");
     assert!(screen.contains("was blank and has been made"), "{screen}");
-    assert!(screen.contains("compare it with the paper"), "{screen}");
     assert!(!screen.contains("FAILED") && !screen.contains("does not take"), "{screen}");
     let firmware = fs::metadata(only(&image, ".efi")).unwrap().len();
     eprintln!("firmware file: {:.1} MiB", firmware as f64 / f64::from(1 << 20));
@@ -65,7 +88,6 @@ fn a_first_start_founds_the_site_serves_it_and_stops_in_order() {
     let screen = guest.press_power_button();
     assert!(screen.contains("The server has closed its folder. Patchkeep has stopped"), "{screen}");
 
-    machine.medium = None;
     let mut guest = machine.boot();
     let (took, _) = guest.until_it_serves("/first-start", BOOTS_WITHIN);
     eprintln!("second start, console served over HTTPS: {:.1} s", took.as_secs_f64());
@@ -93,7 +115,7 @@ fn a_machine_without_its_disk_says_so_and_stops_in_order() {
     eprintln!("a screen that says that the disk is missing: {:.1} s", took.as_secs_f64());
     guest.until_it_says("screen          listens", BOOTS_WITHIN);
     let screen = guest.screen();
-    assert!(screen.contains("FAILED: there is no data partition"), "{screen}");
+    assert!(screen.contains("FAILED: there is no partition patchkeep-data"), "{screen}");
     assert!(screen.contains("network         eth0 has 10.0.2.15/24"), "{screen}");
     let screen = guest.press_power_button();
     assert!(screen.contains("No server ran. Patchkeep has stopped"), "{screen}");
@@ -109,20 +131,23 @@ fn disk_of(folder: &Path, efi: &[u8]) -> PathBuf {
 }
 
 #[test]
-fn firmware_with_secure_boot_boots_the_signed_image() {
+fn firmware_with_secure_boot_boots_the_signed_image_and_a_stick_sets_the_network() {
     let Some(image) = image() else { return };
     let folder = scratch();
-    founding_medium(folder.path());
     let mut machine = Hardware::with_secure_boot(&image, &only(&image, ".img"));
-    machine.medium = Some(folder.path().join("medium"));
+    let mut guest = machine.boot();
+    guest.until_it_says("The server waits for an address.", BOOTS_WITHIN);
+    guest.press_power_button();
+    machine.medium = Some(network_stick(folder.path()));
     let mut guest = machine.boot();
     let (took, _) = guest.until_it_serves("/first-start", BOOTS_WITHIN);
     eprintln!(
-        "firmware with Secure Boot, first start, console served over HTTPS: {:.1} s",
+        "firmware with Secure Boot, network from a stick, console served over HTTPS: {:.1} s",
         took.as_secs_f64()
     );
-    guest.until_it_says("The server is running.", BOOTS_WITHIN);
+    guest.until_it_says("The server waits for a site to be founded.", BOOTS_WITHIN);
     let screen = guest.press_power_button();
+    assert!(screen.contains("slot A was started"), "{screen}");
     assert!(screen.contains("The server has closed its folder. Patchkeep has stopped"), "{screen}");
 }
 

@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("snapshot", 3),
     ("sandbox", 3),
     ("media", 3),
+    ("slots", 3),
     ("client", 4),
     ("collect", 4),
     ("site", 4),
@@ -37,8 +38,18 @@ const FLOORS: &[(&str, u8)] = &[
 const ROOF: u8 = 7;
 
 /// No clock, disk, network, randomness or async: the same input gives the same answer for ever.
-pub(super) const PURE: &[&str] =
-    &["ids", "catalogue", "merkle", "trust", "bundle", "vendor-apt", "vendor-rpm", "api", "fleet"];
+pub(super) const PURE: &[&str] = &[
+    "ids",
+    "catalogue",
+    "merkle",
+    "trust",
+    "bundle",
+    "vendor-apt",
+    "vendor-rpm",
+    "api",
+    "fleet",
+    "slots",
+];
 
 /// What a pure crate may name.
 const PURE_OUTSIDE: &[&str] = &[
@@ -81,6 +92,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     // libvirt describes domains and snapshots in XML; roxmltree reads it without DTDs or the network.
     ("snapshot", &["roxmltree", "rustix"]),
     ("media", &["aws-lc-rs", "rustix"]),
+    // An image is a PE file; its version is in one section of it.
+    ("slots", &["object", "semver"]),
     (
         "collect",
         &[
@@ -189,6 +202,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "netlink-packet-route",
             "netlink-sys",
             "rustix",
+            "semver",
             "signal-hook",
             "toml",
         ],

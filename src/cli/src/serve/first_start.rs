@@ -68,7 +68,8 @@ pub(super) async fn wait(
 
 fn say(screen: &Screen, people: SocketAddr, fingerprint: &str, code: &str) {
     screen.result(
-        &serde_json::json!({ "people": people, "authority": fingerprint }),
+        // The appliance's first program shows the code: there is no other screen for it.
+        &serde_json::json!({ "people": people, "authority": fingerprint, "first_code": code }),
         format!("This is no site yet.\n  people   https://{people}\n  site CA  {fingerprint}"),
     );
     screen.note(format!(
