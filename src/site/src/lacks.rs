@@ -7,6 +7,7 @@ use crate::{
     approval::{KnownUpdate, KnownUpdates},
     level::facts_of,
 };
+use catalogue::VendorSeverity;
 use fleet::{Exception, Exposure, Policy, PolicyStatus, State};
 use ids::{Digest, RecordId, RingName, Timestamp};
 use std::{
@@ -46,6 +47,8 @@ pub(crate) struct Lacks {
     distinct: Vec<Applicable>,
     /// What is known of each number.
     updates: Vec<Option<KnownUpdate>>,
+    /// How severe each number is, and whether it is known to be exploited.
+    ratings: Vec<(Option<VendorSeverity>, bool)>,
     /// Numbers of which the same is known have the same kind, so that a policy judges each kind once.
     kinds: Vec<u32>,
 }
@@ -107,6 +110,11 @@ impl Lacks {
     /// What is known of what the numbers are.
     pub(crate) fn updates(&self) -> &[Option<KnownUpdate>] {
         &self.updates
+    }
+
+    /// How severe what the numbers are is, and whether it is known to be exploited.
+    pub(crate) fn ratings(&self) -> &[(Option<VendorSeverity>, bool)] {
+        &self.ratings
     }
 }
 
@@ -264,10 +272,24 @@ impl Site {
         let ring = ring.clone();
         let of = |update: &Applicable| known.get(&update.candidate().sha256).cloned();
         let updates: Vec<_> = distinct.iter().map(of).collect();
-        let kinds = kinds(&updates);
-        let lacks =
-            Lacks { ring, known, aims, members, told, ranges, numbers, distinct, updates, kinds };
-        let lacks = Arc::new(lacks);
+        let rated = |known: &Option<KnownUpdate>| {
+            let known = known.as_ref();
+            let exploited = known.and_then(KnownUpdate::is_exploited) == Some(true);
+            (known.and_then(KnownUpdate::severity), exploited)
+        };
+        let lacks = Arc::new(Lacks {
+            ratings: updates.iter().map(rated).collect(),
+            kinds: kinds(&updates),
+            ring,
+            known,
+            aims,
+            members,
+            told,
+            ranges,
+            numbers,
+            distinct,
+            updates,
+        });
         kept().insert(lacks.ring.clone(), Arc::clone(&lacks));
         Ok(lacks)
     }

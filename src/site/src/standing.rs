@@ -62,8 +62,12 @@ pub struct SeverityStanding {
     pub undated: u64,
 }
 
-/// By when an update is wanted first: by its id.
-type Firsts<'a> = HashMap<&'a str, First>;
+/// By when updates are wanted first.
+#[derive(Default)]
+struct Firsts<'a> {
+    places: HashMap<&'a str, u32>,
+    all: Vec<First>,
+}
 
 struct First {
     severity: Option<VendorSeverity>,
@@ -79,19 +83,19 @@ impl Site {
     /// [`Error::Store`] when a catalogue or a name cannot be read.
     pub fn standings(&self) -> Result<Standings, Error> {
         let rings = self.lacking_rings()?;
-        let mut firsts = Firsts::new();
+        let mut firsts = Firsts::default();
         let policies = self.state().policies.values().cloned().collect();
         let policies = self.count_under(policies, &rings, &mut firsts);
         let lists = rings.iter().flat_map(|ring| ring.updates().iter().flatten());
         let lists = lists.filter_map(|known| known.advice.as_ref()?.kev_as_of);
-        let (kev_as_of, severities) = (lists.min(), by_severity(&firsts, self.now()));
+        let (kev_as_of, severities) = (lists.min(), by_severity(&firsts.all, self.now()));
         Ok(Standings { policies, severities, kev_as_of })
     }
 
     /// How it stands under these policies, in their order, whether they are in force or not.
     pub(crate) fn standings_of(&self, policies: Vec<Policy>) -> Result<Vec<PolicyStanding>, Error> {
         let rings = self.lacking_rings()?;
-        Ok(self.count_under(policies, &rings, &mut Firsts::new()))
+        Ok(self.count_under(policies, &rings, &mut Firsts::default()))
     }
 
     fn lacking_rings(&self) -> Result<Vec<Arc<Lacks>>, Error> {
@@ -106,7 +110,7 @@ impl Site {
     ) -> Vec<PolicyStanding> {
         let (state, now) = (self.state(), self.now());
         let rings: Vec<_> = rings.iter().map(|ring| Elected::new(ring, &state)).collect();
-        rings.iter().for_each(|ring| rate(ring, firsts));
+        let places: Vec<Vec<u32>> = rings.iter().map(|ring| firsts.rate(ring)).collect();
         // Those that are elected in and sent no inventory.
         let elected = state.endpoints.values().filter(|known| known.is_elected()).count();
         let told: usize = rings.iter().map(|ring| ring.members.len()).sum();
@@ -120,9 +124,14 @@ impl Site {
                 counts: BTreeMap::new(),
                 due: [0; 4],
             };
-            for ring in &rings {
+            for (ring, places) in rings.iter().zip(&places) {
                 let mut judge = Judge::new(ring.ring, &policy, state.exceptions.values(), now);
-                standing.count(ring, &mut judge, now, firsts);
+                standing.count(ring, &mut judge, now, |number, stands| {
+                    // What nothing is known of has no place.
+                    if let Some(first) = firsts.all.get_mut(places[number as usize] as usize) {
+                        first.want(stands);
+                    }
+                });
             }
             standing
         };
@@ -130,15 +139,23 @@ impl Site {
     }
 }
 
-/// Notes the updates that endpoints lack, as severe as they are.
-fn rate<'a>(ring: &Elected<'a>, firsts: &mut Firsts<'a>) {
-    for (_, number, _) in ring.lacked() {
-        let Some(known) = &ring.ring.updates()[number as usize] else { continue };
-        firsts.entry(&known.update.id).or_insert_with(|| First {
-            severity: known.severity(),
-            exploited: known.is_exploited() == Some(true),
-            stands: None,
-        });
+impl<'a> Firsts<'a> {
+    /// Notes the updates that endpoints of a ring lack, as severe as they are. Gives the place of each number; a number that
+    /// none lacks, or of which nothing is known, has one that there is not.
+    fn rate(&mut self, ring: &Elected<'a>) -> Vec<u32> {
+        let lacks = ring.ring;
+        let mut places = vec![u32::MAX; lacks.distinct().len()];
+        for (_, number, _) in ring.lacked() {
+            let number = number as usize;
+            let Some(known) = &lacks.updates()[number] else { continue };
+            let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+            places[number] = *self.places.entry(&known.update.id).or_insert_with(|| {
+                let (severity, exploited) = lacks.ratings()[number];
+                self.all.push(First { severity, exploited, stands: None });
+                next
+            });
+        }
+        places
     }
 }
 
@@ -157,12 +174,12 @@ impl First {
 
 impl PolicyStanding {
     /// Counts the endpoints of one ring.
-    fn count<'a>(
+    fn count(
         &mut self,
-        ring: &Elected<'a>,
+        ring: &Elected<'_>,
         judge: &mut Judge<'_>,
         now: Timestamp,
-        firsts: &mut Firsts<'a>,
+        mut want: impl FnMut(u32, Stands),
     ) {
         for (number, stands, lacking, spared) in ring.stand(judge) {
             let open = u64::from(lacking - spared);
@@ -176,11 +193,7 @@ impl PolicyStanding {
             if stands.status == PolicyStatus::Due {
                 self.due[bucket(stands.due_at, now)] += open;
             }
-            let known = ring.ring.updates()[number as usize].as_ref();
-            let first = known.and_then(|known| firsts.get_mut(&*known.update.id));
-            if let Some(first) = first {
-                first.want(stands);
-            }
+            want(number, stands);
         }
         for (member, way) in &ring.members {
             if member.told.is_err() {
@@ -196,12 +209,12 @@ impl PolicyStanding {
     }
 }
 
-fn by_severity(firsts: &Firsts<'_>, now: Timestamp) -> Vec<SeverityStanding> {
+fn by_severity(firsts: &[First], now: Timestamp) -> Vec<SeverityStanding> {
     let severities = VendorSeverity::ALL.map(Some).into_iter().chain([None]);
     let mut all: Vec<SeverityStanding> = severities
         .map(|severity| SeverityStanding { severity, ..SeverityStanding::default() })
         .collect();
-    for first in firsts.values() {
+    for first in firsts {
         let Some(row) = all.iter_mut().find(|row| row.severity == first.severity) else { continue };
         row.updates += 1;
         row.exploited += u64::from(first.exploited);
