@@ -341,6 +341,7 @@ async fn begin(
     tokio::task::spawn_blocking(move || {
         let mut ending = Ending {
             console: Arc::clone(&console),
+            site: Arc::clone(&site),
             path,
             ended: (false, "the appliance broke off this import: its log says why".to_owned()),
         };
@@ -363,6 +364,7 @@ async fn begin(
 /// Says how an import ended, however it did: else no other could begin.
 struct Ending {
     console: Arc<Console>,
+    site: Arc<Site>,
     path: String,
     ended: (bool, String),
 }
@@ -373,7 +375,7 @@ impl Drop for Ending {
         let mut work = self.console.importing().work();
         work.last = Some(Ended {
             path: std::mem::take(&mut self.path),
-            at: site::now(),
+            at: self.site.now(),
             accepted,
             message,
         });

@@ -77,10 +77,7 @@ impl FromRequestParts<Arc<Console>> for Visit {
         parts: &mut Parts,
         console: &Arc<Console>,
     ) -> Result<Self, Self::Rejection> {
-        let site = console.site().map_err(IntoResponse::into_response)?;
-        let session = cookie(&parts.headers, SESSION).and_then(|token| site.session(&token));
-        #[cfg(test)]
-        let session = session.or_else(|| crate::tests::signed_in(&site, parts));
+        let (site, session, _) = signed_in(parts, console, Site::session)?;
         match session {
             Some(session) => Ok(Self { site, session, host: host(parts) }),
             None if site.state().accounts.is_empty() => {
@@ -112,15 +109,25 @@ impl FromRequestParts<Arc<Console>> for Watching {
         parts: &mut Parts,
         console: &Arc<Console>,
     ) -> Result<Self, Self::Rejection> {
-        let site = console.site().map_err(IntoResponse::into_response)?;
-        let token = cookie(&parts.headers, SESSION).unwrap_or_default();
-        let session = site.watching_session(&token);
-        #[cfg(test)]
-        let session = session.or_else(|| crate::tests::signed_in(&site, parts));
+        let (site, session, token) = signed_in(parts, console, Site::watching_session)?;
         // A page that asks by itself is told nothing, and asks no more.
         let session = session.ok_or_else(|| StatusCode::NO_CONTENT.into_response())?;
         Ok(Self(Visit { site, session, host: host(parts) }, token))
     }
+}
+
+/// The appliance, who is signed in to it with the request's cookie, as `look` has it, and that cookie.
+fn signed_in(
+    parts: &Parts,
+    console: &Console,
+    look: fn(&Site, &str) -> Option<Session>,
+) -> Result<(Arc<Site>, Option<Session>, String), Response> {
+    let site = console.site().map_err(IntoResponse::into_response)?;
+    let token = cookie(&parts.headers, SESSION).unwrap_or_default();
+    let session = look(&site, &token);
+    #[cfg(test)]
+    let session = session.or_else(|| crate::tests::signed_in(&site, parts));
+    Ok((site, session, token))
 }
 
 /// The host's name in a request: HTTP/2 has it in the address, HTTP/1.1 in a header.

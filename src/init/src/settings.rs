@@ -1,8 +1,16 @@
 //! What people set: the network.
 
 use crate::error::Error;
+use durable::{Disk as _, RealDisk};
 use serde::{Deserialize, Serialize};
-use std::{fs, io, net::IpAddr, path::Path, str::FromStr};
+use std::{
+    fs,
+    io::{self, Read as _},
+    net::IpAddr,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    str::FromStr,
+};
 
 /// Longest file of settings, in bytes.
 const SETTINGS_BYTES_MAX: u64 = 64 << 10;
@@ -94,11 +102,7 @@ impl Network {
 pub(crate) fn write(path: &Path, settings: &impl Serialize) -> Result<(), Error> {
     let told = |source| Error::Write { path: path.to_owned(), source };
     let text = toml::to_string(settings).map_err(|error| told(io::Error::other(error)))?;
-    let fresh = path.with_extension("new");
-    fs::write(&fresh, text)
-        .and_then(|()| fs::File::open(&fresh)?.sync_all())
-        .and_then(|()| fs::rename(&fresh, path))
-        .map_err(told)
+    RealDisk.write_atomic(path, text.as_bytes()).map_err(told)
 }
 
 /// Reads a file of settings.
@@ -109,20 +113,18 @@ pub(crate) fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T, Error> 
     toml::from_str(&text).map_err(|error| told(error.message().to_owned()))
 }
 
-/// A file's bytes, or an error where there are more than `most`.
+/// A plain file's bytes, out of a folder that may be somebody else's: no link is followed, and no pipe waited for.
 pub(crate) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
-    use io::Read as _;
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
     let told = |source| Error::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
-        .map_err(told)?;
-    if bytes.len() as u64 > most {
-        return Err(Error::Settings {
-            path: path.to_owned(),
-            why: format!("it is longer than {most} bytes"),
-        });
+    let file = fs::File::options().read(true).custom_flags(flags).open(path).map_err(told)?;
+    let about = file.metadata().map_err(told)?;
+    if !about.is_file() || about.len() > most {
+        let why = format!("it is no plain file of at most {most} bytes");
+        return Err(Error::Settings { path: path.to_owned(), why });
     }
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes).map_err(told)?;
     Ok(bytes)
 }
 

@@ -4,16 +4,15 @@
 //! its final name at once, `request.json` ([`slots::Request`]). What became of it is read in [`OUTCOME`]
 //! ([`slots::Outcome`]), which only PID 1 may write. Both stay no longer than they have to: what was taken is removed.
 
-use crate::{Event, error::Error, esp, firmware, server, settings};
+use crate::{Event, error::Error, esp, firmware, server, settings::bounded};
+use durable::{Disk as _, RealDisk};
 use ids::{Digest, Timestamp};
 use semver::Version;
 use serde::Serialize;
 use slots::{IMAGE_BYTES_MAX, Outcome, Record, Request, Slot, Standing, Started, Trial};
 use std::{
-    fs,
-    io::{self, Read as _},
+    fs, io,
     net::{SocketAddr, TcpStream},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::mpsc::Sender,
     thread,
@@ -64,13 +63,9 @@ impl Slots {
         let standing = record.at_start(started, &running);
         let entries = firmware::settle(&esp::partition(id)?, record.default)?;
         if let Standing::CameBack(trial, why) = &standing {
-            write_json(
-                OUTCOME,
-                0o644,
-                &Outcome::of(trial.clone(), Some(why.clone()), Timestamp::now()),
-            )?;
+            write_json(OUTCOME, &Outcome::of(trial.clone(), Some(why.clone()), Timestamp::now()))?;
         }
-        write_json(RECORD, 0o600, &record)?;
+        write_json(RECORD, &record)?;
         let said = say(started, &record, &standing);
         let now = Instant::now();
         let slots = Self {
@@ -120,7 +115,7 @@ impl Slots {
         let mut record = self.record.clone();
         let Some(trial) = record.bless() else { return Ok(Done::Nothing) };
         firmware::set_order(self.entries, record.default)?;
-        write_json(RECORD, 0o600, &record)?;
+        write_json(RECORD, &record)?;
         self.record = record;
         self.on_trial = false;
         let words = format!(
@@ -128,7 +123,7 @@ impl Slots {
             trial.to, trial.slot
         );
         let slot = trial.slot;
-        write_json(OUTCOME, 0o644, &Outcome::of(trial, None, Timestamp::now()))?;
+        write_json(OUTCOME, &Outcome::of(trial, None, Timestamp::now()))?;
         self.busy = true;
         let events = events.clone();
         thread::spawn(move || drop(events.send(Event::Spare(esp::copy_to_spare(slot)))));
@@ -139,7 +134,7 @@ impl Slots {
     fn give_up(&mut self, why: String) -> Result<Done, Error> {
         if let Some(trial) = self.record.trial.as_mut().filter(|_| self.on_trial) {
             trial.gave_up = Some(why);
-            write_json(RECORD, 0o600, &self.record)?;
+            write_json(RECORD, &self.record)?;
             return Ok(Done::Restart("The new image gives up: the old one comes back."));
         }
         Ok(Done::Nothing)
@@ -176,7 +171,6 @@ impl Slots {
                 let words = format!("a new image was refused: {why}");
                 write_json(
                     OUTCOME,
-                    0o644,
                     &Outcome::refused(self.running.clone(), sha256, why, Timestamp::now()),
                 )?;
                 return Ok(Done::Say(words));
@@ -186,7 +180,7 @@ impl Slots {
         let number = if trial.slot == Slot::A { a } else { b };
         // The record first: whatever is started next is then told from what was there before.
         self.record.trial = Some(trial);
-        write_json(RECORD, 0o600, &self.record)?;
+        write_json(RECORD, &self.record)?;
         firmware::start_once(number)?;
         Ok(Done::Restart("A new image is in its slot: it is tried now."))
     }
@@ -244,21 +238,6 @@ fn read_image(files: &[PathBuf; 2], announced: &mut Option<Request>) -> Result<V
     bounded(image, IMAGE_BYTES_MAX)
 }
 
-/// A plain file's bytes out of a folder that is somebody else's: no link is followed, and no pipe waited for.
-fn bounded(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
-    let told = |source| Error::Read { path: path.to_owned(), source };
-    let file = fs::File::options().read(true).custom_flags(flags).open(path).map_err(told)?;
-    let about = file.metadata().map_err(told)?;
-    if !about.is_file() || about.len() > most {
-        let why = format!("it is no plain file of at most {most} bytes");
-        return Err(Error::Settings { path: path.to_owned(), why });
-    }
-    let mut bytes = Vec::new();
-    file.take(most).read_to_end(&mut bytes).map_err(told)?;
-    Ok(bytes)
-}
-
 /// Whether the server answers: a verb gets an answer that is read from its open ledger, and the people's door takes a
 /// connection. PID 1 waits for both: a server that hangs stops it too, and the watchdog then ends the trial.
 fn server_answers() -> bool {
@@ -304,26 +283,17 @@ fn read_record() -> Result<Option<Record>, Error> {
     if !path.exists() {
         return Ok(None);
     }
-    let bytes = settings::bounded(&path, REQUEST_BYTES_MAX)?;
+    let bytes = bounded(&path, REQUEST_BYTES_MAX)?;
     serde_json::from_slice(&bytes)
         .map(Some)
         .map_err(|error| Error::Settings { path, why: error.to_string() })
 }
 
 /// Writes a small file, whole or not at all, into a folder of PID 1's.
-fn write_json(path: &str, mode: u32, value: &impl Serialize) -> Result<(), Error> {
-    let fresh = format!("{path}.new");
+fn write_json(path: &str, value: &impl Serialize) -> Result<(), Error> {
     let told = |source| Error::Write { path: path.into(), source };
     let text = serde_json::to_vec(value).map_err(|error| told(io::Error::other(error)))?;
-    let write = || {
-        let mut file =
-            fs::File::options().write(true).create(true).truncate(true).mode(mode).open(&fresh)?;
-        io::Write::write_all(&mut file, &text)?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)?;
-        fs::File::open(Path::new(path).parent().unwrap_or(Path::new("/")))?.sync_all()
-    };
-    write().map_err(told)
+    RealDisk.write_atomic(Path::new(path), &text).map_err(told)
 }
 
 #[cfg(test)]
@@ -348,7 +318,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record.json");
         let record = Record::first(&Version::new(1, 2, 3));
-        write_json(path.to_str().unwrap(), 0o600, &record).unwrap();
+        write_json(path.to_str().unwrap(), &record).unwrap();
         assert_eq!(serde_json::from_slice::<Record>(&fs::read(&path).unwrap()).unwrap(), record);
         assert!(!path.with_extension("json.new").exists());
     }

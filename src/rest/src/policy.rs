@@ -5,7 +5,7 @@ use crate::{
     problem::Problem,
     words::{
         At, Endpoint, Of, Part, Person, Place, PolicyWord, Record, Ring, Sentence, Sha256, Text,
-        Words, through,
+        VendorSeverity, Words, through,
     },
 };
 use fleet::{Operation, PolicyCommand, Refused};
@@ -60,15 +60,6 @@ struct When {
     kev: Option<bool>,
     automatable: Option<bool>,
     total_impact: Option<bool>,
-}
-
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-enum VendorSeverity {
-    Low,
-    Medium,
-    High,
-    Critical,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]

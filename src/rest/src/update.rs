@@ -6,8 +6,8 @@ use crate::{
     ring::OfRing,
     statement::RingStatement,
     words::{
-        At, Endpoint, Of, Part, Ring, Search, Sentence, Sha256, Source, Text, Words, choices, cut,
-        usual, words,
+        At, Endpoint, Of, Part, Ring, Search, Sentence, Sha256, Source, Text, VendorSeverity,
+        Words, choices, cut, usual, words,
     },
 };
 use fleet::Operation;
@@ -19,8 +19,6 @@ use utoipa::{IntoParams, ToSchema};
 choices! {
     /// By what to sort updates.
     SortUpdates of UpdateSort { Released, Package, Lacking, Severity, }
-    /// How severe a vendor says that something is.
-    SeverityWord of catalogue::VendorSeverity { Low, Medium, High, Critical, }
 }
 
 words! {
@@ -39,7 +37,7 @@ words! {
         /// The vendor's urgency, which is no severity.
         urgency: Option<String>,
         /// What its vendor says of its severity, or else the rating of its score; null where neither is known.
-        severity: Option<SeverityWord>,
+        severity: Option<VendorSeverity>,
         /// The highest CVSS v3 base score of what it mends, in tenths: 98 is 9.8.
         cvss_tenths: Option<u16>,
         /// Whether it mends something that CISA lists as known exploited; null where that is not known.
@@ -64,7 +62,7 @@ struct Which {
     lacking: bool,
     /// Only those of this severity.
     #[param(inline)]
-    severity: Option<SeverityWord>,
+    severity: Option<VendorSeverity>,
     /// Only those that nobody rated.
     #[serde(default)]
     not_rated: bool,
@@ -113,7 +111,7 @@ struct UpdateDetail {
     /// The vendor's urgency, which is no severity.
     urgency: Option<String>,
     /// What its vendor says of its severity, or else the rating of its score; null where neither is known.
-    severity: Option<SeverityWord>,
+    severity: Option<VendorSeverity>,
     /// The highest CVSS v3 base score of what it mends, in tenths: 98 is 9.8.
     cvss_tenths: Option<u16>,
     /// Whether it mends something that CISA lists as known exploited; null where that is not known.
@@ -224,7 +222,7 @@ fn list(asking: &Asking, _: No, which: Which, _: No) -> Result<Json<Part<Update>
         text: which.text.map(|Text(text)| text).unwrap_or_default(),
         source: which.source.map(|Source(source)| source),
         lacking: which.lacking,
-        severity: which.severity.map(SeverityWord::own),
+        severity: which.severity.map(VendorSeverity::own),
         not_rated: which.not_rated,
         exploited: which.exploited,
         sort: which.sort.map(SortUpdates::own).unwrap_or_default(),

@@ -242,6 +242,8 @@ choices! {
     DecisionWord of trust::Decision { Approve, Withdraw, }
     /// What is decided about an endpoint whose job failed.
     ResolutionWord of fleet::Resolution { Restore, Keep, }
+    /// How severe a vendor says that something is.
+    VendorSeverity of catalogue::VendorSeverity { Low, Medium, High, Critical, }
 }
 
 /// Most rows of a part of a list.

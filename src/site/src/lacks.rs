@@ -241,6 +241,14 @@ impl<'a> Judge<'a> {
 }
 
 impl Site {
+    /// What the endpoints of each ring lack, in the rings' order.
+    ///
+    /// # Errors
+    /// As [`Self::lacks`].
+    pub(crate) fn lacks_of_all(&self) -> Result<Vec<Arc<Lacks>>, Error> {
+        self.state().rings.keys().map(|ring| self.lacks(ring)).collect()
+    }
+
     /// What the endpoints of a ring lack, kept until one sends another inventory or the ring points elsewhere.
     ///
     /// # Errors

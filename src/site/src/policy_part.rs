@@ -60,8 +60,7 @@ impl Site {
         let (state, at) = (self.state(), self.now());
         let none = || Error::Refused(fleet::Refused::NoPolicy { policy: name.clone() });
         let policy = state.policies.get(name).cloned().ok_or_else(none)?;
-        let rings = state.rings.keys().map(|ring| self.lacks(ring));
-        let rings = rings.collect::<Result<Vec<_>, _>>()?;
+        let rings = self.lacks_of_all()?;
         let rings: Vec<Elected<'_>> = rings.iter().map(|ring| Elected::new(ring, &state)).collect();
         let exceptions = || state.exceptions.values();
         let judges = rings.iter().map(|ring| Judge::new(ring.ring, &policy, exceptions(), at));
@@ -99,13 +98,11 @@ impl Site {
         &self,
         rings: &[Elected<'_>],
     ) -> Result<(Vec<Vec<EndpointName>>, Vec<(EndpointName, String)>), Error> {
-        let state = self.state();
         let (mut names, mut untold) = (Vec::new(), Vec::new());
         for ring in rings {
             let mut own = Vec::with_capacity(ring.members.len());
             for (member, _) in &ring.members {
-                let known = state.endpoints.get(member.id).ok_or(Error::Stopped)?;
-                let name = self.name_of(&known.name)?;
+                let name = self.name_of(&self.known(member.id)?.name)?;
                 if let Err(why) = member.told {
                     untold.push((name.clone(), why.clone()));
                 }

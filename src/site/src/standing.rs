@@ -82,7 +82,7 @@ impl Site {
     /// # Errors
     /// [`Error::Store`] when a catalogue or a name cannot be read.
     pub fn standings(&self) -> Result<Standings, Error> {
-        let rings = self.lacking_rings()?;
+        let rings = self.lacks_of_all()?;
         let mut firsts = Firsts::default();
         let policies = self.state().policies.values().cloned().collect();
         let policies = self.count_under(policies, &rings, &mut firsts);
@@ -94,12 +94,8 @@ impl Site {
 
     /// How it stands under these policies, in their order, whether they are in force or not.
     pub(crate) fn standings_of(&self, policies: Vec<Policy>) -> Result<Vec<PolicyStanding>, Error> {
-        let rings = self.lacking_rings()?;
+        let rings = self.lacks_of_all()?;
         Ok(self.count_under(policies, &rings, &mut Firsts::default()))
-    }
-
-    fn lacking_rings(&self) -> Result<Vec<Arc<Lacks>>, Error> {
-        self.state().rings.keys().map(|ring| self.lacks(ring)).collect()
     }
 
     fn count_under<'a>(

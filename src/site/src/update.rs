@@ -373,9 +373,7 @@ impl Site {
     /// Who lacks what of it.
     pub(crate) fn lacking(&self) -> Result<Arc<Lacking>, Error> {
         let offered = self.newest_offered()?;
-        let state = self.state();
-        let rings = state.rings.keys().map(|ring| self.lacks(ring));
-        let rings = rings.collect::<Result<Vec<_>, _>>()?;
+        let rings = self.lacks_of_all()?;
         let known = self.updates().kept().lacking.clone();
         let same = |known: &Lacking| {
             known.rings.len() == rings.len()
