@@ -7,7 +7,7 @@
 use crate::{Asset, Error, Site, rows};
 use fleet::{EndpointKind, Standing};
 use ids::{Digest, EndpointName, RecordId, RingName, Timestamp};
-use jiff::civil::Date;
+use jiff::{SignedDuration, civil::Date};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -162,6 +162,8 @@ impl Site {
             return Err(Error::Input("that month has not begun: choose one that has".to_owned()));
         }
         let at = to.min(now);
+        // What bears this very moment's time has happened, too.
+        let before = to.min(now.saturating_add(SignedDuration::from_millis(1)).unwrap_or(now));
         let named = match (month, calendar.zone()) {
             (Some(month), _) => month.to_owned(),
             (None, Some(zone)) => zone.local(from).strftime("%Y-%m").to_string(),
@@ -170,14 +172,14 @@ impl Site {
         let mut lists: BTreeMap<MachineList, BTreeSet<MachineRow>> =
             MachineList::ALL.map(|list| (list, BTreeSet::new())).into();
         let mut managed = BTreeSet::new();
-        for (id, stood) in self.stood(at)? {
+        for (id, stood) in self.stood(before)? {
             let known = self.name_of(&stood.name).ok();
             if let Some(name) = known.as_ref().filter(|_| stood.is_there()) {
                 managed.insert(name.clone());
             }
             list_endpoint(&mut lists, &id, known.as_ref(), &stood, from);
         }
-        let register = self.list_seen(&mut lists, &managed, at)?;
+        let register = self.list_seen(&mut lists, &managed, before)?;
         let lists = lists.into_iter().map(|(list, rows)| (list, rows.into_iter().collect()));
         let (entries, lists) = (self.state().entries, lists.collect());
         Ok(MonthlyStatement { month: named, from, at, entries, register, lists })
