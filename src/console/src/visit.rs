@@ -77,7 +77,8 @@ impl FromRequestParts<Arc<Console>> for Visit {
         parts: &mut Parts,
         console: &Arc<Console>,
     ) -> Result<Self, Self::Rejection> {
-        let (site, session, _) = signed_in(parts, console, Site::session)?;
+        let found = signed_in(parts, console, Site::session);
+        let (site, session, _) = found.map_err(IntoResponse::into_response)?;
         match session {
             Some(session) => Ok(Self { site, session, host: host(parts) }),
             None if site.state().accounts.is_empty() => {
@@ -109,7 +110,8 @@ impl FromRequestParts<Arc<Console>> for Watching {
         parts: &mut Parts,
         console: &Arc<Console>,
     ) -> Result<Self, Self::Rejection> {
-        let (site, session, token) = signed_in(parts, console, Site::watching_session)?;
+        let found = signed_in(parts, console, Site::watching_session);
+        let (site, session, token) = found.map_err(IntoResponse::into_response)?;
         // A page that asks by itself is told nothing, and asks no more.
         let session = session.ok_or_else(|| StatusCode::NO_CONTENT.into_response())?;
         Ok(Self(Visit { site, session, host: host(parts) }, token))
@@ -121,8 +123,8 @@ fn signed_in(
     parts: &Parts,
     console: &Console,
     look: fn(&Site, &str) -> Option<Session>,
-) -> Result<(Arc<Site>, Option<Session>, String), Response> {
-    let site = console.site().map_err(IntoResponse::into_response)?;
+) -> Result<(Arc<Site>, Option<Session>, String), Failure> {
+    let site = console.site()?;
     let token = cookie(&parts.headers, SESSION).unwrap_or_default();
     let session = look(&site, &token);
     #[cfg(test)]
