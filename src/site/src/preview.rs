@@ -57,7 +57,7 @@ impl Site {
     /// How the site would stand under a policy.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a policy that does not hold together; as [`Site::policy_standings`].
+    /// [`Error::Refused`] for a policy that does not hold together; as [`Site::standings`].
     pub fn policy_preview(&self, policy: &Policy) -> Result<PolicyStanding, Error> {
         let set = PolicyCommand::Set { policy: policy.clone() };
         drop(self.heart().would(Command::Policy(set), self.now())?);
