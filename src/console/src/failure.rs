@@ -2,19 +2,23 @@
 
 use crate::{
     Console,
+    filled::{PAGE, Refused, filled},
     frame::{Frame, Section},
     visit::Visit,
 };
 use askama::Template;
 use axum::{
-    body::Bytes,
+    body::{Body, Bytes, to_bytes},
     extract::{FromRequestParts, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, Uri, header, request::Parts},
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
 use ids::Fault;
 use std::sync::{Arc, OnceLock};
+
+/// Largest page that a form stands on, in bytes.
+const PAGE_BYTES_MAX: usize = 16 << 20;
 
 /// Something that did not work.
 #[derive(Debug, Clone)]
@@ -37,8 +41,9 @@ struct Page<'a> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Typed(Arc<OnceLock<Bytes>>);
 
-/// What is never shown again: secrets, and what scripts fill in.
-const NOT_SHOWN: [&str; 11] = [
+/// What is never shown again: secrets, what scripts fill in, and where the form stands.
+const NOT_SHOWN: [&str; 12] = [
+    PAGE,
     "token",
     "password",
     "number",
@@ -52,21 +57,29 @@ const NOT_SHOWN: [&str; 11] = [
     "checkpoint",
 ];
 
+/// Whether what was typed into this field may be shown again.
+pub(crate) fn is_shown_again(field: &str) -> bool {
+    !NOT_SHOWN.contains(&field)
+}
+
 impl Typed {
     pub(crate) fn keep(&self, form: &Bytes) {
         // The first is the only one.
         drop(self.0.set(form.clone()));
     }
 
-    /// The fields that hold something, in their order.
+    /// All fields, in their order.
     fn fields(&self) -> Vec<(String, String)> {
         let form = self.0.get().map(|bytes| bytes.as_ref()).unwrap_or_default();
-        let all: Vec<(String, String)> = serde_urlencoded::from_bytes(form).unwrap_or_default();
-        let shown = all.into_iter().filter(|(field, text)| {
-            !text.trim().is_empty() && !NOT_SHOWN.contains(&field.as_str())
-        });
-        shown.map(|(field, text)| (field.replace('_', " "), text)).collect()
+        serde_urlencoded::from_bytes(form).unwrap_or_default()
     }
+}
+
+/// What a person typed, as a list for people.
+fn listed(fields: Vec<(String, String)>) -> Vec<(String, String)> {
+    let shown =
+        fields.into_iter().filter(|(field, text)| !text.trim().is_empty() && is_shown_again(field));
+    shown.map(|(field, text)| (field.replace('_', " "), text)).collect()
 }
 
 impl Failure {
@@ -199,7 +212,8 @@ impl Failure {
     }
 }
 
-/// Puts what did not work inside the menu of whoever is signed in, in words of ours.
+/// Has a form that was refused come back with what was typed in it, or else puts what did not work inside the menu of
+/// whoever is signed in, in words of ours.
 pub(crate) async fn in_the_menu(
     State(console): State<Arc<Console>>,
     request: Request,
@@ -209,14 +223,61 @@ pub(crate) async fn in_the_menu(
     let typed = Typed::default();
     parts.extensions.insert(typed.clone());
     let mut asked = parts.clone();
+    let pages = next.clone();
     let response = next.run(Request::from_parts(parts, body)).await;
     let known = response.extensions().get::<Failure>().cloned();
     let Some(failure) = known.or_else(|| Failure::of_the_framework(&response)) else {
         return response;
     };
+    let fields = typed.fields();
+    if let Some(page) = failure.in_its_form(&asked, pages, &fields).await {
+        return page;
+    }
     let section = Section::of(asked.uri.path());
     match Visit::from_request_parts(&mut asked, &console).await {
-        Ok(visit) => failure.page(Frame::new(&visit, section, failure.title()), typed.fields()),
+        Ok(visit) => failure.page(Frame::new(&visit, section, failure.title()), listed(fields)),
         Err(_) => failure.page(Frame::outside(failure.title()), Vec::new()),
     }
+}
+
+impl Failure {
+    /// The page on which the form stands, with what was typed into it and what is wrong with that. None where it cannot be
+    /// told which page that is, or where the page has no such form for this person.
+    async fn in_its_form(
+        &self,
+        sent: &Parts,
+        pages: Next,
+        typed: &[(String, String)],
+    ) -> Option<Response> {
+        if typed.is_empty() || self.fault == Fault::Broken {
+            return None;
+        }
+        let page = place(sent, typed)?;
+        let mut address = sent.uri.clone().into_parts();
+        address.path_and_query = Some(page.parse().ok()?);
+        let mut asked = sent.clone();
+        asked.method = Method::GET;
+        asked.uri = Uri::from_parts(address).ok()?;
+        let answer = pages.run(Request::from_parts(asked, Body::empty())).await;
+        if answer.status() != StatusCode::OK {
+            return None;
+        }
+        let html = to_bytes(answer.into_body(), PAGE_BYTES_MAX).await.ok()?;
+        let refused = Refused { action: sent.uri.path(), page: &page, typed, said: &self.said() };
+        let html = filled(std::str::from_utf8(&html).ok()?, &refused)?;
+        Some((self.status(), Html(html)).into_response())
+    }
+}
+
+/// The page that a form was sent from: as the form itself says, which came back before, or else as the browser does.
+fn place(sent: &Parts, typed: &[(String, String)]) -> Option<String> {
+    if let Some((_, page)) = typed.iter().find(|(field, _)| field == PAGE) {
+        return Some(page.clone());
+    }
+    let from: Uri = sent.headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
+    // What was done before this is not done now.
+    let words =
+        from.query().unwrap_or_default().split('&').filter(|word| !word.starts_with("done="));
+    let words = words.collect::<Vec<_>>().join("&");
+    Some(if words.is_empty() { from.path().to_owned() } else { format!("{}?{words}", from.path()) })
 }

@@ -17,6 +17,7 @@ mod days;
 mod endpoint;
 mod exception;
 mod failure;
+mod filled;
 mod floor;
 mod founding;
 mod frame;
@@ -114,7 +115,7 @@ pub fn routes(setup: Setup) -> Router {
         importing: import::Importing::default(),
         looked: site::Looked::default(),
     });
-    Router::new()
+    let pages = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/ca.pem", get(root))
         .route("/assets/{name}", get(assets::asset))
@@ -142,9 +143,12 @@ pub fn routes(setup: Setup) -> Router {
         .merge(getting_started::routes())
         .merge(security_key::routes())
         .merge(sign_in::routes())
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&console), failure::in_the_menu))
+        .with_state(Arc::clone(&console));
+    // Around all pages at once: a form that is refused asks for the page that it stands on.
+    Router::new()
+        .fallback_service(pages)
+        .layer(axum::middleware::from_fn_with_state(console, failure::in_the_menu))
         .layer(axum::middleware::map_response(harden))
-        .with_state(console)
 }
 
 /// Looks at the appliance, or has it do something, without holding up other pages.
@@ -177,7 +181,7 @@ async fn harden(mut response: Response) -> Response {
         (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (
             HeaderName::from_static("permissions-policy"),

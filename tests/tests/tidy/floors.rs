@@ -177,7 +177,19 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ),
     // utoipa makes the OpenAPI document of the same types that answer.
     ("rest", &["axum", "futures", "serde_urlencoded", "tokio", "utoipa"]),
-    ("console", &["askama", "axum", "futures", "qrcode", "serde_urlencoded", "tokio", "tracing"]),
+    (
+        "console",
+        &[
+            "askama",
+            "axum",
+            "futures",
+            "html5gum",
+            "qrcode",
+            "serde_urlencoded",
+            "tokio",
+            "tracing",
+        ],
+    ),
     (
         "agent",
         &[

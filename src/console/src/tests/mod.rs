@@ -80,8 +80,21 @@ async fn get(console: &Router, path: &str) -> Answer {
 }
 
 async fn post_as(console: &Router, path: &str, form: &str, person: &str, roles: &[Role]) -> Answer {
+    post_from("", console, path, form, person, roles).await
+}
+
+/// As a browser does it, which says on which page the form stands.
+async fn post_from(
+    page: &str,
+    console: &Router,
+    path: &str,
+    form: &str,
+    person: &str,
+    roles: &[Role],
+) -> Answer {
     let request = asked(path, person, roles)
         .method("POST")
+        .header(header::REFERER, page)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     let request = request.body(Body::from(form.to_owned())).unwrap();
     read(console.clone().oneshot(request).await.unwrap()).await

@@ -1,6 +1,6 @@
 //! What pages say and what forms do.
 
-use super::{ALL, Answer, get, get_as, post_as, sample::Sample};
+use super::{ALL, Answer, get, get_as, post_as, post_from, sample::Sample};
 use axum::http::{StatusCode, header};
 use fleet::Role;
 use std::time::Instant;
@@ -163,6 +163,48 @@ async fn a_form_does_what_it_says_and_only_in_its_role() {
         "{}",
         page.text
     );
+}
+
+#[tokio::test]
+async fn a_form_that_is_refused_comes_back_with_what_was_typed() {
+    let sample = Sample::full();
+    let console = sample.console();
+    let form = "token=stand-in&name=mondays&ring=broad&rule=FREQ%3DWEEKLY%3BBYDAY%3DMO&start=2026-11-30T22%3A00\
+                &minutes=long&zone=Europe%2FLondon";
+    let from = "https://console.example:8443/window-new?done=window-removed&ring=broad";
+    let sent = |page, form: String| {
+        let console = &console;
+        async move { post_from(page, console, "/windows", &form, "oscar", &[Role::Operator]).await }
+    };
+    let first = sent(from, form.to_owned()).await;
+    assert_eq!(first.status, StatusCode::BAD_REQUEST, "{}", first.text);
+    // The second time, the browser says the address of the form that was refused.
+    let page = "&page=%2Fwindow-new%3Fring%3Dbroad";
+    let second = sent("https://console.example:8443/windows", format!("{form}{page}")).await;
+    for answer in [first, second] {
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text);
+        for part in [
+            "<title>Error: ",
+            "Give the minutes as a whole number.",
+            r#"value="FREQ=WEEKLY;BYDAY=MO""#,
+            r#"value="long""#,
+            r#"name="page" value="/window-new?ring=broad""#,
+        ] {
+            assert!(answer.text.contains(part), "{part}: {}", answer.text);
+        }
+        assert!(
+            !answer.text.contains("console-notice--done"),
+            "what was done before was not done now"
+        );
+    }
+    // A page that this person has no such form on, or that is none, is not shown instead of the sentence.
+    for page in
+        ["https://console.example/endpoints", "https://console.example/nowhere", "nonsense", ""]
+    {
+        let answer = sent(page, form.to_owned()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert!(answer.text.contains("What you had given"), "{page}: {}", answer.text);
+    }
 }
 
 #[tokio::test]
