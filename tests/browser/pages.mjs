@@ -1,6 +1,7 @@
 // Looks at pages in Chromium: node pages.mjs ADDRESS PATH... Each is to pass axe-core's WCAG 2.2 A and AA
-// rules, to fit a window of 320 pixels (400 % of 1280) without sideways scrolling, to say the same without a
-// script, and to load nothing from another host. With SCREENS=FOLDER it leaves a picture of each there.
+// rules, to fit a window of 320 pixels (400 % of 1280) without sideways scrolling and a sheet of A4, to say the same
+// without a script, and to load nothing from another host. With SCREENS=FOLDER it leaves two pictures of each there, one
+// as it is printed.
 import { mkdirSync } from "node:fs";
 import { launch, web } from "./chromium.mjs";
 
@@ -38,6 +39,8 @@ async function open(context, path) {
 
 const wide = await browser.newContext({ viewport: { width: 1280, height: 900 } });
 const narrow = await browser.newContext({ viewport: { width: 320, height: 640 } });
+// A4 with margins of 15 mm, at 96 pixels an inch.
+const sheet = await browser.newContext({ viewport: { width: 680, height: 1009 } });
 const plain = await browser.newContext({ viewport: { width: 1280, height: 900 }, javaScriptEnabled: false });
 for (const path of paths) {
   const { page, said } = await open(wide, path);
@@ -53,6 +56,22 @@ for (const path of paths) {
   }
   const text = (await page.locator("main").innerText()).length;
   await page.close();
+
+  const paper = await open(sheet, path);
+  await paper.page.emulateMedia({ media: "print" });
+  const cut = await paper.page.evaluate(() => {
+    const all = [...document.querySelectorAll("body *")];
+    const far = all.filter((e) => e.getBoundingClientRect().right > window.innerWidth + 1);
+    return far.slice(0, 3).map((e) => `${e.tagName}.${e.className}`).join(", ");
+  });
+  if (cut) {
+    said.push(`is cut off on paper: ${cut}`);
+  }
+  if (screens) {
+    mkdirSync(screens, { recursive: true });
+    await paper.page.screenshot({ path: `${screens}/paper-${name(path)}.png`, fullPage: true });
+  }
+  await paper.page.close();
 
   const small = await open(narrow, path);
   const over = await small.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
@@ -70,7 +89,6 @@ for (const path of paths) {
   const bare = await open(plain, path);
   said.push(...bare.said.map((words) => `without a script: ${words}`));
   if (screens) {
-    mkdirSync(screens, { recursive: true });
     await bare.page.screenshot({ path: `${screens}/${name(path)}.png`, fullPage: true });
   }
   if (text === 0) {

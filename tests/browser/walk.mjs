@@ -1,8 +1,9 @@
 // People at the console in Chromium, each with a browser of their own: node walk.mjs MANNER. What they do comes as lines
 // of JSON, and each is answered with one: {"person", "act", ...} with {"ok"} or {"wrong"}. MANNER is
-//   mouse     clicks and types; axe-core looks at every page that is reached
+//   mouse     clicks and types
 //   plain     the same without JavaScript
 //   keyboard  never clicks: Tab leads to every control, and keys do the rest
+// axe-core, which is a script itself, looks at every page and every unfolded part that is reached with the first and the last.
 // With SCREENS=FOLDER the mouse leaves a picture of each page there. Whatever the manner, a page that asks another host, fails, or logs an error is wrong.
 import { createInterface } from "node:readline";
 import { launch, web } from "./chromium.mjs";
@@ -42,10 +43,10 @@ async function pageOf(person, address) {
 }
 
 async function look(page) {
-  if (manner !== "mouse") {
+  if (manner === "plain") {
     return;
   }
-  if (process.env.SCREENS) {
+  if (process.env.SCREENS && manner === "mouse") {
     const name = new URL(page.url()).pathname.slice(1).replace(/[^a-z0-9.-]+/gi, "-") || "overview";
     await page.screenshot({ path: `${process.env.SCREENS}/walk-${String(++pictures).padStart(2, "0")}-${name}.png`, fullPage: true });
   }
@@ -157,6 +158,7 @@ const acts = {
     const summary = page.locator("summary").filter({ hasText: name });
     await reach(page, summary);
     await (keyboard ? page.keyboard.press("Enter") : summary.click());
+    await look(page);
   },
   async press(page, { name }) {
     const pressed = button(page, name);

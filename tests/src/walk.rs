@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 /// How people use their browsers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// With a mouse; axe-core looks at each page.
+    /// With a mouse.
     Mouse,
     /// With JavaScript off.
     Plain,

@@ -31,6 +31,7 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/people/{person}/tokens", post(issue_token))
         .route("/people/{person}/tokens/{token}/revoke", post(revoke_token))
         .route("/account", get(own))
+        .route("/account/sessions/end", post(end_own))
 }
 
 #[derive(Template)]
@@ -51,6 +52,8 @@ struct DetailPage {
     tokens: Vec<ApiTokenStatus>,
     may_set: bool,
     own: bool,
+    /// The session in which this page is looked at.
+    here: RecordId,
     keys: Vec<SecurityKey>,
     /// Whether one's own browser can be asked for a key.
     may_add: bool,
@@ -129,7 +132,9 @@ async fn new(visit: Visit) -> Result<Html<String>, Failure> {
     let may_set = visit.may(Operation::SetAccount);
     let (own, may_add, named) = (false, false, false);
     let (account, tokens, keys) = (None, Vec::new(), Vec::new());
-    Ok(Html(DetailPage { frame, account, tokens, may_set, own, keys, may_add, named }.render()?))
+    let here = visit.session().id.clone();
+    let page = DetailPage { frame, account, tokens, may_set, own, here, keys, may_add, named };
+    Ok(Html(page.render()?))
 }
 
 async fn detail(
@@ -162,7 +167,9 @@ async fn show(visit: Visit, person: PersonId, done: Option<&str>) -> Result<Html
     let (may_set, own) = (visit.may(Operation::SetAccount), visit.person() == &person);
     let may_add = own && visit.may(Operation::AddSecurityKey);
     let (named, account) = (trust::is_relying_party(visit.host()), Some(account));
-    Ok(Html(DetailPage { frame, account, tokens, may_set, own, keys, may_add, named }.render()?))
+    let here = visit.session().id.clone();
+    let page = DetailPage { frame, account, tokens, may_set, own, here, keys, may_add, named };
+    Ok(Html(page.render()?))
 }
 
 async fn set(Sent(visit, form): Sent<SetForm>) -> Result<Response, Failure> {
@@ -194,14 +201,40 @@ async fn reset(
     told(&visit, issued)
 }
 
+#[derive(Deserialize)]
+struct EndForm {
+    /// Only this one.
+    session: Option<String>,
+}
+
 async fn end(
     Path(person): Path<String>,
-    Sent(visit, Nothing {}): Sent<Nothing>,
+    Sent(visit, form): Sent<EndForm>,
 ) -> Result<Redirect, Failure> {
     let actor = visit.acting(Operation::EndSessions)?;
     let person: PersonId = person.parse()?;
-    reading(&visit, move |site| site.end_sessions(&actor, &person)).await?;
-    Ok(Redirect::to("/people?done=sessions-ended"))
+    let Some(session) = form.session else {
+        reading(&visit, move |site| site.end_sessions(&actor, &person)).await?;
+        return Ok(Redirect::to("/people?done=sessions-ended"));
+    };
+    let (session, whose): (RecordId, _) = (session.parse()?, person.clone());
+    let ended = reading(&visit, move |site| site.end_session(&actor, &whose, &session)).await?;
+    Ok(Redirect::to(&format!("/people/{person}?done={}", ended_or_not(ended))))
+}
+
+#[derive(Deserialize)]
+struct EndOwnForm {
+    session: String,
+}
+
+async fn end_own(Sent(visit, form): Sent<EndOwnForm>) -> Result<Redirect, Failure> {
+    let (session, mine): (RecordId, _) = (form.session.parse()?, visit.session().clone());
+    let ended = reading(&visit, move |site| site.sign_out_elsewhere(&mine, &session)).await?;
+    Ok(Redirect::to(&format!("/account?done={}", ended_or_not(ended))))
+}
+
+fn ended_or_not(ended: bool) -> &'static str {
+    if ended { "session-ended" } else { "session-gone" }
 }
 
 async fn close(

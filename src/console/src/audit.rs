@@ -17,14 +17,16 @@ use axum::{
     routing::{get, post},
 };
 use fleet::{Actor, KINDS, Operation};
+use ids::EndpointName;
 use serde::Deserialize;
-use site::{LogEntry, LogPage, audit::Scope};
+use site::{LogEntry, LogFilter, LogPage, audit::Scope};
 use std::sync::Arc;
 
 #[derive(Deserialize)]
 struct ListWords {
     #[serde(rename = "type")]
     kind: Option<String>,
+    endpoint: Option<String>,
     before: Option<String>,
 }
 
@@ -34,7 +36,9 @@ struct List {
     frame: Frame,
     page: LogPage,
     kind: String,
+    endpoint: String,
     older: Option<String>,
+    newest: String,
     first: bool,
     key: String,
     origin: String,
@@ -61,25 +65,32 @@ async fn list(
         .map(|before| before.trim().parse())
         .transpose()
         .map_err(|_| Failure::input("give the number of an entry, as a whole number"))?;
-    let filter = if kind.is_empty() { "everything".to_owned() } else { kind.clone() };
-    let record = console.looked().is_new(visit.person().as_str(), &filter);
+    let endpoint = words.endpoint.map(|name| name.trim().to_lowercase()).unwrap_or_default();
+    let about: Option<EndpointName> =
+        Some(&endpoint).filter(|name| !name.is_empty()).map(|name| name.parse()).transpose()?;
     let wanted = Some(kind.clone()).filter(|kind| !kind.is_empty());
+    let (person, seen) = (visit.person().clone(), Arc::clone(&console));
     let (page, key) = reading(&visit, move |site| {
-        let page = site.log_page(wanted.as_deref(), before, ROWS)?;
-        if record {
+        let filter = LogFilter { kind: wanted.as_deref(), endpoint: about.as_ref() };
+        let page = site.log_page(filter, before, ROWS)?;
+        let filter = site.log_filter_words(filter)?;
+        if seen.looked().is_new(person.as_str(), &filter) {
             site.record_look(actor, filter, page.lines.len() as u64)?;
         }
         Ok((page, site.audit_fingerprint()?))
     })
     .await?;
-    let address = Address::new("/audit").word("type", kind.clone());
+    let address =
+        Address::new("/audit").word("type", kind.clone()).word("endpoint", endpoint.clone());
     let list = List {
         frame: Frame::new(&visit, Section::Audit, "Audit"),
         older: page.older.map(|older| address.with(&[("before", &older.to_string())])),
+        newest: address.with(&[]),
         first: before.is_none(),
         origin: visit.site().state().origin.clone(),
         page,
         kind,
+        endpoint,
         key,
     };
     Ok(Html(list.render()?))

@@ -3,7 +3,7 @@
 use crate::{
     Console, Failure,
     frame::{Done, Frame, Section},
-    list::{Address, Head, Pager, ROWS, Sort, skip},
+    list::{Address, Head, Pager, ROWS, Sort, encode, skip},
     reading, tag, text,
     visit::{Sent, Visit},
 };
@@ -16,13 +16,16 @@ use axum::{
     routing::{get, post},
 };
 use fleet::{EndpointKind, Exposure, NeverBack, Operation, Resolution, RunStanding, Standing};
-use ids::{EndpointName, RingName};
+use ids::{EndpointName, RingName, SourceId};
 use serde::Deserialize;
 use site::{
     Change, Describe, EndpointMissing, EndpointQuery, EndpointSort, EndpointState, EndpointStatus,
-    IssuedToken, MissingUpdate, Site, TOKEN_HOURS_MAX,
+    IssuedToken, MissingUpdate, Site, TOKEN_HOURS_MAX, audit::Line,
 };
 use std::sync::Arc;
+
+/// Entries of the log that an endpoint's page shows; the log itself has all.
+const HISTORY_SHOWN: usize = 12;
 
 const STATES: [(&str, &str, EndpointState); 6] = [
     ("attention", "A person has to look", EndpointState::Attention),
@@ -127,6 +130,8 @@ struct Known {
     undecided: bool,
     reopened: bool,
     run: Option<(ids::RecordId, &'static str)>,
+    /// What the log says of it, the newest first.
+    history: Vec<Line>,
 }
 
 #[derive(Template)]
@@ -139,9 +144,14 @@ struct One {
     may_retire: bool,
     may_describe: bool,
     may_resolve: bool,
+    may_show_log: bool,
 }
 
 impl One {
+    fn link(source: &SourceId, id: &str) -> String {
+        format!("/updates/{source}/{}", encode(id))
+    }
+
     /// Choices of a form: what is sent, and what people read.
     fn exposures() -> [(&'static str, &'static str); 4] {
         use Exposure as E;
@@ -194,6 +204,7 @@ fn known(site: &Site, name: &EndpointName) -> Result<Known, site::Error> {
         (run, live.map_or("over", RunStanding::word))
     });
     Ok(Known {
+        history: site.endpoint_history(name, HISTORY_SHOWN)?,
         lacks,
         packages,
         provider: endpoint.provider,
@@ -219,6 +230,7 @@ async fn one(
         may_retire: visit.may(Operation::Retire) && !left,
         may_describe: visit.may(Operation::Describe) && !left,
         may_resolve: visit.may(Operation::ResolveJob) && known.undecided,
+        may_show_log: visit.may(Operation::ShowLog),
         frame: Frame::new(&visit, Section::Endpoints, title)
             .below("Endpoints", "/endpoints")
             .after(words.done.as_deref()),
@@ -387,12 +399,16 @@ async fn resolve(
 ) -> Result<Redirect, Failure> {
     let actor = visit.acting(Operation::ResolveJob)?;
     let name: EndpointName = name.parse()?;
-    let resolution: Option<Resolution> = word(&form.resolution)?;
-    let resolution = resolution.ok_or_else(|| Failure::input("choose one of the two"))?;
+    let resolution = chosen(&form.resolution)?;
     let endpoint = name.clone();
     reading(&visit, move |site| site.resolve_job(actor, &endpoint, resolution)).await?;
     let done = if resolution == Resolution::Restore { "to-restore" } else { "kept" };
     Ok(back(&name, done))
+}
+
+/// What is to become of an endpoint whose job failed.
+pub(crate) fn chosen(resolution: &str) -> Result<Resolution, Failure> {
+    word(resolution)?.ok_or_else(|| Failure::input("choose one of the two"))
 }
 
 #[derive(Template)]

@@ -3,7 +3,7 @@
 use crate::{
     Console, Failure,
     frame::{Done, Frame, Section},
-    reading,
+    reading, text,
     update::days_from_now,
     visit::{Nothing, Sent, Visit},
 };
@@ -17,8 +17,11 @@ use axum::{
 use fleet::Operation;
 use ids::{EndpointName, PersonId, RecordId, RingName};
 use serde::Deserialize;
-use site::{ExceptionStatus, ExceptionWish, Site};
+use site::{ExceptionPreview, ExceptionStatus, ExceptionWish, Site};
 use std::sync::Arc;
+
+/// Endpoints that a preview names of each kind.
+const NAMES_SHOWN: usize = 40;
 
 #[derive(Template)]
 #[template(path = "exceptions.html")]
@@ -27,14 +30,34 @@ struct List {
     rows: Vec<ExceptionStatus>,
     rings: Vec<RingName>,
     me: PersonId,
+    form: RequestForm,
+    preview: Option<ExceptionPreview>,
     may_request: bool,
     may_approve: bool,
 }
 
+impl List {
+    fn shown<T>(all: &[T]) -> &[T] {
+        &all[..all.len().min(NAMES_SHOWN)]
+    }
+}
+
 async fn list(visit: Visit, Query(words): Query<Done>) -> Result<Html<String>, Failure> {
+    let form = RequestForm { days: "30".to_owned(), ..RequestForm::default() };
+    of(&visit, form, None, words.done.as_deref()).await
+}
+
+async fn of(
+    visit: &Visit,
+    form: RequestForm,
+    preview: Option<ExceptionPreview>,
+    done: Option<&str>,
+) -> Result<Html<String>, Failure> {
     let page = List {
-        rows: reading(&visit, Site::exceptions).await?,
-        frame: Frame::new(&visit, Section::Rules, "Exceptions").after(words.done.as_deref()),
+        rows: reading(visit, Site::exceptions).await?,
+        frame: Frame::new(visit, Section::Rules, "Exceptions").after(done),
+        form,
+        preview,
         rings: visit.site().state().rings.keys().cloned().collect(),
         me: visit.person().clone(),
         may_request: visit.may(Operation::RequestException),
@@ -43,7 +66,7 @@ async fn list(visit: Visit, Query(words): Query<Done>) -> Result<Html<String>, F
     Ok(Html(page.render()?))
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct RequestForm {
     ring: String,
     endpoint: String,
@@ -55,12 +78,27 @@ struct RequestForm {
     days: String,
 }
 
+impl RequestForm {
+    fn endpoint(&self) -> Result<Option<EndpointName>, Failure> {
+        let name = Some(self.endpoint.trim()).filter(|name| !name.is_empty());
+        Ok(name.map(str::parse).transpose()?)
+    }
+}
+
+async fn preview(Sent(visit, form): Sent<RequestForm>) -> Result<Html<String>, Failure> {
+    let (ring, endpoint): (RingName, _) = (form.ring.parse()?, form.endpoint()?);
+    let (package, version) = (form.package.trim().to_owned(), form.version.trim().to_owned());
+    let look =
+        move |site: &Site| site.exception_preview(&ring, endpoint.as_ref(), &package, &version);
+    let preview = reading(&visit, look).await?;
+    of(&visit, form, Some(preview), None).await
+}
+
 async fn request(Sent(visit, form): Sent<RequestForm>) -> Result<Redirect, Failure> {
     let actor = visit.acting(Operation::RequestException)?;
-    let endpoint = Some(form.endpoint.trim()).filter(|name| !name.is_empty());
     let wish = ExceptionWish {
         ring: form.ring.parse()?,
-        endpoint: endpoint.map(str::parse::<EndpointName>).transpose()?,
+        endpoint: form.endpoint()?,
         package: form.package.trim().to_owned(),
         version: form.version.trim().to_owned(),
         owner: form.owner,
@@ -86,5 +124,6 @@ async fn approve(
 pub(crate) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/exceptions", get(list).post(request))
+        .route("/exceptions/preview", post(preview))
         .route("/exceptions/{id}/approve", post(approve))
 }

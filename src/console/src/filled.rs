@@ -67,9 +67,7 @@ pub(crate) fn filled(html: &str, refused: &Refused<'_>) -> Option<String> {
                     edits.push((tag.span.end..tag.span.end, summary));
                 }
                 b"details" => details = Some(tag),
-                b"form"
-                    if !found && attribute(&tag, "action") == Some(refused.action.to_owned()) =>
-                {
+                b"form" if !found => {
                     let inside: Vec<_> =
                         tokens.by_ref().take_while(|token| !ends(token, "form")).collect();
                     if let Some(form) = form(&tag, &inside, refused) {
@@ -87,8 +85,17 @@ pub(crate) fn filled(html: &str, refused: &Refused<'_>) -> Option<String> {
     found.then(|| edited(html, edits))
 }
 
-/// What has to change in a form; none where it is another one, with other hidden fields.
+/// What has to change in a form; none where it is another one, with another address or other hidden fields.
 fn form(start: &Start, inside: &[Token<usize>], refused: &Refused<'_>) -> Option<Vec<Edit>> {
+    let starts = inside.iter().filter_map(|token| match token {
+        Token::StartTag(tag) => Some(tag),
+        _ => None,
+    });
+    // A button may send a form elsewhere.
+    let goes = starts.map(|tag| attribute(tag, "formaction")).chain([attribute(start, "action")]);
+    if !goes.flatten().any(|address| address == refused.action) {
+        return None;
+    }
     let mut edits = vec![with(start, "id", Some("refused"))?];
     let page = Page { page: refused.page }.render().ok()?;
     edits.push((start.span.end..start.span.end, page));
@@ -186,7 +193,8 @@ mod tests {
         r#"<input name="x" required><input type="password" name="password">"#,
         r#"<input type="checkbox" name="tick" value="1" checked><input type="checkbox" name="tick" value="2">"#,
         r#"<select name="s"><option value="" selected>None</option><option>a&amp;b</option></select>"#,
-        r#"<textarea name="t" rows="2"><input name="x"></textarea></form></details></main>"#,
+        r#"<textarea name="t" rows="2"><input name="x"></textarea><button formaction="/a/preview">"#,
+        r#"</button></form></details></main>"#,
     );
 
     fn tried(row: &str, action: &str) -> Option<String> {
@@ -220,7 +228,7 @@ mod tests {
             r#"<input type="password" name="password">"#,
             r#"<input name="tick" type="checkbox" value="1"><input name="tick" type="checkbox" value="2" checked="">"#,
             r#"<option value="">None</option><option selected="">a&amp;b</option>"#,
-            r#"<textarea name="t" rows="2">&#60;/textarea&#62;</textarea></form></details></main>"#,
+            r#"<textarea name="t" rows="2">&#60;/textarea&#62;</textarea><button"#,
         ] {
             assert!(form.contains(part), "{part}\n{form}");
         }
@@ -231,5 +239,6 @@ mod tests {
     fn a_page_without_that_form_is_not_shown_again() {
         assert_eq!(tried("3", "/a"), None);
         assert_eq!(tried("2", "/b"), None);
+        assert!(tried("2", "/a/preview").is_some());
     }
 }

@@ -214,6 +214,9 @@ fn done(word: &str) -> Option<&'static str> {
         ("confirmed", "The endpoint has joined. It gets its certificate when it next asks."),
         ("account-set", "The account is as you said."),
         ("sessions-ended", "Their sessions were ended."),
+        ("session-ended", "The session was ended."),
+        ("session-gone", "The session was over already."),
+        ("resolved", "It is decided. The endpoints hear of it when they next check in."),
         ("token-revoked", "The token is refused from now on."),
         ("account-closed", "The account was closed, and its sessions were ended."),
         (

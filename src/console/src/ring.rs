@@ -3,7 +3,7 @@
 use crate::{
     Console, Failure,
     frame::{Done, Frame, Section},
-    reading,
+    reading, text,
     visit::{Sent, Visit},
 };
 use askama::Template;
@@ -16,8 +16,11 @@ use axum::{
 use fleet::{Operation, RingPlace};
 use ids::{RingName, SourceId};
 use serde::Deserialize;
-use site::{RingPointer, RingStays};
+use site::{RingPointer, RingPreview, RingStays};
 use std::{collections::BTreeMap, sync::Arc};
+
+/// Packages that a preview names of each kind.
+const PACKAGES_SHOWN: usize = 40;
 
 /// A ring, and where it points.
 struct Row {
@@ -36,12 +39,43 @@ struct List {
     rows: Vec<Row>,
     stays: Vec<RingStays>,
     views: Vec<(SourceId, u64, u64)>,
+    /// Where a ring would be pointed, and what its endpoints would then be offered.
+    preview: Option<(PointForm, RingPreview)>,
     may_create: bool,
     may_point: bool,
     may_place: bool,
 }
 
+impl List {
+    fn is_chosen(&self, source: &SourceId, sequence: &u64) -> bool {
+        let view = format!("{source} {sequence}");
+        self.preview.as_ref().is_some_and(|(form, _)| form.view == view)
+    }
+
+    fn is_ring(&self, ring: &RingName) -> bool {
+        self.preview.as_ref().is_some_and(|(form, _)| form.ring == ring.as_str())
+    }
+
+    /// What comes and what goes: the first of each, and how many more there are.
+    fn changes(then: &RingPreview) -> [(&'static str, &[(String, String, u64)], usize); 2] {
+        let part = |all: &'_ Vec<(String, String, u64)>| all.len().min(PACKAGES_SHOWN);
+        let (comes, goes) = (part(&then.comes), part(&then.goes));
+        [
+            ("Would be offered besides", &then.comes[..comes], then.comes.len() - comes),
+            ("Would be offered no more", &then.goes[..goes], then.goes.len() - goes),
+        ]
+    }
+}
+
 async fn list(visit: Visit, Query(words): Query<Done>) -> Result<Html<String>, Failure> {
+    of(&visit, None, words.done.as_deref())
+}
+
+fn of(
+    visit: &Visit,
+    preview: Option<(PointForm, RingPreview)>,
+    done: Option<&str>,
+) -> Result<Html<String>, Failure> {
     let state = visit.site().state();
     let mut rings: BTreeMap<RingName, Row> = BTreeMap::new();
     let mut stays = Vec::new();
@@ -65,10 +99,11 @@ async fn list(visit: Visit, Query(words): Query<Done>) -> Result<Html<String>, F
     }
     let views = state.views.iter().rev();
     let list = List {
-        frame: Frame::new(&visit, Section::Rules, "Rings").after(words.done.as_deref()),
+        frame: Frame::new(visit, Section::Rules, "Rings").after(done),
         rows: rings.into_values().collect(),
         stays,
         views: views.map(|((source, at), view)| (source.clone(), *at, view.missing)).collect(),
+        preview,
         may_create: visit.may(Operation::CreateRing),
         may_point: visit.may(Operation::PointRing),
         may_place: visit.may(Operation::PlaceRing),
@@ -96,13 +131,25 @@ struct PointForm {
     view: String,
 }
 
+impl PointForm {
+    fn read(&self) -> Result<(RingName, SourceId, u64), Failure> {
+        let none = || Failure::input("choose a view from the list");
+        let (source, sequence) = self.view.split_once(' ').ok_or_else(none)?;
+        Ok((self.ring.parse()?, source.parse()?, sequence.parse().map_err(|_| none())?))
+    }
+}
+
+async fn preview(Sent(visit, form): Sent<PointForm>) -> Result<Html<String>, Failure> {
+    let (ring, source, sequence) = form.read()?;
+    let preview = reading(&visit, move |site| site.ring_preview(&ring, &source, sequence)).await?;
+    of(&visit, Some((form, preview)), None)
+}
+
 async fn point(Sent(visit, form): Sent<PointForm>) -> Result<Redirect, Failure> {
     let actor = visit.acting(Operation::PointRing)?;
-    let none = || Failure::input("choose a view from the list");
-    let (source, sequence) = form.view.split_once(' ').ok_or_else(none)?;
-    let (source, ring): (SourceId, RingName) = (source.parse()?, form.ring.parse()?);
-    let sequence = Some(sequence.parse().map_err(|_| none())?);
-    let moved = reading(&visit, move |site| site.point_ring(actor, ring, source, sequence)).await?;
+    let (ring, source, sequence) = form.read()?;
+    let act = move |site: &site::Site| site.point_ring(actor, ring, source, Some(sequence));
+    let moved = reading(&visit, act).await?;
     let done = if moved { "ring-pointed" } else { "ring-stayed" };
     Ok(Redirect::to(&format!("/rings?done={done}")))
 }
@@ -134,5 +181,6 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/rings", get(list).post(create))
         .route("/rings/point", post(point))
+        .route("/rings/point/preview", post(preview))
         .route("/rings/place", post(place))
 }

@@ -3,11 +3,13 @@
 use crate::{
     Console, Failure,
     chart::Bar,
+    endpoint::chosen,
     frame::{Done, Frame, Section},
     list::{Address, Pager, ROWS, skip},
     live::{self, Look},
     reading,
     security_key::Sign,
+    text,
     update::days_from_now,
     visit::{Sent, Visit, Watching},
 };
@@ -151,9 +153,16 @@ struct One {
     may_pause: bool,
     may_resume: bool,
     may_cancel: bool,
+    /// Whether the visitor may decide about endpoints that wait for a person.
+    may_resolve: bool,
 }
 
 impl One {
+    /// How many endpoints wait for a person.
+    fn waiting(&self) -> usize {
+        self.board.report.endpoints.iter().filter(|endpoint| endpoint.wants_decision).count()
+    }
+
     fn grave(severity: &Severity) -> (&'static str, &'static str) {
         match severity {
             Severity::Note => ("note", "grey"),
@@ -196,6 +205,10 @@ async fn one(
         may_pause: may(Operation::PauseRun, standing == Some(RunStanding::Started)),
         may_resume: may(Operation::ResumeRun, matches!(standing, Some(RunStanding::Paused(_)))),
         may_cancel: may(Operation::CancelRun, standing.is_some()),
+        may_resolve: may(
+            Operation::ResolveJob,
+            report.endpoints.iter().any(|endpoint| endpoint.wants_decision),
+        ),
         frame: frame().below("Runs", "/runs").after(words.done.as_deref()),
         board: Board::new(frame(), report),
         may_withdraw: may(
@@ -361,6 +374,24 @@ async fn act(
     Ok(Redirect::to(&format!("/runs/{run}?done={done}")))
 }
 
+#[derive(Deserialize)]
+struct ResolveForm {
+    resolution: String,
+}
+
+/// Decides about all endpoints of a run that wait for a person.
+async fn resolve(
+    Path(run): Path<String>,
+    Sent(visit, form): Sent<ResolveForm>,
+) -> Result<Redirect, Failure> {
+    let actor = visit.acting(Operation::ResolveJob)?;
+    let run: RecordId = run.parse()?;
+    let resolution = chosen(&form.resolution)?;
+    let id = run.clone();
+    reading(&visit, move |site| site.resolve_run(&actor, &id, resolution)).await?;
+    Ok(Redirect::to(&format!("/runs/{run}?done=resolved")))
+}
+
 pub(crate) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/runs", get(list))
@@ -369,4 +400,5 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/runs/{run}/live", get(live))
         .route("/runs/{run}/start", post(start))
         .route("/runs/{run}/act", post(act))
+        .route("/runs/{run}/resolve", post(resolve))
 }

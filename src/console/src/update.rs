@@ -19,7 +19,7 @@ use fleet::{Moment, Operation};
 use ids::{RingName, SourceId, Timestamp};
 use jiff::SignedDuration;
 use serde::Deserialize;
-use site::{DaysRow, UpdateDetail, UpdateQuery, UpdateRow, UpdateSort};
+use site::{DaysRow, UpdateDeadline, UpdateDetail, UpdateQuery, UpdateRow, UpdateSort, VendorText};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// The word in addresses for updates of which neither vendor nor score says how severe they are.
@@ -59,6 +59,8 @@ struct List {
     exploited: bool,
     sources: Vec<SourceId>,
     may_decide: bool,
+    /// By when each row is wanted first, by any policy, in any ring.
+    firsts: Vec<Option<UpdateDeadline>>,
     /// Whether each row is ticked to begin with, and the address where it is.
     ticked: bool,
     tick: String,
@@ -92,6 +94,7 @@ fn heads(address: &Address, sort: &Sort) -> Vec<Head> {
         address.head("Released", "released", sort),
         Head { number: true, ..address.head("Endpoints that lack it", "lacking", sort) },
         address.head("Severity", "severity", sort),
+        Head::plain("Wanted by"),
         Head::plain("CVEs"),
         Head::plain("Source"),
     ]
@@ -122,7 +125,14 @@ async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<Strin
         skip: skip(page),
         take: ROWS,
     };
-    let part = reading(&visit, move |site| site.update_part(&query)).await?;
+    let look = move |site: &site::Site| {
+        let part = site.update_part(&query)?;
+        let shown = part.rows.iter().map(|row| (row.source.clone(), row.id.clone()));
+        let deadlines = site.deadlines(&shown.collect::<Vec<_>>())?;
+        Ok((part, deadlines))
+    };
+    let (part, deadlines) = reading(&visit, look).await?;
+    let first = |all: Vec<UpdateDeadline>| all.into_iter().min_by_key(UpdateDeadline::urgency);
     let address = Address::new("/updates")
         .word("text", text.clone())
         .word("source", source.clone())
@@ -146,6 +156,7 @@ async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<Strin
         heads,
         pager: address.pager(page, part.found),
         rows: part.rows,
+        firsts: deadlines.into_iter().map(first).collect(),
         all: part.all,
         sources: sources.into_iter().collect(),
         frame: Frame::new(&visit, Section::Updates, "Updates").after(words.done.as_deref()),
@@ -167,6 +178,7 @@ async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<Strin
 struct One {
     frame: Frame,
     known: UpdateDetail,
+    deadlines: Vec<UpdateDeadline>,
     may_decline: bool,
     /// Rings whose endpoints lack something of it.
     open_in: Vec<RingName>,
@@ -218,7 +230,11 @@ async fn one(
     Query(words): Query<Done>,
 ) -> Result<Html<String>, Failure> {
     let source: SourceId = source.parse()?;
-    let known = reading(&visit, move |site| site.update(&source, &id)).await?;
+    let look = move |site: &site::Site| {
+        let known = site.update(&source, &id)?;
+        Ok((known, site.deadlines(&[(source, id)])?.pop().unwrap_or_default()))
+    };
+    let (known, deadlines) = reading(&visit, look).await?;
     let open_in: BTreeSet<RingName> = known.lacking.iter().map(|(_, ring)| ring.clone()).collect();
     let packages: BTreeSet<String> =
         known.update.payloads.iter().map(|payload| payload.package.clone()).collect();
@@ -231,8 +247,31 @@ async fn one(
         open_in: open_in.into_iter().collect(),
         packages: packages.into_iter().collect(),
         known,
+        deadlines,
     };
     Ok(Html(page.render()?))
+}
+
+#[derive(Template)]
+#[template(path = "vendor_text.html")]
+struct TextPage {
+    frame: Frame,
+    source: SourceId,
+    said: VendorText,
+}
+
+async fn text(
+    visit: Visit,
+    Path((source, id)): Path<(String, String)>,
+) -> Result<Html<String>, Failure> {
+    let source: SourceId = source.parse()?;
+    let above = format!("/updates/{source}/{}", encode(&id));
+    let (of, wanted) = (source.clone(), id.clone());
+    let said = reading(&visit, move |site| site.vendor_text(&of, &wanted)).await?;
+    let frame = Frame::new(&visit, Section::Updates, "What its vendor says")
+        .below("Updates", "/updates")
+        .below(id, above);
+    Ok(Html(TextPage { frame, source, said }.render()?))
 }
 
 #[derive(Deserialize)]
@@ -271,5 +310,6 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/updates", get(list))
         .route("/updates/{source}/{id}", get(one))
+        .route("/updates/{source}/{id}/text", get(text))
         .route("/updates/{source}/{id}/decline", post(decline))
 }

@@ -499,4 +499,35 @@ impl Fact {
     pub const fn version(&self) -> u32 {
         1
     }
+
+    /// The endpoints that it is about, where it names them.
+    #[must_use]
+    pub fn endpoints(&self) -> &[RecordId] {
+        match self {
+            Self::RunJoined { endpoints, .. } => endpoints,
+            Self::EndpointAsked { endpoint, .. }
+            | Self::EndpointAskedAgain { endpoint, .. }
+            | Self::EndpointConfirmed { endpoint, .. }
+            | Self::EndpointDescribed { endpoint, .. }
+            | Self::EndpointElected { endpoint, .. }
+            | Self::EndpointCertificateRenewed { endpoint, .. }
+            | Self::EndpointRetired { endpoint, .. }
+            | Self::InventoryReceived { endpoint, .. }
+            | Self::PlanReceived { endpoint, .. }
+            | Self::JobReported { endpoint, .. }
+            | Self::LogDoubted { endpoint, .. }
+            | Self::EndpointWentBack { endpoint, .. }
+            | Self::JobResolved { endpoint, .. }
+            | Self::ReportRefused { endpoint, .. }
+            | Self::FixReopened { endpoint, .. }
+            | Self::SnapshotProven { endpoint, .. }
+            | Self::SnapshotFailed { endpoint, .. }
+            | Self::RestoreBegun { endpoint, .. }
+            | Self::RestoreEnded { endpoint, .. }
+            | Self::RestoreDrilled { endpoint, .. }
+            | Self::SnapshotDeleted { endpoint, .. }
+            | Self::EndpointSilent { endpoint, .. } => std::slice::from_ref(endpoint),
+            _ => &[],
+        }
+    }
 }

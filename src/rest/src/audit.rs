@@ -4,12 +4,15 @@
 use crate::{
     act::{Asking, Json, No, Table, Zip},
     problem::Problem,
-    words::{At, Document, Of, Sha256, usual, words},
+    words::{At, Document, Endpoint, Of, Sha256, usual, words},
 };
 use fleet::{KINDS, Operation};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use site::audit::{Exported, Line, Scope};
+use site::{
+    LogFilter,
+    audit::{Exported, Line, Scope},
+};
 use utoipa::{IntoParams, ToSchema};
 
 words! {
@@ -35,6 +38,8 @@ struct Which {
     #[serde(rename = "type")]
     #[param(max_length = 64, pattern = "^[a-z]+(-[a-z]+)*$")]
     kind: Option<String>,
+    /// Only events about this endpoint.
+    endpoint: Option<Endpoint>,
     /// Only entries below this.
     #[param(maximum = 1_000_000_000_000u64)]
     before: Option<u64>,
@@ -118,8 +123,14 @@ fn lines(asking: &Asking, _: No, which: Which, _: No) -> Result<Json<LogPage>, P
     if kind.is_some_and(|kind| !KINDS.contains(&kind)) {
         return Err(Problem::input("no event has this type"));
     }
-    let page = asking.site().log_page(kind, which.before, take)?;
-    asking.looks(kind.unwrap_or("everything").to_owned(), page.lines.len() as u64)?;
+    let endpoint = which.endpoint.map(|of| of.0);
+    let filter = LogFilter { kind, endpoint: endpoint.as_ref() };
+    let words = asking.site().log_filter_words(filter).map_err(|error| match error {
+        site::Error::Refused(none @ fleet::Refused::NoEndpoint) => Problem::none(none),
+        other => other.into(),
+    })?;
+    let page = asking.site().log_page(filter, which.before, take)?;
+    asking.looks(words, page.lines.len() as u64)?;
     Ok(Json(LogPage { total: page.entries, older: page.older, rows: Of::of(page.lines) }))
 }
 

@@ -4,7 +4,8 @@ use crate::{
     act::{Asking, Json, No, Table},
     problem::Problem,
     words::{
-        At, Changed, Endpoint, Of, Part, Place, Ring, Sha256, SiteWord, Source, Text, Words, words,
+        At, Changed, Endpoint, Of, Part, Place, Ring, Sha256, SiteWord, Source, Text,
+        VendorSeverity, Words, words,
     },
 };
 use fleet::{Operation, Refused, RingPlace};
@@ -262,6 +263,10 @@ words! {
         released_at: Option<At>,
         /// CVEs that it names; null where that is not known.
         cves: Option<Vec<String>>,
+        /// What its vendor says of its severity, or else the rating of its score; null where that is not known.
+        severity: Option<VendorSeverity>,
+        /// Whether it mends something that is known to be exploited; null where that is not known.
+        exploited: Option<bool>,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     approval::{KnownUpdate, KnownUpdates},
     vendor,
 };
+use catalogue::VendorSeverity;
 use fleet::{Refused, Standing};
 use ids::{Digest, EndpointName, RecordId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -102,9 +103,21 @@ pub struct MissingUpdate {
     pub released_at: Option<Timestamp>,
     /// CVE ids that its changelog names; `None` is unknown, not none.
     pub cves: Option<Vec<String>>,
+    /// What its vendor says of its severity, or else the rating of its score; `None` is unknown.
+    pub severity: Option<VendorSeverity>,
+    /// Whether it mends something that is known to be exploited; `None` is unknown.
+    pub exploited: Option<bool>,
     /// Its update in the catalogue, for whoever judges it.
     #[serde(skip)]
     pub(crate) known: Option<KnownUpdate>,
+}
+
+impl MissingUpdate {
+    /// Its update in the catalogue: the source, and the id within it.
+    #[must_use]
+    pub fn update(&self) -> Option<(&SourceId, &str)> {
+        self.known.as_ref().map(|known| (&*known.source, known.update.id.as_str()))
+    }
 }
 
 impl Indexed {
@@ -386,6 +399,8 @@ pub(crate) fn dressed(all: &[Applicable], known: &KnownUpdates) -> Vec<MissingUp
             held: update.held(),
             released_at: told.map(|known| known.update.released_at),
             cves: told.and_then(|known| known.update.cves.clone()),
+            severity: told.and_then(KnownUpdate::severity),
+            exploited: told.and_then(KnownUpdate::is_exploited),
             known: told.cloned(),
         }
     };

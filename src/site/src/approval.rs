@@ -7,7 +7,7 @@ use crate::{Answer, Error, Site, rows};
 use api::Plan;
 use catalogue::{Advice, Catalogue, FileKind, Update, VendorSeverity};
 use fleet::{Actor, Command, RingStatement, Said, Standing, StatementCommand};
-use ids::{Digest, EndpointName, PersonId, RingName, Timestamp, WindowName};
+use ids::{Digest, EndpointName, PersonId, RingName, SourceId, Timestamp, WindowName};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -29,6 +29,7 @@ pub(crate) type KnownUpdates = HashMap<Digest, KnownUpdate>;
 /// What is known of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KnownUpdate {
+    pub(crate) source: Arc<SourceId>,
     pub(crate) update: Arc<Update>,
     pub(crate) advice: Option<Arc<Advice>>,
 }
@@ -170,6 +171,7 @@ struct Offered {
     path: String,
     /// The update that carries it, where one is known, and its place among the update's payloads.
     update: Option<(Arc<Update>, usize)>,
+    source: Arc<SourceId>,
     /// What its catalogue says of vulnerabilities.
     advice: Option<Arc<Advice>>,
 }
@@ -298,7 +300,8 @@ impl Site {
         }
         let known = |(sha256, offered): (Digest, Offered)| {
             let (update, _) = offered.update?;
-            Some((sha256, KnownUpdate { update, advice: offered.advice }))
+            let Offered { source, advice, .. } = offered;
+            Some((sha256, KnownUpdate { source, update, advice }))
         };
         let known = Arc::new(self.offered(ring)?.into_iter().filter_map(known).collect());
         self.applies().learn(aims, Arc::clone(&known));
@@ -313,9 +316,11 @@ impl Site {
             let Some(kept) = state.views.get(&(source.clone(), *sequence)) else { continue };
             let catalogue: Catalogue = self.catalogue(source, &kept.source.catalogue)?;
             let advice = catalogue.advice.map(Arc::new);
+            let source = Arc::new(source.clone());
             for file in catalogue.files.into_iter().filter(|f| f.kind == FileKind::Payload) {
-                let advice = advice.clone();
-                offered.insert(file.sha256, Offered { path: file.path, update: None, advice });
+                let (source, advice) = (Arc::clone(&source), advice.clone());
+                let payload = Offered { path: file.path, update: None, source, advice };
+                offered.insert(file.sha256, payload);
             }
             for update in catalogue.updates {
                 let update = Arc::new(update);

@@ -6,7 +6,7 @@ use crate::{
     rows,
 };
 use fleet::{Actor, Command, KINDS};
-use ids::Digest;
+use ids::{Digest, EndpointName};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
@@ -27,6 +27,18 @@ impl Looked {
         looked.retain(|_, at| at.elapsed() < ONE_LOOK);
         looked.insert((who.to_owned(), filter.to_owned()), Instant::now()).is_none()
     }
+}
+
+/// Most entries about one endpoint that are looked through for one type.
+const HISTORY_MAX: usize = 100_000;
+
+/// Which entries; by default all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LogFilter<'a> {
+    /// Only those of this type.
+    pub kind: Option<&'a str>,
+    /// Only those about this endpoint.
+    pub endpoint: Option<&'a EndpointName>,
 }
 
 /// A page of the log, the newest entry first.
@@ -62,14 +74,15 @@ pub struct LogEntry {
 }
 
 impl Site {
-    /// Entries below `before`, or the newest ones, of one type or of all; at most `take`. A look is an event
-    /// only where [`Site::record_look`] says so.
+    /// Entries below `before`, or the newest ones; at most `take`. A look is an event only where [`Site::record_look`]
+    /// says so.
     ///
     /// # Errors
-    /// [`Error::Input`] for a type that there is none of; [`Error::OpenLedger`], [`Error::Views`].
+    /// [`Error::Input`] for a type that there is none of; [`Error::Refused`] for an endpoint that there is none of;
+    /// [`Error::OpenLedger`], [`Error::Views`].
     pub fn log_page(
         &self,
-        kind: Option<&str>,
+        filter: LogFilter<'_>,
         before: Option<u64>,
         take: usize,
     ) -> Result<LogPage, Error> {
@@ -77,9 +90,13 @@ impl Site {
         let log = self.published_log()?;
         let entries = log.checkpoint().size;
         let end = before.unwrap_or(entries).min(entries);
-        let indexes: Vec<u64> = match kind {
-            None => (end.saturating_sub(take as u64)..end).rev().collect(),
-            Some(kind) => self.entries_of(kind, end, take)?,
+        if let Some(kind) = filter.kind.filter(|kind| !KINDS.contains(kind)) {
+            return Err(Error::Input(format!("there is no type of event {kind:?}")));
+        }
+        let indexes: Vec<u64> = match (filter.endpoint, filter.kind) {
+            (None, None) => (end.saturating_sub(take as u64)..end).rev().collect(),
+            (None, Some(kind)) => self.last_entries(rows::KINDS, &of_kind(kind), end, take)?,
+            (Some(endpoint), kind) => self.entries_about(endpoint, kind, end, take)?,
         };
         let mut lines = Vec::with_capacity(indexes.len());
         // Neighbours are read together.
@@ -94,21 +111,77 @@ impl Site {
         Ok(LogPage { lines, entries, older: last })
     }
 
-    /// Indexes of the newest entries of one type below `end`, the newest first.
-    fn entries_of(&self, kind: &str, end: u64, take: usize) -> Result<Vec<u64>, Error> {
-        if !KINDS.contains(&kind) {
-            return Err(Error::Input(format!("there is no type of event {kind:?}")));
+    /// A filter as a look is recorded by it: an endpoint by its id, since the log has no names.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for an endpoint that there is none of.
+    pub fn log_filter_words(&self, filter: LogFilter<'_>) -> Result<String, Error> {
+        let kind = filter.kind.unwrap_or("everything");
+        Ok(match filter.endpoint {
+            Some(endpoint) => format!("{kind} about {}", self.endpoint_named(endpoint)?),
+            None => kind.to_owned(),
+        })
+    }
+
+    /// Indexes of the newest entries about an endpoint, of one type or of all, below `end`, the newest first.
+    fn entries_about(
+        &self,
+        endpoint: &EndpointName,
+        kind: Option<&str>,
+        end: u64,
+        take: usize,
+    ) -> Result<Vec<u64>, Error> {
+        let id = self.endpoint_named(endpoint)?;
+        let about = |most| self.last_entries(rows::HISTORIES, id.as_str().as_bytes(), end, most);
+        let Some(kind) = kind else { return about(take) };
+        let mut found = Vec::new();
+        for index in about(HISTORY_MAX)? {
+            let mut key = of_kind(kind);
+            key.extend(index.to_be_bytes());
+            let row = self.heart().views().row(rows::KINDS, &key).map_err(Error::Views)?;
+            found.extend(row.map(|_| index));
+            if found.len() == take {
+                break;
+            }
         }
-        let mut prefix = kind.as_bytes().to_vec();
-        prefix.push(0);
-        let mut below = prefix.clone();
+        Ok(found)
+    }
+
+    /// Indexes at the end of the newest keys that begin with `prefix`, below `end`, the newest first.
+    fn last_entries(
+        &self,
+        tree: &str,
+        prefix: &[u8],
+        end: u64,
+        most: usize,
+    ) -> Result<Vec<u64>, Error> {
+        let mut below = prefix.to_vec();
         below.extend(end.to_be_bytes());
-        let keys = self.heart().views().last_keys(rows::KINDS, &prefix, &below, take);
+        let keys = self.heart().views().last_keys(tree, prefix, &below, most);
         let index = |key: Vec<u8>| {
             let bytes = key.get(prefix.len()..).and_then(|index| index.try_into().ok());
             bytes.map(u64::from_be_bytes)
         };
         Ok(keys.map_err(Error::Views)?.into_iter().filter_map(index).collect())
+    }
+
+    /// The newest entries about an endpoint, which its own page shows: the endpoint by its name. That is no look through
+    /// the log.
+    ///
+    /// # Errors
+    /// As [`Site::log_page`].
+    pub fn endpoint_history(
+        &self,
+        endpoint: &EndpointName,
+        take: usize,
+    ) -> Result<Vec<Line>, Error> {
+        let id = self.endpoint_named(endpoint)?;
+        let filter = LogFilter { endpoint: Some(endpoint), kind: None };
+        let mut lines = self.log_page(filter, None, take)?.lines;
+        for line in &mut lines {
+            line.sentence = line.sentence.replace(id.as_str(), endpoint.as_str());
+        }
+        Ok(lines)
     }
 
     /// Says in the ledger that somebody looked at it; a restored appliance says nothing.
@@ -151,6 +224,13 @@ impl Site {
             proof: proof.to_string(),
         })
     }
+}
+
+/// What the keys of entries of one type begin with.
+fn of_kind(kind: &str) -> Vec<u8> {
+    let mut prefix = kind.as_bytes().to_vec();
+    prefix.push(0);
+    prefix
 }
 
 fn line(index: u64, entry: &[u8]) -> Result<Line, Error> {

@@ -1,10 +1,39 @@
 //! What would be if people changed what the site goes by: judged by the same rules, and nothing is changed.
 
-use crate::{Error, LevelReport, PolicyStanding, Site, WindowStatus};
+use crate::{Error, LevelReport, PolicyStanding, Site, WindowStatus, applies::Aim, lacks::Elected};
 use fleet::{Calendar, Command, Policy, PolicyCommand, RunCommand, Window, WindowCommand};
-use ids::{EndpointName, RingName, WindowName};
+use ids::{EndpointName, RingName, SourceId, WindowName};
 use serde_json::Value;
 use snapshot::Binding;
+use std::collections::{BTreeMap, HashMap};
+
+/// What a ring's endpoints would be offered if it pointed at another view of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RingPreview {
+    /// Its active endpoints of which that can be told.
+    pub endpoints: u64,
+    /// Those of which it cannot.
+    pub untold: u64,
+    /// Endpoints that lack something of what it offers now.
+    pub lacking_now: u64,
+    /// Endpoints that would.
+    pub lacking_then: u64,
+    /// What would be offered besides: package and version, and on how many endpoints.
+    pub comes: Vec<(String, String, u64)>,
+    /// What would be offered no more.
+    pub goes: Vec<(String, String, u64)>,
+    /// Why the ring may not point there, where it may not.
+    pub refused: Option<String>,
+}
+
+/// Whom an exception would be about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExceptionPreview {
+    /// Endpoints that lack that version, and would be spared.
+    pub spared: Vec<EndpointName>,
+    /// Endpoints that lack the package in another version, which it would not be about.
+    pub others: Vec<(EndpointName, String)>,
+}
 
 /// What a provider would do for an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +81,118 @@ impl Site {
         let set = RunCommand::SetFloor { ring: ring.clone(), package: package.clone(), version };
         let after = self.heart().would(Command::Run(set), self.now())?;
         self.below_floor(&after, ring, &package)
+    }
+
+    /// What the endpoints of a ring would be offered if it pointed at this view.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is no such ring or view; as [`Site::missing_in`].
+    pub fn ring_preview(
+        &self,
+        ring: &RingName,
+        source: &SourceId,
+        sequence: u64,
+    ) -> Result<RingPreview, Error> {
+        let state = self.state();
+        let view = state.views.get(&(source.clone(), sequence));
+        let (true, Some(view)) = (state.rings.contains_key(ring), view) else {
+            let none = format!("there is no ring {ring}, or no view {sequence} of {source}");
+            return Err(Error::Input(none));
+        };
+        let aim = Aim { source: source.clone(), sequence, catalogue: view.source.catalogue };
+        let mut aims: Vec<Aim> =
+            self.aims(ring).into_iter().filter(|known| known.source != *source).collect();
+        aims.push(aim.clone());
+        aims.sort();
+        let then = self.indexed(&aims)?;
+        let now = self.lacks(ring)?;
+        let mut preview = RingPreview {
+            endpoints: 0,
+            untold: 0,
+            lacking_now: 0,
+            lacking_then: 0,
+            comes: Vec::new(),
+            goes: Vec::new(),
+            refused: self.may_not_point(ring, aim)?,
+        };
+        let (mut answers, mut change) = (HashMap::new(), BTreeMap::<_, i64>::new());
+        for (member, (_, inventory)) in now.members().zip(self.inventories(ring)) {
+            let machine = answers.entry(inventory).or_insert_with(|| {
+                let machine = self.machine(&inventory)?;
+                Ok::<_, String>(then.offers.applicable_to(&machine))
+            });
+            let (Ok(will), Ok(does)) = (machine, member.told) else {
+                preview.untold += 1;
+                continue;
+            };
+            preview.endpoints += 1;
+            preview.lacking_now += u64::from(!does.is_empty());
+            preview.lacking_then += u64::from(!will.is_empty());
+            for (all, sign) in [(will.as_slice(), 1), (does, -1)] {
+                for update in all {
+                    let key = (update.name().to_owned(), update.candidate().version.clone());
+                    *change.entry(key).or_default() += sign;
+                }
+            }
+        }
+        for ((package, version), endpoints) in change {
+            match endpoints {
+                1.. => preview.comes.push((package, version, endpoints.unsigned_abs())),
+                0 => {}
+                _ => preview.goes.push((package, version, endpoints.unsigned_abs())),
+            }
+        }
+        Ok(preview)
+    }
+
+    /// Why a ring may not point at a view, where it may not.
+    fn may_not_point(&self, ring: &RingName, aim: Aim) -> Result<Option<String>, Error> {
+        let (source, sequence) = (aim.source.clone(), Some(aim.sequence));
+        let lack = self.lack(ring, aim)?;
+        let point = Command::PointRing { ring: ring.clone(), source, sequence, lack };
+        match self.heart().would(point, self.now()) {
+            Ok(_) => Ok(None),
+            Err(Error::Refused(why)) => Ok(Some(why.to_string())),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Which endpoints an exception would be about.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when there is no such ring or endpoint; as [`Site::missing_in`].
+    pub fn exception_preview(
+        &self,
+        ring: &RingName,
+        endpoint: Option<&EndpointName>,
+        package: &str,
+        version: &str,
+    ) -> Result<ExceptionPreview, Error> {
+        let state = self.state();
+        if !state.rings.contains_key(ring) {
+            return Err(Error::Input(format!("there is no ring {ring}")));
+        }
+        let only = endpoint.map(|name| self.endpoint_named(name)).transpose()?;
+        let lacks = self.lacks(ring)?;
+        let mut preview = ExceptionPreview { spared: Vec::new(), others: Vec::new() };
+        for (member, _) in Elected::new(&lacks, &state).members {
+            if only.as_ref().is_some_and(|only| only != member.id) {
+                continue;
+            }
+            let all = member.numbers.iter().map(|number| &lacks.distinct()[*number as usize]);
+            for update in all.filter(|update| update.name() == package) {
+                let name = self.name_of(&self.known(member.id)?.name)?;
+                let candidate = &update.candidate().version;
+                match candidate == version {
+                    true => preview.spared.push(name),
+                    false => preview.others.push((name, candidate.clone())),
+                }
+            }
+        }
+        preview.spared.sort();
+        preview.spared.dedup();
+        preview.others.sort();
+        Ok(preview)
     }
 
     /// How the site would stand under a policy.

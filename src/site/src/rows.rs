@@ -3,7 +3,7 @@
 //! Trees: `attempts` by endpoint and entry, `imports` by sequence, `importers` by entry, `refusals` by entry,
 //! `kinds` by type and entry, `certificates` by digest, `runs` by id and stage, `jobs` by endpoint,
 //! `custody` by record, `approvals` by entry, `effective` by approval and endpoint, `members` by endpoint and entry,
-//! `seen` by entry.
+//! `seen` by entry, `histories` by endpoint and entry.
 //! Raise [`views::FORMAT`] with every change here.
 
 use crate::run;
@@ -42,6 +42,9 @@ pub(crate) const EFFECTIVE: &str = "effective";
 pub(crate) const MEMBERS: &str = "members";
 /// What tells of machines that are not managed, by entry: registers of machines, certificates for apt alone.
 pub(crate) const SEEN: &str = "seen";
+
+/// Entries about endpoints: key is the endpoint's id and the index.
+pub(crate) const HISTORIES: &str = "histories";
 
 /// What was said last of each endpoint's job: a commitment to the sentence.
 pub(crate) const JOBS: &str = "jobs";
@@ -83,6 +86,11 @@ pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
         let key = index.to_be_bytes().to_vec();
         rows.push(Row { tree: IMPORTERS, key, value: Some(value) });
     }
+    rows.extend(event.fact.endpoints().iter().map(|endpoint| {
+        let mut key = endpoint.as_str().as_bytes().to_vec();
+        key.extend(index.to_be_bytes());
+        Row { tree: HISTORIES, key, value: Some(json!({})) }
+    }));
     rows.extend(run::row(event.at, &event.fact));
     rows.extend(of_job(index, event));
     rows.extend(of_days(index, event));

@@ -206,6 +206,34 @@ impl Site {
         self.heart().ask(actor, Command::Run(resolve)).map(drop)
     }
 
+    /// Decides alike about all endpoints of a run whose jobs failed and that wait for a person. Gives how many there were.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when nothing is to be decided in it; [`Error::Ledger`].
+    pub fn resolve_run(
+        &self,
+        actor: &Actor,
+        run: &RecordId,
+        resolution: Resolution,
+    ) -> Result<u64, Error> {
+        let state = self.state();
+        let waiting = state
+            .endpoints
+            .iter()
+            .filter(|(id, known)| known.run.as_ref() == Some(run) && self.waits_for_decision(id));
+        let waiting: Vec<RecordId> = waiting.map(|(id, _)| id.clone()).collect();
+        if waiting.is_empty() {
+            let why = format!("no endpoint of run {run} waits for a person to decide about it");
+            return Err(Error::Input(why));
+        }
+        let count = waiting.len() as u64;
+        for endpoint in waiting {
+            let resolve = RunCommand::Resolve { endpoint, resolution };
+            self.heart().ask(actor.clone(), Command::Run(resolve))?;
+        }
+        Ok(count)
+    }
+
     /// Puts a ring behind another, or takes it out of the order.
     ///
     /// # Errors

@@ -475,15 +475,28 @@ impl Site {
     pub fn sign_out(&self, token: &str) -> Result<(), Error> {
         let ended = self.sessions().held().open.remove(&Digest::of(token.as_bytes()));
         let Some(open) = ended else { return Ok(()) };
-        let role =
-            self.state().accounts.get(&open.person).and_then(|known| known.roles.first().copied());
-        let person = open.person.clone();
-        let actor = role.map_or(Actor::Appliance, |role| Actor::Person {
-            person,
+        self.say_ended(&self.in_person(&open.person), open, SignOutCause::SignedOut)
+    }
+
+    /// Ends another session of one's own; says whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`] or [`Error::Stopped`].
+    pub fn sign_out_elsewhere(&self, mine: &Session, other: &RecordId) -> Result<bool, Error> {
+        let ended = self.end_sessions_that(&self.in_person(&mine.person), |open| {
+            (open.person == mine.person && open.id == *other).then_some(SignOutCause::SignedOut)
+        })?;
+        Ok(ended > 0)
+    }
+
+    /// Somebody who signs out, which asks for no role.
+    fn in_person(&self, person: &PersonId) -> Actor {
+        let role = self.state().accounts.get(person).and_then(|known| known.roles.first().copied());
+        role.map_or(Actor::Appliance, |role| Actor::Person {
+            person: person.clone(),
             role,
             door: Door::Console,
-        });
-        self.say_ended(&actor, open, SignOutCause::SignedOut)
+        })
     }
 
     /// Ends sessions whose time is over. To be called now and then.
@@ -497,6 +510,22 @@ impl Site {
             .try_for_each(|(open, cause)| self.say_ended(&Actor::Appliance, open, cause))
     }
 
+    /// Ends one session of a person; says whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`] or [`Error::Stopped`].
+    pub fn end_session(
+        &self,
+        actor: &Actor,
+        person: &PersonId,
+        session: &RecordId,
+    ) -> Result<bool, Error> {
+        self.end_sessions_that(actor, |open| {
+            (open.person == *person && open.id == *session).then_some(SignOutCause::Ended)
+        })
+        .map(|ended| ended > 0)
+    }
+
     /// Ends every session of a person; says how many there were.
     pub(crate) fn end_sessions_of(
         &self,
@@ -504,7 +533,16 @@ impl Site {
         person: &PersonId,
         cause: SignOutCause,
     ) -> Result<usize, Error> {
-        let ended = self.take_sessions(|open| (open.person == *person).then_some(cause));
+        self.end_sessions_that(actor, |open| (open.person == *person).then_some(cause))
+    }
+
+    /// Ends the sessions for which there is a cause; says how many there were.
+    fn end_sessions_that(
+        &self,
+        actor: &Actor,
+        cause: impl Fn(&Open) -> Option<SignOutCause>,
+    ) -> Result<usize, Error> {
+        let ended = self.take_sessions(cause);
         let count = ended.len();
         ended.into_iter().try_for_each(|(open, cause)| self.say_ended(actor, open, cause))?;
         Ok(count)

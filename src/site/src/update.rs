@@ -359,10 +359,10 @@ impl Site {
         let mut updates = Vec::new();
         for (place, aim) in aims.iter().enumerate() {
             let catalogue = self.catalogue(&aim.source, &aim.catalogue)?;
-            let advice = catalogue.advice.map(Arc::new);
+            let (source, advice) = (Arc::new(aim.source.clone()), catalogue.advice.map(Arc::new));
             updates.extend(catalogue.updates.into_iter().map(|update| {
-                let (update, advice) = (Arc::new(update), advice.clone());
-                (place, KnownUpdate { update, advice })
+                let (source, update) = (Arc::clone(&source), Arc::new(update));
+                (place, KnownUpdate { source, update, advice: advice.clone() })
             }));
         }
         let offered = Arc::new(Offered { aims, updates });

@@ -111,6 +111,7 @@ fn xml_that_expands_nests_or_ends_too_early_is_refused() {
 fn an_advisory_says_what_it_mends_and_since_when() {
     let text = r#"<updates><update from="x" status="final" type="security" version="2">
       <id>ALSA-2024:0310</id><title>Important: openssl</title>
+      <description>For more, read the page.</description>
       <issued date="2024-01-22 10:11:12"/><severity>Important</severity>
       <references><reference href="https://x" id="CVE-2023-5363" type="cve" title="x"/>
         <reference href="https://x" id="CVE-no" type="cve"/>
@@ -123,6 +124,10 @@ fn an_advisory_says_what_it_mends_and_since_when() {
     let [advisory] = read.as_slice() else { panic!("{read:?}") };
     assert_eq!(advisory.issued.unwrap().to_string(), "2024-01-22T10:11:12Z");
     assert_eq!(advisory.severity, Some(VendorSeverity::High), "important is high");
+    assert_eq!(
+        (&*advisory.title, &*advisory.description),
+        ("Important: openssl", "For more, read the page.")
+    );
     assert_eq!(advisory.cves.iter().collect::<Vec<_>>(), ["CVE-2023-5363"]);
     let (name, version, _) = advisory.packages.first().unwrap();
     assert_eq!((name.as_str(), version.as_str()), ("openssl-libs", "1:3.0.7-2.el9"));

@@ -14,11 +14,20 @@ const WHAT: &str = "the list of advisories";
 /// Most packages that all advisories together may name.
 const NAMED_MAX: usize = 5_000_000;
 
+/// Longest title that is kept, in characters.
+const TITLE_MAX: usize = 500;
+/// Longest description that is kept, in characters.
+const DESCRIPTION_MAX: usize = 20_000;
+
 /// One advisory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Advisory {
     /// Its id in the vendor's own words.
     pub id: String,
+    /// Its title, at most [`TITLE_MAX`] characters; empty where it has none.
+    pub title: String,
+    /// What the vendor says of it, at most [`DESCRIPTION_MAX`] characters; empty where it says nothing.
+    pub description: String,
     /// When it was issued. Vendors write no zone; it is read as UTC, and a date alone as its first moment.
     pub issued: Option<Timestamp>,
     /// How severe the vendor says that it is; `None`: it does not say.
@@ -57,6 +66,10 @@ pub fn parse_updateinfo(bytes: &[u8]) -> Result<Vec<Advisory>, Error> {
                 }
             }
             ("/severity", Step::Close(text)) => draft.severity = VendorSeverity::of_word(text),
+            ("/title", Step::Close(text)) => draft.title = text.chars().take(TITLE_MAX).collect(),
+            ("/description", Step::Close(text)) => {
+                draft.description = text.chars().take(DESCRIPTION_MAX).collect();
+            }
             ("/id", Step::Close(text)) => draft.id = text.chars().take(200).collect(),
             ("", Step::Close(_)) => advisories.push(std::mem::take(&mut draft)),
             _ => {}

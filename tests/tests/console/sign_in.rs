@@ -99,6 +99,18 @@ fn a_session_ends_when_it_should_and_forms_come_from_its_own_pages() {
     assert_eq!(stolen.get("/people").status, 303, "the copy of the cookie counts no more");
     assert_eq!(ann.sign_in("ann").location.as_deref(), Some("/"));
 
+    // One of several sessions is ended by its owner, and the others go on.
+    ann.copy_cookies_to(&mut stolen);
+    assert_eq!(ann.sign_in("ann").location.as_deref(), Some("/"));
+    stolen.get("/people").ok();
+    let own = ann.get("/account").ok().says("This one: sign out above");
+    let other = own.between("name=\"session\" value=\"", "\"");
+    let ended = ann.send("/account", "/account/sessions/end", &[("session", &other)]);
+    assert_eq!(ended.location.as_deref(), Some("/account?done=session-ended"));
+    assert_eq!(stolen.get("/people").status, 303, "its session was ended");
+    let again = ann.send("/account", "/account/sessions/end", &[("session", &other)]);
+    assert_eq!(again.location.as_deref(), Some("/account?done=session-gone"));
+
     // An administrator at the appliance itself resets accounts and ends sessions, without a password.
     let reset = appliance.verb(&["account", "reset"], &["ann", "--as", "root", "--json"]).ok();
     assert_eq!(ann.get("/people").status, 303, "a reset ends sessions");

@@ -244,6 +244,9 @@ fn plan(oscar: &Walker<'_>, updates: &[(String, String)]) -> String {
     for (package, version) in updates {
         assert!(lacking.text.contains(package) && lacking.text.contains(version), "{package}");
     }
+    // The vendor's own words come out of the package that was carried in.
+    oscar.presses(&updates[0].0).says("What its vendor says");
+    oscar.presses("What its vendor says").says("the changelog of").says("urgency=");
     oscar.open("/runs");
     oscar.presses("Plan a run");
     oscar.ticks("At any time, although the ring has windows");
@@ -271,6 +274,7 @@ fn patch(oscar: &Walker<'_>, run: &str, machine: &Debian, updates: &[(String, St
         assert_eq!(machine.version(package).as_ref(), Some(version), "{package}");
     }
     oscar.open(run).says("effective");
+    oscar.open("/endpoints/web1").says("What happened to it").says("joined run");
     oscar.open("/").says("In time under each policy");
 }
 

@@ -41,6 +41,7 @@ const ACTS: &[(&str, Operation, Fields)] = &[
         Operation::Decline,
         &[("update", "vendor none"), ("ring", "broad"), ("days", "1")],
     ),
+    ("/runs/01ARZ3NDEKTSV4RRFFQ69G5FAV/resolve", Operation::ResolveJob, &[("resolution", "keep")]),
     ("/runs/01ARZ3NDEKTSV4RRFFQ69G5FAV/approve", Operation::SubmitStatement, &[]),
     ("/rings/broad/withdraw", Operation::SubmitStatement, &[]),
     ("/rings/broad/withdrawn", Operation::SubmitStatement, &[]),

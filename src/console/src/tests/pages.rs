@@ -57,6 +57,7 @@ pub(super) fn paths(sample: &Sample) -> Vec<String> {
         "/site-root/draft",
         "/rings/broad/withdraw",
         "/audit?type=run-started",
+        "/audit?endpoint=web1",
         "/audit/3",
         "/audit/witness",
     ];
@@ -205,6 +206,92 @@ async fn a_form_that_is_refused_comes_back_with_what_was_typed() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
         assert!(answer.text.contains("What you had given"), "{page}: {}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn an_endpoints_page_leads_to_what_it_lacks_and_to_what_the_log_says_of_it() {
+    let sample = Sample::full();
+    let console = sample.console();
+    let page = get(&console, "/endpoints/web1").await.text;
+    for part in ["endpoint web1", "joined run", "openssl_3.0.17-1~deb12u3\">openssl</a>"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let all = get(&console, "/audit?endpoint=web1").await.text;
+    let some = get(&console, "/audit?endpoint=web1&type=run-joined").await.text;
+    let rows = |page: &str| page.matches("<th scope=\"row\"").count();
+    assert!(rows(&some) == 1 && rows(&all) > 4, "{some}{all}");
+    assert!(!all.contains("bundle-imported</td>"), "{all}");
+    let none = get(&console, "/audit?endpoint=nowhere").await;
+    assert!(none.status.is_client_error(), "{}", none.text);
+    // The log has no names, of whoever looked for one neither.
+    let looks = get(&console, "/audit?type=log-viewed").await.text;
+    assert!(looks.contains("about 01ARZ") && !looks.contains("about web1"), "{looks}");
+}
+
+#[tokio::test]
+async fn an_update_says_by_when_it_is_wanted() {
+    let sample = Sample::full();
+    let console = sample.console();
+    let list = get(&console, "/updates?text=openssl").await.text;
+    assert!(list.contains("Wanted by") && list.contains(">overdue</strong>"), "{list}");
+    let openssl = format!("/updates/{}/openssl_3.0.17-1~deb12u3", super::sample::SOURCE);
+    let page = get(&console, &openssl).await.text;
+    let row = "href=\"/reports/policies/cyber-essentials\">cyber-essentials</a></td>";
+    let row = page.split(row).nth(1).unwrap_or_else(|| panic!("{page}"));
+    // Released 40 days ago, and wanted within 14.
+    assert!(row.contains(">overdue</strong>") && row.contains("(26 days ago)"), "{row}");
+    // What is held is no package: nothing of it is shown as the vendor's word.
+    let text = get(&console, &format!("{openssl}/text")).await;
+    assert!(!text.status.is_success(), "{}", text.text);
+}
+
+#[tokio::test]
+async fn all_endpoints_of_a_run_that_wait_for_a_person_are_put_back_at_once() {
+    let sample = Sample::full();
+    let console = sample.console();
+    let run = format!("/runs/{}", sample.run);
+    let page = get(&console, &run).await.text;
+    assert!(page.contains("Decide about 1 endpoint whose job failed"), "{page}");
+    let (path, form) = (format!("{run}/resolve"), "token=stand-in&resolution=restore");
+    let refused = post_as(&console, &path, form, "eva", &[Role::Assessor]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    let done = post_as(&console, &path, form, "oscar", &[Role::Operator]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+    let state = sample.site.state();
+    let decided = state.endpoints.values().filter_map(|known| known.resolution);
+    assert_eq!(decided.map(|(_, what)| what).collect::<Vec<_>>(), [fleet::Resolution::Restore]);
+    let again = post_as(&console, &path, form, "oscar", &[Role::Operator]).await;
+    assert!(again.text.contains("waits for a person"), "{}", again.text);
+}
+
+#[tokio::test]
+async fn who_is_affected_is_seen_before_a_ring_moves_or_an_exception_is_asked_for() {
+    let sample = Sample::full();
+    let console = sample.console();
+    get(&console, "/").await;
+    let before = sample.site.state().entries;
+    let send = |path: &'static str, form: String| {
+        let console = &console;
+        async move { post_as(console, path, &form, "oscar", &ALL).await }
+    };
+    let view = format!("token=stand-in&ring=broad&view={}+13", super::sample::SOURCE);
+    let page = send("/rings/point/preview", view.clone()).await.text;
+    assert!(page.contains("If ring broad pointed at"), "{page}");
+    assert!(page.contains("Would be offered no more"), "{page}");
+    let exception = "token=stand-in&ring=broad&endpoint=&package=openssl&version=3.0.17-1~deb12u3&owner=o&reason=\
+                     because&control=none&days=9";
+    let page = send("/exceptions/preview", exception.to_owned()).await.text;
+    assert!(
+        page.contains("would not have to have openssl") && page.contains("/endpoints/db1\""),
+        "{page}"
+    );
+    assert!(page.contains(">because</textarea>") && page.contains("value=\"9\""), "{page}");
+    let other = exception.replace("3.0.17-1~deb12u3", "9");
+    let page = send("/exceptions/preview", other).await.text;
+    assert!(page.contains("about no endpoint") && page.contains("(3.0.17-1~deb12u3)"), "{page}");
+    let none = send("/rings/point/preview", view.replace("13", "99")).await;
+    assert_eq!(none.status, StatusCode::BAD_REQUEST, "{}", none.text);
+    assert_eq!(sample.site.state().entries, before, "a look changed something");
 }
 
 #[tokio::test]
