@@ -67,7 +67,9 @@ impl Site {
             for policy in state.policies.values() {
                 let mut judge = Judge::new(&ring, policy, state.exceptions.values(), now);
                 let mut firsts: BTreeMap<usize, UpdateDeadline> = BTreeMap::new();
-                for (number, stands, lacking, spared) in elected.stand(&mut judge) {
+                for (number, stands, lacking, spared) in
+                    elected.stand(&mut judge, |number| numbers[number as usize].is_some())
+                {
                     let Some(place) = numbers[number as usize] else { continue };
                     let status =
                         if spared == lacking { PolicyStatus::Excepted } else { stands.status };

@@ -155,12 +155,17 @@ impl<'a> Elected<'a> {
         })
     }
 
-    /// How the numbers stand that endpoints lack: on how many, and of these on how many an exception counts.
-    pub(crate) fn stand(&self, judge: &mut Judge<'_>) -> Vec<(u32, Stands, u32, u32)> {
+    /// How the numbers stand that endpoints lack: on how many, and of these on how many an exception counts. Of all numbers,
+    /// only those that are wanted.
+    pub(crate) fn stand(
+        &self,
+        judge: &mut Judge<'_>,
+        wanted: impl Fn(u32) -> bool,
+    ) -> Vec<(u32, Stands, u32, u32)> {
         let mut spared: HashMap<(usize, u32), u32> = HashMap::new();
         if !judge.exceptions.is_empty() {
             for (member, way) in &self.members {
-                for number in member.numbers {
+                for number in member.numbers.iter().filter(|number| wanted(**number)) {
                     let stands = judge.stands(member.id, *way, *number);
                     if stands.status == PolicyStatus::Excepted {
                         *spared.entry((*way, *number)).or_default() += 1;
@@ -172,7 +177,7 @@ impl<'a> Elected<'a> {
             let spared = spared.get(&(way, number)).copied().unwrap_or(0);
             (number, judge.alike(way, number), count, spared)
         };
-        self.lacked().map(one).collect()
+        self.lacked().filter(|(_, number, _)| wanted(*number)).map(one).collect()
     }
 }
 

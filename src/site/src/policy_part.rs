@@ -134,7 +134,7 @@ fn count(
 ) -> (BTreeMap<PolicyStatus, u64>, BTreeMap<Due, u64>) {
     let (mut counts, mut dates) = (BTreeMap::new(), BTreeMap::new());
     for (ring, judge) in rings.iter().zip(judges) {
-        for (_, stands, lacking, spared) in ring.stand(judge) {
+        for (_, stands, lacking, spared) in ring.stand(judge, |_| true) {
             for (status, rows) in
                 [(stands.status, lacking - spared), (PolicyStatus::Excepted, spared)]
             {

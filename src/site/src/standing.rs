@@ -177,7 +177,7 @@ impl PolicyStanding {
         now: Timestamp,
         mut want: impl FnMut(u32, Stands),
     ) {
-        for (number, stands, lacking, spared) in ring.stand(judge) {
+        for (number, stands, lacking, spared) in ring.stand(judge, |_| true) {
             let open = u64::from(lacking - spared);
             if spared > 0 {
                 *self.counts.entry(PolicyStatus::Excepted).or_default() += u64::from(spared);
