@@ -21,6 +21,7 @@ mod floor;
 mod founding;
 mod frame;
 mod getting_started;
+mod image;
 mod import;
 mod list;
 mod live;
@@ -140,6 +141,7 @@ pub fn routes(setup: Setup) -> Router {
         .merge(account::routes())
         .merge(site_root::routes())
         .merge(getting_started::routes())
+        .merge(image::routes())
         .merge(security_key::routes())
         .merge(sign_in::routes())
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&console), failure::in_the_menu))
