@@ -53,6 +53,11 @@ agents-repository KEY DIR="target/agents-repository": setup
 image KEY="" CERTIFICATE="": (setup-for "image")
     image/build.sh {{KEY}} {{CERTIFICATE}}
 
+# KEY is a file with an OpenPGP secret key or the id of one in gpg; keys/README.md has one that everybody has, for development.
+# The image that `just image` built as a source for a collector: release.json, signed, and the image beside it
+image-release KEY NOTES="" DIR="target/image-release":
+    image/release.sh "{{KEY}}" "{{DIR}}" target/image/patchkeep-*.efi "{{NOTES}}"
+
 # The appliance in QEMU, without firmware, on a disk of its own that stays: target/image/boot.qcow2
 boot *ARGS: (setup-for "image")
     image/boot.sh {{ARGS}}

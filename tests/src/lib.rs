@@ -40,5 +40,5 @@ pub use story::Story;
 pub use swarm::{Console, Drone, Swarm};
 pub use walk::{Manner, Sight, Walk, Walker};
 pub use workshop::{
-    Draft, SOURCE, Workshop, copy_tree, find, noise, patchkeep_command, patchkeep_on,
+    Draft, IMAGES, SOURCE, Workshop, copy_tree, find, noise, patchkeep_command, patchkeep_on,
 };

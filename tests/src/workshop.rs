@@ -1,7 +1,7 @@
 //! A small publisher and a small vendor of the test's own, with real keys: what an attacker with one
 //! of them could make can be made here, in a second and without a network.
 
-use crate::{Appliance, patchkeep, run, scratch};
+use crate::{Appliance, Said, patchkeep, run, scratch};
 use ed25519_dalek::{Signer, SigningKey, pkcs8::DecodePrivateKey};
 use ids::{Digest, Timestamp};
 use serde_json::{Value, json};
@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 /// The one source that a workshop publishes.
 pub const SOURCE: &str = "test-stable";
+/// The source of images, for those that [`Workshop::offer_images`].
+pub const IMAGES: &str = "test-images";
 
 /// A vendor (OpenPGP), a publisher (TUF), a collection, and the bundles built of it.
 #[derive(Debug)]
@@ -175,6 +177,45 @@ impl Workshop {
         catalogue["files"] = files.into();
         let text = serde_json::to_vec(&catalogue).unwrap();
         fs::write(collected.join(format!("{SOURCE}.catalogue.json")), text).unwrap();
+    }
+
+    /// Has the publisher carry images too.
+    pub fn offer_images(&self) {
+        let keys = self.keys().display().to_string();
+        patchkeep(["keys", "add-source", IMAGES, "--keys", &keys]).ok();
+    }
+
+    /// Publishes an image of this version as its builder does, signed by `vendor` or by a `stranger`; gives its bytes.
+    #[track_caller]
+    pub fn release_image(&self, who: &str, version: &str, image: &Path) -> Vec<u8> {
+        let secret = self.path("secret.asc");
+        let mut export = self.gpg(who);
+        run(export.args(["--yes", "--output"]).arg(&secret).arg("--export-secret-keys")).ok();
+        let mut release = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../image/release.sh"));
+        release.arg(&secret).arg(self.path("images")).arg(image).arg("Made for a test.");
+        run(&mut release).ok().says(&format!("image {version}"));
+        fs::read(image).unwrap()
+    }
+
+    /// A made-up file that says of itself that it is an image of this version.
+    #[must_use]
+    pub fn made_up_image(&self, version: &str) -> PathBuf {
+        let path = self.path(&format!("patchkeep-{version}.efi"));
+        fs::write(&path, format!("MZ\nVERSION_ID={version}\n")).unwrap();
+        path
+    }
+
+    /// Collects the image that is published, beside what is collected, judged by the keys of `vendor` or a `stranger`.
+    pub fn collect_image(&self, keyring: &str) -> Said {
+        let [images, ring, config, into] =
+            ["images", &format!("{keyring}.gpg"), "images.toml", "collected"]
+                .map(|name| self.path(name).display().to_string());
+        let text = format!(
+            "[[source]]\nname = \"{IMAGES}\"\nvendor = \"image\"\nmirror = \"file://{images}/\"\n\
+             keyring = \"{ring}\"\n"
+        );
+        fs::write(&config, text).unwrap();
+        patchkeep(["collect", "--config", &config, "--into", &into, "--all"])
     }
 
     /// Builds the next bundle of what is collected, as the folder `name`.

@@ -68,6 +68,8 @@ pub enum Vendor {
         /// Architectures whose payloads were selected, e.g. `x86_64`.
         architectures: Vec<String>,
     },
+    /// The appliance's own images: one at a time, announced by a signed `release.json`.
+    Image,
 }
 
 /// One file of a source.
@@ -87,7 +89,7 @@ pub struct File {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileKind {
-    /// The vendor's signed top of the tree (`InRelease`, `repodata/repomd.xml`).
+    /// The vendor's signed top of the tree (`InRelease`, `repodata/repomd.xml`, `release.json`).
     Release,
     /// The vendor's signature over it, where that is a file of its own (`repodata/repomd.xml.asc`).
     Signature,

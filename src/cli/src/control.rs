@@ -25,9 +25,9 @@ use fleet::Custody;
 use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{
-    BackedUp, BackupOrder, ClientConfig, Folder, ImportOrder, ImportOutcome, NeedList,
-    PackageManager, Progress, Receipt, RingPointer, RootDraft, ScannerStatus, Site, SiteRootStatus,
-    Status, WindowStatus,
+    BackedUp, BackupOrder, ClientConfig, Folder, HeldImage, ImageStatus, ImportOrder,
+    ImportOutcome, NeedList, PackageManager, Progress, Receipt, RingPointer, RootDraft,
+    ScannerStatus, Site, SiteRootStatus, Status, WindowStatus,
     audit::{Exported, Filter, Line, Scope},
 };
 use std::{
@@ -84,6 +84,11 @@ pub(crate) enum Request {
         socket: Option<String>,
         person: PersonId,
     },
+    Images,
+    HandOverImage {
+        version: String,
+        person: PersonId,
+    },
     ClientConfig {
         manager: PackageManager,
         name: EndpointName,
@@ -128,6 +133,7 @@ impl Request {
             | Self::DraftSiteRoot { .. }
             | Self::AcceptSiteRoot { .. }
             | Self::Scanner
+            | Self::Images
             | Self::Status
             | Self::Receipt
             | Self::ShowLog { .. }
@@ -141,6 +147,7 @@ impl Request {
             | Self::CreateRing { .. }
             | Self::PointRing { .. }
             | Self::SetScanner { .. }
+            | Self::HandOverImage { .. }
             | Self::ClientConfig { .. }
             | Self::ExportAudit { .. }
             | Self::Backup { .. } => true,
@@ -159,6 +166,8 @@ pub(crate) enum Reply {
     SiteRoot(Box<Option<SiteRootStatus>>),
     Draft(Envelope),
     Scanner(ScannerStatus),
+    Images(Box<ImageStatus>),
+    Image(HeldImage),
     ClientConfig(ClientConfig),
     Status(Box<Status>),
     Receipt(Receipt),
@@ -379,6 +388,10 @@ fn perform(
         Request::Scanner => Reply::Scanner(site.scanner()),
         Request::SetScanner { socket, person } => {
             Reply::Scanner(site.set_scanner(by(&person)?, socket)?)
+        }
+        Request::Images => Reply::Images(Box::new(site.images()?)),
+        Request::HandOverImage { version, person } => {
+            Reply::Image(site.hand_over_image(by(&person)?, &version)?)
         }
         Request::ClientConfig { manager, name, ring, address, person } => {
             let actor = by(&person)?;

@@ -16,6 +16,7 @@ mod demo;
 mod endpoint;
 mod exception;
 mod failure;
+mod image;
 mod import;
 mod init;
 mod keys;
@@ -98,6 +99,9 @@ enum Verb {
     /// The malware scanner (clamd) that imports ask: show it, name it, turn it off.
     #[command(subcommand)]
     Scanner(scanner::Scanner),
+    /// The appliance's own images: list them, start a new one on trial.
+    #[command(subcommand)]
+    Image(image::ImageVerb),
     /// Serve endpoints and people over HTTPS.
     Serve(serve::Serve),
     /// Endpoints: let their agents join, put them out; what stock apt needs; what one has installed.
@@ -184,6 +188,7 @@ fn run(verb: Verb, screen: &Screen) -> Result<(), Failure> {
         Verb::Exception(verb) => verb.run(screen),
         Verb::Report(verb) => verb.run(screen),
         Verb::Scanner(verb) => verb.run(screen),
+        Verb::Image(verb) => verb.run(screen),
         Verb::Serve(verb) => verb.run(screen),
         Verb::Endpoint(verb) => verb.run(screen),
         Verb::Update(verb) => verb.run(screen),

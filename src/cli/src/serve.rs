@@ -54,6 +54,12 @@ pub(crate) struct Serve {
     /// Without it, /media, /mnt and /run/media are.
     #[arg(long = "media", value_name = "FOLDER")]
     media: Vec<PathBuf>,
+    /// The version of the image that this appliance runs from: PID 1 says it.
+    #[arg(long, value_name = "VERSION", requires = "image_updates")]
+    image_version: Option<slots::Version>,
+    /// The folder in which PID 1 takes another image (in) and says what became of it (outcome.json).
+    #[arg(long, value_name = "FOLDER", requires = "image_version")]
+    image_updates: Option<PathBuf>,
 }
 
 impl Serve {
@@ -76,6 +82,9 @@ impl Serve {
             };
             if let Some(code) = code {
                 site.go_on_with_code(code);
+            }
+            if let (Some(version), Some(updates)) = (self.image_version, self.image_updates) {
+                site.runs_from_image(version, updates);
             }
             let open = Open::start(site, &opening).await?;
             if !self.media.is_empty() {
@@ -290,6 +299,9 @@ async fn until_told(open: &Open) {
                     site.keep_seen()?;
                     site.end_old_sessions()?;
                     site.end_due_runs()?;
+                    if let Err(error) = site.see_to_image() {
+                        tracing::warn!(error = site::chain(&error), "what became of an image");
+                    }
                     // The published log follows the committed one, for whoever reads the files.
                     site.heart().publish().map(drop)
                 });

@@ -140,6 +140,11 @@ pub async fn collect(
                 let asked = Repository { request, tools, reader, settings, id, base };
                 sources.push(asked.collect(&mut fetched).await?);
             }
+            VendorKind::Image => {
+                let tools = &tools;
+                let asked = Repository { request, tools, reader, settings, id, base };
+                sources.push(asked.collect_image(&mut fetched).await?);
+            }
         }
     }
     let chosen = Arc::new(select(request, &tools, &streams).await?);

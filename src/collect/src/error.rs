@@ -174,6 +174,15 @@ pub enum Error {
         #[source]
         source: vendor_rpm::Error,
     },
+    /// The words of a release of an image cannot be read.
+    #[error("{path} cannot be used")]
+    ImageFormat {
+        /// Path on the mirror.
+        path: String,
+        /// Why.
+        #[source]
+        source: vendor_image::Error,
+    },
     /// The sandboxed reader could not do its work.
     #[error("{path} could not be read")]
     Read {
@@ -212,6 +221,7 @@ impl Error {
             | Self::NotOffered { .. }
             | Self::Format { .. }
             | Self::RpmFormat { .. }
+            | Self::ImageFormat { .. }
             | Self::Solver { .. } => Fault::Input,
             Self::File { .. }
             | Self::Client { .. }

@@ -17,6 +17,7 @@ mod collection;
 mod depot;
 mod error;
 mod fetch;
+mod image;
 mod indexes;
 mod keys;
 mod machine;

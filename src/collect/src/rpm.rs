@@ -25,7 +25,7 @@ const REPOMD_BYTES_MAX: u64 = 4 << 20;
 /// Longest plain list that is read.
 const PLAIN_BYTES_MAX: u64 = 1 << 30;
 
-/// An RPM repository that is asked.
+/// A source that is asked whose top has its signature beside it: an RPM repository, or images (`image.rs`).
 pub(crate) struct Repository<'a> {
     pub(crate) request: &'a Request,
     pub(crate) tools: &'a Tools,
@@ -40,7 +40,12 @@ impl Repository<'_> {
     pub(crate) async fn collect(self, fetched: &mut Fetched) -> Result<CollectedSource, Error> {
         let Self { request, tools, settings, id, .. } = &self;
         let mut history = History::load(tools, id)?;
-        let (repomd, mut files) = self.current(&mut history, fetched).await?;
+        let top = [REPOMD, REPOMD_SIGNATURE];
+        let read = |bytes: &[u8]| {
+            let repomd = Repomd::parse(bytes).map_err(format(REPOMD))?;
+            Ok((repomd.date, repomd))
+        };
+        let (repomd, mut files) = self.current(top, read, &mut history, fetched).await?;
         let lists: Vec<File> = repomd.parts.values().map(list).collect();
         self.have(&lists, fetched).await?;
         files.extend(lists);
@@ -77,14 +82,16 @@ impl Repository<'_> {
         keep(&request.folder, catalogue, held_by_site)
     }
 
-    /// Asks for the signed top, judges it, and gives it with its two files.
-    async fn current(
+    /// Asks for the signed top and its signature, judges it, and gives what `read` makes of it, with the two files.
+    pub(crate) async fn current<T>(
         &self,
+        [top, signed]: [&str; 2],
+        read: impl FnOnce(&[u8]) -> Result<(Timestamp, T), Error>,
         history: &mut History,
         fetched: &mut Fetched,
-    ) -> Result<(Repomd, Vec<File>), Error> {
-        let document = self.whole(REPOMD, fetched).await?;
-        let signature = self.whole(REPOMD_SIGNATURE, fetched).await?;
+    ) -> Result<(T, Vec<File>), Error> {
+        let document = self.whole(top, fetched).await?;
+        let signature = self.whole(signed, fetched).await?;
         let (suite, now) = (self.id.to_string(), self.request.now);
         let machine = &self.request.machine;
         let keyring = machine.keyring_of(self.settings, self.request.keyrings.as_deref())?;
@@ -94,22 +101,22 @@ impl Repository<'_> {
         });
         let judged = judged.await.map_err(|e| Error::Invariant { what: e.to_string() })?;
         judged.map_err(|source| Error::Signature { suite: suite.clone(), source })?;
-        let repomd = Repomd::parse(&document).map_err(format(REPOMD))?;
-        if repomd.date > now.saturating_add(AHEAD_MAX).unwrap_or(Timestamp::MAX) {
-            return Err(Error::Future { suite, date: repomd.date });
+        let (date, said) = read(&document)?;
+        if date > now.saturating_add(AHEAD_MAX).unwrap_or(Timestamp::MAX) {
+            return Err(Error::Future { suite, date });
         }
-        if let Some(seen) = history.date.filter(|seen| repomd.date < *seen) {
-            return Err(Error::Rollback { suite, date: repomd.date, seen });
+        if let Some(seen) = history.date.filter(|seen| date < *seen) {
+            return Err(Error::Rollback { suite, date, seen });
         }
         let keep = |path: &str, bytes: &[u8], kind| {
             let sha256 = self.tools.depot.keep(bytes)?;
             Ok::<_, Error>(File { path: path.to_owned(), sha256, length: bytes.len() as u64, kind })
         };
-        let top = keep(REPOMD, &document, FileKind::Release)?;
-        history.release = Some(top.sha256);
-        history.date = Some(repomd.date);
+        let release = keep(top, &document, FileKind::Release)?;
+        history.release = Some(release.sha256);
+        history.date = Some(date);
         history.mirror = self.base.to_string();
-        Ok((repomd, vec![top, keep(REPOMD_SIGNATURE, &signature, FileKind::Signature)?]))
+        Ok((said, vec![release, keep(signed, &signature, FileKind::Signature)?]))
     }
 
     /// A small file that must be there, as it is now.
@@ -125,7 +132,7 @@ impl Repository<'_> {
     }
 
     /// Fetches files that must be there.
-    async fn have(&self, files: &[File], fetched: &mut Fetched) -> Result<(), Error> {
+    pub(crate) async fn have(&self, files: &[File], fetched: &mut Fetched) -> Result<(), Error> {
         let wanted = files.iter().map(|file| Wanted {
             sha256: file.sha256,
             length: file.length,

@@ -24,7 +24,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceSettings {
-    /// Its name; `debian-<suite>` unless given. An RPM repository must have one.
+    /// Its name; `debian-<suite>` unless given. An RPM repository must have one, and a source of images.
     pub name: Option<SourceId>,
     /// Its vendor.
     pub vendor: VendorKind,
@@ -35,7 +35,7 @@ pub struct SourceSettings {
     #[serde(default)]
     pub components: Vec<String>,
     /// Base address of the mirror (`https:`, `http:`, or `file:` for a folder here); without it, the machine's own apt is asked.
-    /// Of an RPM repository, what `repodata/` lies in.
+    /// Of an RPM repository, what `repodata/` lies in; of images, what `release.json` lies in.
     pub mirror: Option<String>,
     /// Architectures whose payloads are selected, in the vendor's words; this machine's unless given.
     #[serde(default)]
@@ -55,6 +55,23 @@ pub enum VendorKind {
     Debian,
     /// An RPM repository (rpm-md) whose `repomd.xml` is signed.
     Rpm,
+    /// Releases of the appliance's own images (`release.json`).
+    Image,
+}
+
+impl VendorKind {
+    /// Whether no solver chooses from it.
+    const fn is_taken_whole(self) -> bool {
+        matches!(self, Self::Rpm | Self::Image)
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Debian => "a Debian suite",
+            Self::Rpm => "an RPM repository",
+            Self::Image => "a source of images",
+        }
+    }
 }
 
 /// How to reach mirrors.
@@ -152,18 +169,18 @@ impl Settings {
         for source in &self.sources {
             let words = source.components.iter().chain(&source.architectures);
             let plain = |word: &String| catalogue::is_safe_path(word);
-            let of_rpm = source.vendor == VendorKind::Rpm;
-            if of_rpm {
-                source.check_rpm()?;
+            let whole = source.vendor.is_taken_whole();
+            if whole {
+                source.check_whole()?;
             }
-            if !(of_rpm || plain(&source.suite))
+            if !(whole || plain(&source.suite))
                 || !words.clone().all(plain)
                 || words.clone().count() > 64
             {
                 return Err("suite, components or architectures are no names".into());
             }
             let name = source.id()?;
-            if (source.components.is_empty() && !of_rpm) || source.architectures.is_empty() {
+            if (source.components.is_empty() && !whole) || source.architectures.is_empty() {
                 return Err(format!("{name}: components and architectures may not be empty"));
             }
             if names.contains(&name) {
@@ -192,17 +209,18 @@ impl SourceSettings {
         }
     }
 
-    /// Nothing of this machine's says anything of RPM repositories, so all of it must be said.
-    fn check_rpm(&self) -> Result<(), String> {
+    /// Nothing of this machine's says anything of RPM repositories and images, so all of it must be said.
+    fn check_whole(&self) -> Result<(), String> {
+        let what = self.vendor.words();
         let Some(name) = &self.name else {
-            return Err("an RPM repository must have a name".into());
+            return Err(format!("{what} must have a name"));
         };
         if self.mirror.is_none() || self.keyring.is_none() {
-            return Err(format!("{name}: an RPM repository must have a mirror and a keyring"));
+            return Err(format!("{name}: {what} must have a mirror and a keyring"));
         }
         if !self.suite.is_empty() || !self.components.is_empty() || self.solve_only {
             return Err(format!(
-                "{name}: an RPM repository has no suite and no components, and solves nothing"
+                "{name}: {what} has no suite and no components, and solves nothing"
             ));
         }
         Ok(())
@@ -257,6 +275,11 @@ mod tests {
             ("connections", format!("{source}[network]\nconnections = 0\n")),
             ("no names", source.replace("bookworm", "../bookworm")),
             ("must have a name", "[[source]]\nvendor = \"rpm\"\n".to_owned()),
+            (
+                "a source of images must have a mirror and a keyring",
+                "[[source]]\nname = \"own\"\nvendor = \"image\"\nmirror = \"file:///x\"\n"
+                    .to_owned(),
+            ),
             (
                 "a mirror and a keyring",
                 "[[source]]\nname = \"alma\"\nvendor = \"rpm\"\nmirror = \"file:///x\"\n"

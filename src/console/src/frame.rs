@@ -54,7 +54,7 @@ impl Section {
             "endpoint-token" => Self::Endpoints,
             "custody" => Self::Imports,
             "window-new" | "policy-new" => Self::Rules,
-            "site-root" => Self::People,
+            "site-root" | "image" => Self::People,
             _ if RULES.iter().any(|(_, path)| is_first(path)) => Self::Rules,
             _ => SECTIONS
                 .into_iter()
@@ -253,6 +253,10 @@ fn done(word: &str) -> Option<&'static str> {
         (
             "key-removed",
             "The console forgot the security key. A site root that lists it goes on doing so until the next one.",
+        ),
+        (
+            "image-handed-over",
+            "The image is handed over: the appliance restarts in a moment and tries it once.",
         ),
         ("root-accepted", "The site root is obeyed from now on."),
         ("window-set", "The window is kept. Approvals that were signed keep their own times."),

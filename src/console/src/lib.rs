@@ -22,6 +22,7 @@ mod floor;
 mod founding;
 mod frame;
 mod getting_started;
+mod image;
 mod import;
 mod list;
 mod live;
@@ -141,6 +142,7 @@ pub fn routes(setup: Setup) -> Router {
         .merge(account::routes())
         .merge(site_root::routes())
         .merge(getting_started::routes())
+        .merge(image::routes())
         .merge(security_key::routes())
         .merge(sign_in::routes())
         .with_state(Arc::clone(&console));

@@ -186,6 +186,8 @@ pub const KINDS: &[&str] = &[
     "operation-denied",
     "api-token-issued",
     "api-token-revoked",
+    "image-handed-over",
+    "image-settled",
     "refusals-counted",
     "log-viewed",
     "audit-exported",

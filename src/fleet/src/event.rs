@@ -469,6 +469,10 @@ pub enum Fact {
     },
     /// A token counts no more.
     ApiTokenRevoked { token: RecordId, person: PersonId },
+    /// An image of the appliance's own that was imported was handed over, to be started once on trial.
+    ImageHandedOver { version: String, sha256: Digest },
+    /// What became of an image that was handed over.
+    ImageSettled(crate::SettledImage),
     /// Somebody who was signed in asked for what their roles do not allow: one event for each session, or
     /// token, and operation.
     OperationDenied { person: PersonId, operation: String },

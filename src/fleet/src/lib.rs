@@ -19,6 +19,7 @@ mod endpoint;
 mod epoch;
 mod event;
 mod exception;
+mod image;
 mod job;
 mod lint;
 mod operation;
@@ -49,6 +50,7 @@ pub use event::{
     Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, SourceFacts,
 };
 pub use exception::{Excepted, Exception, ExceptionCommand};
+pub use image::{ImageEnd, SettledImage};
 pub use job::{Job, JobEnd, JobPhase, Resolution, WayBack};
 pub use lint::{
     Code, EndpointFacts, Finding, NOT_SEEN_DAYS, PlanFacts, RingBefore, Severity, WayBackFacts,

@@ -126,6 +126,10 @@ operations! {
     IssueApiToken: ADMINISTRATOR,
     /// Revoke a token.
     RevokeApiToken: ADMINISTRATOR,
+    /// Hand an image over, to be started on trial.
+    HandOverImage: ADMINISTRATOR,
+    /// Images that are held, and which one runs.
+    Images: None,
     /// Tokens for scripts.
     ApiTokens: None,
     /// Accounts and who is signed in.

@@ -247,7 +247,8 @@ impl Appliance {
                 .cloned()
                 .chain([network.address.ip.to_string(), "localhost".to_owned()])
         });
-        self.server = Some(Server::new(names.collect(), self.events.clone()));
+        let image = self.slots.as_ref().map(|_| self.image.version.clone());
+        self.server = Some(Server::new(names.collect(), image, self.events.clone()));
         self.view.now = "The server is starting.".to_owned();
         "is started".to_owned()
     }

@@ -1,6 +1,6 @@
 //! The server: started without root's rights, listened to, and started again after it ended.
 
-use crate::{Event, error::Error};
+use crate::{Event, error::Error, update};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
@@ -59,6 +59,8 @@ fn failures_after(before: u32, ran: Duration) -> u32 {
 #[derive(Debug)]
 pub(crate) struct Server {
     names: Vec<String>,
+    /// The version of this image, where another one can be taken in its place.
+    image: Option<String>,
     events: Sender<Event>,
     running: Option<(Pid, Instant)>,
     failures: u32,
@@ -68,9 +70,10 @@ pub(crate) struct Server {
 
 impl Server {
     /// One that is due to start.
-    pub(crate) fn new(names: Vec<String>, events: Sender<Event>) -> Self {
+    pub(crate) fn new(names: Vec<String>, image: Option<String>, events: Sender<Event>) -> Self {
         Self {
             names,
+            image,
             events,
             running: None,
             failures: 0,
@@ -96,6 +99,9 @@ impl Server {
         command.args(["--json", "serve", "--data", SITE]);
         for name in &self.names {
             command.args(["--name", name]);
+        }
+        if let Some(version) = &self.image {
+            command.args(["--image-version", version, "--image-updates", update::FOLDER]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let told = |source| Error::Start { program: PROGRAM.to_owned(), source };

@@ -13,6 +13,7 @@ mod act;
 mod audit;
 mod document;
 mod endpoint;
+mod image;
 mod import;
 mod policy;
 mod problem;
@@ -69,6 +70,7 @@ fn table() -> Table {
     report::acts(&mut table);
     audit::acts(&mut table);
     account::acts(&mut table);
+    image::acts(&mut table);
     table
 }
 

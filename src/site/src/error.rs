@@ -94,6 +94,9 @@ pub enum Error {
     /// The audit bundle cannot be made.
     #[error("the audit bundle cannot be made")]
     Audit(#[source] crate::audit::AuditError),
+    /// An image is not handed over.
+    #[error("no image was handed over: {0}")]
+    Image(String),
     /// Signing in failed; which part was wrong is not said.
     #[error(
         "the name, the password or the number is not right, or the account cannot sign in; an administrator can \
@@ -126,7 +129,9 @@ impl Error {
             | Self::Backup(_) => Fault::Unavailable,
             Self::NotFounded { .. } | Self::Input(_) => Fault::Input,
             Self::Founded { .. } => Fault::Conflict,
-            Self::NotAnEndpoint | Self::SignIn | Self::NotAllowed { .. } => Fault::Refused,
+            Self::NotAnEndpoint | Self::SignIn | Self::NotAllowed { .. } | Self::Image(_) => {
+                Fault::Refused
+            }
             Self::Folder { .. } | Self::Random(_) => Fault::Unavailable,
             Self::Refused(source) => source.fault(),
             Self::Denied(source) => source.fault(),

@@ -7,6 +7,7 @@ use crate::{
     days::Days,
     epoch, folder,
     heart::{self, Heart, Writer},
+    image::Running,
     keys,
     lacks::Numbered,
     level::Collected,
@@ -67,6 +68,7 @@ pub struct Site {
     /// One import at a time.
     pub(crate) importing: Mutex<()>,
     places: Places,
+    running: Running,
     roster: Roster,
     applies: Applies,
     numbered: Numbered,
@@ -155,6 +157,7 @@ impl Site {
             reader: Reader::beside_this_program().map_err(Error::Reader)?,
             importing: Mutex::new(()),
             places: Places::default(),
+            running: Running::default(),
             roster: Roster::default(),
             applies: Applies::default(),
             numbered: Numbered::default(),
@@ -261,6 +264,11 @@ impl Site {
 
     pub(crate) fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// The image that this appliance runs from.
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
     }
 
     /// Who the endpoints are.

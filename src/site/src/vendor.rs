@@ -55,6 +55,10 @@ pub(crate) fn verify(
             let signature = find(catalogue, FileKind::Signature);
             source.rpm(signature.ok_or_else(|| missing("signature over its repomd.xml"))?)
         }
+        Vendor::Image => {
+            let signature = find(catalogue, FileKind::Signature);
+            source.image(signature.ok_or_else(|| missing("signature over its release.json"))?)
+        }
     }
 }
 
@@ -98,14 +102,7 @@ impl Source<'_> {
     }
 
     fn rpm(&self, signature: &catalogue::File) -> Result<SourceFacts, NotVouched> {
-        let missing = |e| {
-            let source = &self.catalogue.source;
-            no("vendor-release-missing", format!("{source}: {}: {e}", signature.path))
-        };
-        let bytes = (self.read)(&signature.sha256, RELEASE_BYTES_MAX).map_err(missing)?;
-        let (anchor, claims) = self.judge(|anchor| {
-            self.reader.verify_detached(&self.release, &bytes, &anchor.certificates, self.at)
-        })?;
+        let (anchor, claims) = self.detached(signature)?;
         let bad = |e: vendor_rpm::Error| self.not_vouched(&e);
         let repomd = vendor_rpm::Repomd::parse(&self.release).map_err(bad)?;
         let vouching = vendor_rpm::Vouching::begin(&self.release, &repomd, self.catalogue);
@@ -121,6 +118,35 @@ impl Source<'_> {
             valid_until: None,
             signed_by: good(claims),
             anchor,
+        })
+    }
+
+    fn image(&self, signature: &catalogue::File) -> Result<SourceFacts, NotVouched> {
+        let (anchor, claims) = self.detached(signature)?;
+        let vouched = vendor_image::vouch(&self.release, self.catalogue);
+        let vouched = vouched.map_err(|e| self.not_vouched(&e))?;
+        Ok(SourceFacts {
+            release: vouched.release,
+            signature: Some(signature.sha256),
+            release_date: vouched.date,
+            valid_until: None,
+            signed_by: good(claims),
+            anchor,
+        })
+    }
+
+    /// Judges the release file by a signature that is a file of its own.
+    fn detached(
+        &self,
+        signature: &catalogue::File,
+    ) -> Result<(String, Vec<SignatureClaim>), NotVouched> {
+        let missing = |e| {
+            let source = &self.catalogue.source;
+            no("vendor-release-missing", format!("{source}: {}: {e}", signature.path))
+        };
+        let bytes = (self.read)(&signature.sha256, RELEASE_BYTES_MAX).map_err(missing)?;
+        self.judge(|anchor| {
+            self.reader.verify_detached(&self.release, &bytes, &anchor.certificates, self.at)
         })
     }
 

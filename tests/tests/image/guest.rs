@@ -205,6 +205,11 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
+    /// Where its people's door is reached from here.
+    pub(crate) fn address(&self) -> String {
+        format!("https://localhost:{}", self.door)
+    }
+
     /// All that its screen has said.
     pub(crate) fn screen(&self) -> String {
         let bytes = fs::read(self.folder.join("screen")).unwrap_or_default();

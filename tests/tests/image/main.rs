@@ -5,6 +5,7 @@
 
 mod guest;
 mod slots;
+mod update;
 
 use guest::{Guest, Hardware, image, only};
 use std::fs;

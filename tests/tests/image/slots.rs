@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tests::{patchkeep, run, scratch};
 
 /// Two starts and what lies between them, on a machine that has other things to do.
-const WITHIN: Duration = Duration::from_secs(500);
+pub(crate) const WITHIN: Duration = Duration::from_secs(500);
 /// The account of the server in the image.
 const ACCOUNT: &str = "990:990";
 
@@ -38,18 +38,18 @@ int main(int count, char **words) {
 "#;
 
 /// A workshop for images of other versions.
-struct Images {
+pub(crate) struct Images {
     folder: TempDir,
     image: PathBuf,
 }
 
 impl Images {
-    fn new(image: &Path) -> Self {
+    pub(crate) fn new(image: &Path) -> Self {
         Self { folder: scratch(), image: image.canonicalize().unwrap() }
     }
 
     /// Makes an image of a version, with these files over those of the real one, and words on its command line.
-    fn make(&self, version: &str, files: &[(&str, &[u8])], words: &str) -> PathBuf {
+    pub(crate) fn make(&self, version: &str, files: &[(&str, &[u8])], words: &str) -> PathBuf {
         let own = |name: &str| self.folder.path().join(name);
         let overlay = own("overlay");
         let about = fs::read(self.image.join("about.json")).unwrap();
@@ -124,10 +124,17 @@ fn machine(image: &Path, new: &[u8]) -> Hardware {
     words.extend(["--site", "north", "--as", "ann", "--publisher-root"].map(str::to_owned));
     words.extend([root.display().to_string(), "--root-fingerprint".to_owned(), fingerprint]);
     patchkeep(&words).ok();
-    fs::write(data.join("settings/network.toml"), "address = '10.0.2.15/24'\n").unwrap();
     fs::write(data.join("update/in/image.efi"), new).unwrap();
     let request = json!({ "bytes": new.len(), "sha256": Digest::of(new).to_hex() });
     fs::write(data.join("update/in/request.json"), request.to_string()).unwrap();
+    installed(image, folder)
+}
+
+/// A machine whose data partition holds what lies in `data` of a folder: a site that has an address.
+pub(crate) fn installed(image: &Path, folder: TempDir) -> Hardware {
+    let own = |name: &str| folder.path().join(name);
+    let data = own("data");
+    fs::write(data.join("settings/network.toml"), "address = '10.0.2.15/24'\n").unwrap();
     run(Command::new("chown")
         .args(["-R", ACCOUNT])
         .args([data.join("site"), data.join("update/in")]))
@@ -151,7 +158,7 @@ fn machine(image: &Path, new: &[u8]) -> Hardware {
 }
 
 /// What the server can read of what became of the image.
-fn outcome(machine: &Hardware) -> Value {
+pub(crate) fn outcome(machine: &Hardware) -> Value {
     let text = machine.data("/update/outcome.json");
     eprintln!("{text}");
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))

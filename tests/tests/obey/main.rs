@@ -11,6 +11,7 @@ mod elsewhere;
 mod endless;
 mod hostile;
 mod house;
+mod image;
 mod join;
 mod level;
 mod load;

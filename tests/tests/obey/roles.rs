@@ -26,6 +26,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let mut house = House::new();
+        house.offer_image("0.2.0");
         let swarm = Swarm::new(&house.appliance, &house.here().people, &house.here().endpoints);
         let offered = house.offered;
         let joined = swarm.joined(["web1".to_owned()].into_iter());
@@ -91,6 +92,17 @@ impl Desk {
         self.verb(&["account", "list"], &[])
     }
 
+    /// Only where the appliance runs from an image can another one be handed over.
+    fn hands_over(&mut self) -> Said {
+        let updates = self.house.path("updates");
+        std::fs::create_dir_all(format!("{updates}/in")).unwrap();
+        let image = ["--image-version", "0.1.0", "--image-updates", &updates];
+        self.house.serve(&self.doors, &image);
+        let said = self.verb(&["image", "start"], &["0.2.0", "--as", "ann"]);
+        self.house.stop();
+        said
+    }
+
     /// Runs, from the plan to the decision about a machine that failed.
     fn does_with_runs(&mut self, operation: Operation) -> Said {
         use Operation as O;
@@ -99,6 +111,7 @@ impl Desk {
         };
         match operation {
             O::AddSecurityKey | O::RemoveSecurityKey => self.does_with_security_keys(operation),
+            O::HandOverImage => self.hands_over(),
             O::SetFloor => {
                 let words = ["broad", "other-package", "2", "--as", "oscar"];
                 self.verb(&["ring", "floor"], &words)
@@ -297,6 +310,7 @@ impl Desk {
             }
             O::ApiTokens => self.verb(&["account", "token", "list"], &[]),
             O::Accounts => self.verb(&["account", "list"], &[]),
+            O::Images => self.verb(&["image", "list"], &[]),
             other => panic!("nobody does {other:?} here"),
         }
     }

@@ -13,6 +13,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("bundle", 2),
     ("vendor-apt", 2),
     ("vendor-rpm", 2),
+    ("vendor-image", 2),
     ("api", 3),
     ("fleet", 2),
     ("store", 3),
@@ -46,6 +47,7 @@ pub(super) const PURE: &[&str] = &[
     "bundle",
     "vendor-apt",
     "vendor-rpm",
+    "vendor-image",
     "api",
     "fleet",
     "slots",
@@ -89,6 +91,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("sandbox", &["landlock", "libc", "rustix", "seccompiler"]),
     // RPM repositories are XML, as long as hundreds of megabytes: read as a stream, without DTDs.
     ("vendor-rpm", &["quick-xml"]),
+    // An image's version is one of SemVer's.
+    ("vendor-image", &["semver"]),
     // libvirt describes domains and snapshots in XML; roxmltree reads it without DTDs or the network.
     ("snapshot", &["roxmltree", "rustix"]),
     ("media", &["aws-lc-rs", "rustix"]),

@@ -50,6 +50,10 @@ pub(super) fn over_api(remote: &Remote, request: Request) -> Result<Reply, Failu
             let scanner: ScannerStatus = told(status["scanner"].take())?;
             Reply::Scanner(scanner)
         }
+        Request::Images => Reply::Images(remote.get(&["images"])?),
+        Request::HandOverImage { version, .. } => {
+            Reply::Image(remote.post_bare(&["images", &version, "start"])?)
+        }
         Request::Status => Reply::Status(remote.get(&["status"])?),
         Request::Receipt => Reply::Receipt(remote.get(&["receipt"])?),
         Request::ExportAudit { scope, into, .. } => {

@@ -17,6 +17,8 @@ impl Request {
             Self::AcceptSiteRoot { .. } => Operation::AcceptSiteRoot,
             Self::Scanner => Operation::Scanner,
             Self::SetScanner { .. } => Operation::SetScanner,
+            Self::Images => Operation::Images,
+            Self::HandOverImage { .. } => Operation::HandOverImage,
             Self::ClientConfig { .. } => Operation::ClientConfig,
             Self::Status => Operation::Status,
             Self::Receipt => Operation::Receipt,

@@ -55,6 +55,7 @@ pub(super) fn paths(sample: &Sample) -> Vec<String> {
         "/getting-started",
         "/site-root",
         "/site-root/draft",
+        "/image",
         "/rings/broad/withdraw",
         "/audit?type=run-started",
         "/audit?endpoint=web1",

@@ -175,14 +175,15 @@ impl Export<'_> {
                         let id = &source.source;
                         let what = format!("release file of {id} in bundle {sequence}");
                         let signature = source.vendor.signature;
+                        let mut name = "InRelease";
                         if let Some(bytes) = files.take(self.blob, &source.vendor.release, what) {
-                            let name = if signature.is_some() { "repomd.xml" } else { "InRelease" };
+                            name = release_name(signature.is_some(), &bytes);
                             files.put(format!("vendor/{id}/{sequence}/{name}"), bytes);
                         }
                         let what = format!("signature over {id} in bundle {sequence}");
                         let signature = signature.and_then(|of| files.take(self.blob, &of, what));
                         if let Some(bytes) = signature {
-                            files.put(format!("vendor/{id}/{sequence}/repomd.xml.asc"), bytes);
+                            files.put(format!("vendor/{id}/{sequence}/{name}.asc"), bytes);
                         }
                         let what = format!("catalogue of {id} in bundle {sequence}");
                         if let Some(bytes) = files.take(self.blob, &source.catalogue, what) {
@@ -374,6 +375,15 @@ pub(super) fn decode(entries: &[Vec<u8>]) -> Result<Vec<Event>, AuditError> {
 /// The file name of a catalogue, which is kept as it came.
 pub(super) fn catalogue_name(bytes: &[u8]) -> &'static str {
     if bytes.starts_with(b"{") { "catalogue.json" } else { "catalogue.json.zst" }
+}
+
+/// The file name of what a vendor signed; `detached` where its signature is a file of its own.
+fn release_name(detached: bool, bytes: &[u8]) -> &'static str {
+    match detached {
+        false => "InRelease",
+        true if bytes.trim_ascii_start().starts_with(b"{") => vendor_image::RELEASE,
+        true => "repomd.xml",
+    }
 }
 
 /// A name for a file: as it is where that is safe, else its digest.

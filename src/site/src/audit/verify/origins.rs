@@ -138,9 +138,8 @@ fn vendor(
         Some(signature) => {
             let signature = signature.ok_or("the vendor's signature is absent")?;
             let claims = reader.verify_detached(release, signature, keyring, at);
-            let read = vendor_rpm::Repomd::parse(release)
-                .map_err(|error| format!("the release file: {error}"))?;
-            (claims.map_err(refused)?, (read.date, None))
+            let date = detached_date(release)?;
+            (claims.map_err(refused)?, (date, None))
         }
     };
     let good: BTreeSet<&str> =
@@ -150,6 +149,16 @@ fn vendor(
     }
     let same = dates == (source.vendor.release_date, source.vendor.valid_until);
     same.then_some(()).ok_or_else(|| "its dates are not those that the log names".into())
+}
+
+/// When a release file was made whose signature is a file of its own: an RPM repository's or an image's.
+fn detached_date(release: &[u8]) -> Result<Timestamp, String> {
+    if release.trim_ascii_start().starts_with(b"{") {
+        let read = vendor_image::Release::parse(release);
+        return Ok(read.map_err(|error| format!("the release file: {error}"))?.released);
+    }
+    let read = vendor_rpm::Repomd::parse(release);
+    Ok(read.map_err(|error| format!("the release file: {error}"))?.date)
 }
 
 fn catalogue(bytes: &[u8], source: &ImportedSource) -> Result<(), String> {
