@@ -25,8 +25,8 @@ pub struct VendorText {
 }
 
 impl Site {
-    /// What its vendor says of an update of the newest view: a Debian changelog, newest entry first, or an RPM
-    /// vendor's advisory.
+    /// What its vendor says of an update of the newest view: a Debian changelog, newest entry first, an RPM
+    /// vendor's advisory, or the notes of an image.
     ///
     /// # Errors
     /// [`Error::Input`] when there is no such update, or its vendor says nothing of it that is held here;
@@ -38,7 +38,22 @@ impl Site {
             catalogue @ Catalogue { vendor: Vendor::Rpm { .. }, .. } => {
                 self.advisory(&catalogue, &detail.update)
             }
+            catalogue @ Catalogue { vendor: Vendor::Image, .. } => self.notes(&catalogue),
         }
+    }
+
+    fn notes(&self, catalogue: &Catalogue) -> Result<VendorText, Error> {
+        let bad = |e| Error::Input(format!("release.json cannot be read: {}", vendor::chain(&e)));
+        let release = vendor_image::Release::parse(&self.top(catalogue)?).map_err(bad)?;
+        let notes = release.notes.ok_or_else(|| nothing("its builder says nothing"))?;
+        Ok(shown(format!("release.json of {}", release.version), None, &notes))
+    }
+
+    /// What the vendor signed of a source.
+    fn top(&self, catalogue: &Catalogue) -> Result<Vec<u8>, Error> {
+        let top = catalogue.files.iter().find(|file| file.kind == FileKind::Release);
+        let top = top.ok_or_else(|| nothing("its source has no signed file at its top"))?;
+        self.store().read(&top.sha256, vendor::RELEASE_BYTES_MAX).map_err(Error::Store)
     }
 
     fn changelog(&self, update: &Update) -> Result<VendorText, Error> {
@@ -61,11 +76,8 @@ impl Site {
     fn advisory(&self, catalogue: &Catalogue, update: &Update) -> Result<VendorText, Error> {
         let bad =
             |why: String| Error::Input(format!("the vendor's advisories cannot be read: {why}"));
-        let top = catalogue.files.iter().find(|file| file.kind == FileKind::Release);
-        let top = top.ok_or_else(|| nothing("its source has no repomd.xml"))?;
-        let top =
-            self.store().read(&top.sha256, vendor::RELEASE_BYTES_MAX).map_err(Error::Store)?;
-        let repomd = vendor_rpm::Repomd::parse(&top).map_err(|e| bad(vendor::chain(&e)))?;
+        let repomd =
+            vendor_rpm::Repomd::parse(&self.top(catalogue)?).map_err(|e| bad(vendor::chain(&e)))?;
         let list =
             repomd.updateinfo().ok_or_else(|| nothing("its vendor publishes no advisories"))?;
         let packed =
