@@ -192,6 +192,13 @@ pub(crate) struct LogLine {
     pub(crate) sentence: String,
 }
 
+impl From<Line> for LogLine {
+    fn from(line: Line) -> Self {
+        let Line { entry, at, kind, sentence } = line;
+        Self { entry, at, kind: kind.to_owned(), sentence }
+    }
+}
+
 /// What an export wrote.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ExportFigures {
@@ -405,13 +412,7 @@ fn perform(
         Request::ShowLog { types, since, limit, person } => {
             let filter = Filter { types, since, limit };
             let lines = site.show_log(by(&person)?, &filter)?;
-            let line = |l: Line| LogLine {
-                entry: l.entry,
-                at: l.at,
-                kind: l.kind.to_owned(),
-                sentence: l.sentence,
-            };
-            Reply::ShowLog(lines.into_iter().map(line).collect())
+            Reply::ShowLog(lines.into_iter().map(LogLine::from).collect())
         }
         Request::AuditKey => Reply::AuditKey(site.audit_fingerprint()?),
         Request::Backup { into, recipients, person } => {

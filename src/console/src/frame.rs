@@ -254,10 +254,7 @@ fn done(word: &str) -> Option<&'static str> {
             "key-removed",
             "The console forgot the security key. A site root that lists it goes on doing so until the next one.",
         ),
-        (
-            "image-handed-over",
-            "The image is handed over: the appliance restarts in a moment and tries it once.",
-        ),
+        ("image-handed-over", "The appliance restarts in a moment, and tries the image once."),
         ("root-accepted", "The site root is obeyed from now on."),
         ("window-set", "The window is kept. Approvals that were signed keep their own times."),
         ("window-removed", "The window is gone. Approvals that were signed keep their own times."),

@@ -131,8 +131,7 @@ impl Site {
         let store = Store::open(Arc::clone(&disk), &folder.store()).map_err(Error::Store)?;
         let state = replay(&ledger, &mut snapshots, &store)?;
         let (views, rebuilt) = open_views(folder, &origin, &ledger, prober)?;
-        let evidence =
-            Evidence::open(Arc::clone(&disk), &folder.evidence()).map_err(Error::Store)?;
+        let evidence = Evidence::open(disk.clone(), &folder.evidence()).map_err(Error::Store)?;
         heart::keep_reserve(disk.as_ref(), &reserve);
         let (founded, writable) = (state.site.is_some(), restored.is_none());
         let (views, clock) = (Arc::new(views), ground.clock.clone());

@@ -96,7 +96,7 @@ fn an_image_from_a_bundle_is_started_over_the_api_blessed_and_told_in_the_log() 
         );
         std::thread::sleep(Duration::from_secs(2));
     };
-    assert!(told.len() == 1 && told[0].contains("image 0.2.0 answers and is blessed"), "{told:?}");
+    assert!(told.len() == 1 && told[0].contains("Image 0.2.0 answers and is blessed"), "{told:?}");
     let handed = far.told("image-handed-over");
     assert!(
         handed.len() == 1 && handed[0].contains("ann (administrator, through the API)"),

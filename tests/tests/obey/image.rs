@@ -43,6 +43,15 @@ impl Stage {
         Here::serve_with(&self.appliance, "127.0.0.1:0", "127.0.0.1:0", &words)
     }
 
+    /// Leaves PID 1's word of what became of an image.
+    fn ends(&self, image: &[u8], became: &str, why: Option<&str>, at: &str) {
+        let said = json!({
+            "became": became, "from": "0.1.0", "to": "0.2.0", "slot": "b", "sha256": Digest::of(image),
+            "why": why, "at": at,
+        });
+        fs::write(self.updates("outcome.json"), said.to_string()).unwrap();
+    }
+
     fn images(&self) -> Value {
         self.verb(&["image", "list"], &["--json"]).ok().json()
     }
@@ -103,14 +112,12 @@ fn an_image_is_carried_vouched_for_and_handed_over_and_the_log_says_what_became_
 
     // PID 1 takes it, and it does not stay.
     fs::remove_file(stage.updates("in/request.json")).unwrap();
-    let outcome = |became: &str, why: Option<&str>, at: &str| {
-        let said = json!({
-            "became": became, "from": "0.1.0", "to": "0.2.0", "slot": "b", "sha256": Digest::of(&bytes),
-            "why": why, "at": at,
-        });
-        fs::write(stage.updates("outcome.json"), said.to_string()).unwrap();
-    };
-    outcome("fell-back", Some("its server did not answer within 600 s"), "2026-11-28T10:00:00Z");
+    stage.ends(
+        &bytes,
+        "fell-back",
+        Some("its server did not answer within 600 s"),
+        "2026-11-28T10:00:00Z",
+    );
     let here = stage.serve("0.1.0");
     let said = &stage.outcomes(1)[0];
     assert!(said.contains("image 0.2.0 did not stay, and 0.1.0 came back"), "{said}");
@@ -119,10 +126,10 @@ fn an_image_is_carried_vouched_for_and_handed_over_and_the_log_says_what_became_
     drop(here);
 
     // Once more, and it stays; what was known before is not said again.
-    outcome("blessed", None, "2026-11-28T11:00:00Z");
+    stage.ends(&bytes, "blessed", None, "2026-11-28T11:00:00Z");
     let here = stage.serve("0.2.0");
     let told = stage.outcomes(2);
-    assert!(told.len() == 2 && told[1].contains("image 0.2.0 answers and is blessed"), "{told:?}");
+    assert!(told.len() == 2 && told[1].contains("Image 0.2.0 answers and is blessed"), "{told:?}");
     drop(here);
     let here = stage.serve("0.2.0");
     stage.verb(&["image", "list"], &[]).ok().says("0.2.0 was blessed");

@@ -1,5 +1,5 @@
 //! Handing over and settling, on a site whose imports are made up.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
 use crate::{Clock, Folder, Founding, Ground, found_on};
@@ -252,7 +252,7 @@ fn what_became_of_an_image_is_one_event_and_stays_known() {
     (outcome.became, outcome.why) = (Became::Blessed, None);
     outcome.at = "2026-11-28T18:00:00Z".parse().unwrap();
     let told = desk.settles(&outcome, 2);
-    assert!(told.len() == 2 && told[0].contains("image 0.2.0 answers and is blessed"), "{told:?}");
+    assert!(told.len() == 2 && told[0].contains("Image 0.2.0 answers and is blessed"), "{told:?}");
     (outcome.became, outcome.to) = (Became::Refused, None);
     outcome.why = Some("it is not the file that was announced".into());
     assert_eq!(desk.settles(&outcome, 2).len(), 3);
