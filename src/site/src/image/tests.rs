@@ -152,7 +152,10 @@ impl Desk {
 
     /// What the log says in events of a kind, the newest first.
     fn told(&self, kind: &str) -> Vec<String> {
-        let page = self.site.log_page(Some(kind), None, 100).unwrap();
+        let page = self
+            .site
+            .log_page(crate::LogFilter { kind: Some(kind), endpoint: None }, None, 100)
+            .unwrap();
         page.lines.into_iter().map(|line| line.sentence).collect()
     }
 
