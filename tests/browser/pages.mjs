@@ -39,8 +39,8 @@ async function open(context, path) {
 
 const wide = await browser.newContext({ viewport: { width: 1280, height: 900 } });
 const narrow = await browser.newContext({ viewport: { width: 320, height: 640 } });
-// A4 with margins of 15 mm, at 96 pixels an inch.
-const sheet = await browser.newContext({ viewport: { width: 680, height: 1009 } });
+// A4 with margins of 15 mm is 680 pixels wide at 96 an inch; Chromium lays what it prints out 4/3 as wide, and shrinks it.
+const sheet = await browser.newContext({ viewport: { width: 907, height: 1345 } });
 const plain = await browser.newContext({ viewport: { width: 1280, height: 900 }, javaScriptEnabled: false });
 for (const path of paths) {
   const { page, said } = await open(wide, path);
