@@ -25,7 +25,7 @@ use std::{collections::BTreeSet, sync::Arc};
 /// The word in addresses for updates of which neither vendor nor score says how severe they are.
 pub(crate) const NOT_RATED: &str = "not-rated";
 /// CVE ids that a row shows; the update's own page has all.
-const CVES_SHOWN: usize = 3;
+const CVES_SHOWN: usize = 2;
 /// Endpoints that an update's page names; the list of endpoints has all.
 const ENDPOINTS_SHOWN: usize = 200;
 
@@ -92,7 +92,7 @@ fn heads(address: &Address, sort: &Sort) -> Vec<Head> {
         address.head("Package", "package", sort),
         Head::plain("Fixed version"),
         address.head("Released", "released", sort),
-        Head { number: true, ..address.head("Endpoints that lack it", "lacking", sort) },
+        Head { number: true, ..address.head("Lacking", "lacking", sort) },
         address.head("Severity", "severity", sort),
         Head::plain("Wanted by"),
         Head::plain("CVEs"),
