@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the firmware: target/image/patchkeep-<version>.efi, one signed unified kernel image whose initramfs is the
-# whole root. Beside it: .files, a list of what is inside; .img, a disk that boots it; and the parts, for
-# boots without firmware.
+# whole root. Beside it: .files, a list of what is inside, and .cdx.json, the same as an SBOM (CycloneDX); .img, a disk
+# that boots it; and the parts, for boots without firmware.
 #   image/build.sh [KEY CERTIFICATE]    PEM; without them the DEVELOPMENT key that everybody has (keys/README.md)
 # Two runs on one commit give the same bytes: times are the commit's, names are sorted, signing has a fixed time.
 set -euo pipefail
@@ -107,6 +107,7 @@ image/uki.sh "$parts" "$version" "$efi" "$key" "$certificate"
   echo "# in the root: SHA-256, file"
   (cd "$root" && find . -type f | LC_ALL=C sort | sed 's|^\./||' | xargs -d '\n' sha256sum)
 } >"$efi.files"
+/usr/bin/python3 image/sbom.py "$efi" "$version" "$seconds" >"$efi.cdx.json"
 image/disk.sh "$efi" "${efi%.efi}.img"
 case $key in *DEVELOPMENT-ONLY*) echo "image: signed with the DEVELOPMENT key, which everybody has: for tests, and nothing else" >&2 ;; esac
 ls -l "$efi" "$parts/initramfs"
