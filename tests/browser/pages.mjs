@@ -3,9 +3,8 @@
 // without a script, and to load nothing from another host. With SCREENS=FOLDER it leaves two pictures of each there, one
 // as it is printed.
 import { mkdirSync } from "node:fs";
-import { launch, web } from "./chromium.mjs";
-
-const { default: AxeBuilder } = web("@axe-core/playwright");
+import { violations } from "./axe.mjs";
+import { launch } from "./chromium.mjs";
 
 const [address, ...paths] = process.argv.slice(2);
 const screens = process.env.SCREENS;
@@ -47,13 +46,7 @@ for (const path of paths) {
   for (const summary of await page.locator("details > summary").all()) {
     await summary.click();
   }
-  const found = await new AxeBuilder({ page })
-    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
-    .analyze();
-  for (const violation of found.violations) {
-    const where = violation.nodes.map((node) => node.target.join(" ")).slice(0, 4).join("; ");
-    said.push(`${violation.id}: ${violation.help}: ${where}`);
-  }
+  said.push(...(await violations(page)));
   const text = (await page.locator("main").innerText()).length;
   await page.close();
 

@@ -6,6 +6,7 @@
 //   take      the same, but prints the form that would be sent, and sends nothing
 // Prints the page that follows, as JSON: its address and its text.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { violations } from "./axe.mjs";
 import { launch } from "./chromium.mjs";
 
 const [address, session, keys, act, path] = process.argv.slice(2);
@@ -42,8 +43,17 @@ if (act === "withdraw") {
   await page.locator("form:has(#reason) button").click();
   await page.waitForLoadState("load");
 }
+// Whatever is looked at here is to be accessible too.
+async function look() {
+  const found = await violations(page);
+  if (found.length > 0) {
+    throw new Error(found.join("\n"));
+  }
+}
+
 const form = page.locator(`form[data-security-key="${act === "register" ? "create" : "get"}"]`);
 try {
+  await look();
   if (act === "take") {
     taken = new Promise((resolve) => {
       void page.route("**/*", (route) => {
@@ -64,6 +74,7 @@ try {
     await form.locator("button").click({ timeout: 10_000 });
     await next;
     await page.waitForLoadState("load");
+    await look();
     console.log(JSON.stringify({ address: page.url(), text: await page.locator("main").innerText() }));
   }
 } catch (error) {

@@ -6,9 +6,9 @@
 // axe-core, which is a script itself, looks at every page and every unfolded part that is reached with the first and the last.
 // With SCREENS=FOLDER the mouse leaves a picture of each page there. Whatever the manner, a page that asks another host, fails, or logs an error is wrong.
 import { createInterface } from "node:readline";
-import { launch, web } from "./chromium.mjs";
+import { violations } from "./axe.mjs";
+import { launch } from "./chromium.mjs";
 
-const { default: AxeBuilder } = web("@axe-core/playwright");
 const [manner] = process.argv.slice(2);
 const keyboard = manner === "keyboard";
 // Far more than any page has controls.
@@ -50,13 +50,7 @@ async function look(page) {
     const name = new URL(page.url()).pathname.slice(1).replace(/[^a-z0-9.-]+/gi, "-") || "overview";
     await page.screenshot({ path: `${process.env.SCREENS}/walk-${String(++pictures).padStart(2, "0")}-${name}.png`, fullPage: true });
   }
-  const found = await new AxeBuilder({ page })
-    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
-    .analyze();
-  for (const violation of found.violations) {
-    const where = violation.nodes.map((node) => node.target.join(" ")).slice(0, 4).join("; ");
-    wrong.push(`${page.url()}: ${violation.id}: ${violation.help}: ${where}`);
-  }
+  wrong.push(...(await violations(page)).map((words) => `${page.url()}: ${words}`));
 }
 
 // Whether the control has the focus; of radio buttons, Tab leads to one of the group.

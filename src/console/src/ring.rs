@@ -16,7 +16,7 @@ use axum::{
 use fleet::{Operation, RingPlace};
 use ids::{RingName, SourceId};
 use serde::Deserialize;
-use site::{RingPointer, RingPreview, RingStays};
+use site::{OfferChange, RingPointer, RingPreview, RingStays};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Packages that a preview names of each kind.
@@ -57,8 +57,8 @@ impl List {
     }
 
     /// What comes and what goes: the first of each, and how many more there are.
-    fn changes(then: &RingPreview) -> [(&'static str, &[(String, String, u64)], usize); 2] {
-        let part = |all: &'_ Vec<(String, String, u64)>| all.len().min(PACKAGES_SHOWN);
+    fn changes(then: &RingPreview) -> [(&'static str, &[OfferChange], usize); 2] {
+        let part = |all: &[OfferChange]| all.len().min(PACKAGES_SHOWN);
         let (comes, goes) = (part(&then.comes), part(&then.goes));
         [
             ("Would be offered besides", &then.comes[..comes], then.comes.len() - comes),

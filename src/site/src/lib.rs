@@ -110,7 +110,7 @@ pub use look::{LogEntry, LogFilter, LogPage, Looked};
 pub use monthly::{MachineList, MachineRow, MonthlyStatement};
 pub use policy_part::PolicyPart;
 pub use present::{MEDIA_PLACES, PresentMedium};
-pub use preview::{ExceptionPreview, ProviderPreview, RingPreview, provider_preview};
+pub use preview::{ExceptionPreview, OfferChange, ProviderPreview, RingPreview, provider_preview};
 pub use progress::{Progress, Report};
 pub use radar::{Ending, RADAR_REACH};
 pub use recovery::Restored;

@@ -7,6 +7,17 @@ use serde_json::Value;
 use snapshot::Binding;
 use std::collections::{BTreeMap, HashMap};
 
+/// A package in a version, on so many endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferChange {
+    /// The package.
+    pub package: String,
+    /// The version.
+    pub version: String,
+    /// How many endpoints.
+    pub endpoints: u64,
+}
+
 /// What a ring's endpoints would be offered if it pointed at another view of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RingPreview {
@@ -18,10 +29,10 @@ pub struct RingPreview {
     pub lacking_now: u64,
     /// Endpoints that would.
     pub lacking_then: u64,
-    /// What would be offered besides: package and version, and on how many endpoints.
-    pub comes: Vec<(String, String, u64)>,
+    /// What would be offered besides.
+    pub comes: Vec<OfferChange>,
     /// What would be offered no more.
-    pub goes: Vec<(String, String, u64)>,
+    pub goes: Vec<OfferChange>,
     /// Why the ring may not point there, where it may not.
     pub refused: Option<String>,
 }
@@ -135,11 +146,12 @@ impl Site {
                 }
             }
         }
-        for ((package, version), endpoints) in change {
-            match endpoints {
-                1.. => preview.comes.push((package, version, endpoints.unsigned_abs())),
+        for ((package, version), more) in change {
+            let one = OfferChange { package, version, endpoints: more.unsigned_abs() };
+            match more {
+                1.. => preview.comes.push(one),
                 0 => {}
-                _ => preview.goes.push((package, version, endpoints.unsigned_abs())),
+                _ => preview.goes.push(one),
             }
         }
         Ok(preview)

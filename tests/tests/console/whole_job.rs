@@ -197,6 +197,14 @@ fn import(desk: &Desk, oscar: &Walker<'_>) {
     }
     oscar.presses("Bundle 1").says("stick 7");
     oscar.open("/updates?lacking=no").says("debian");
+    // Who is affected is seen before anything is decided.
+    oscar.open("/rings");
+    oscar.unfolds("Point a ring at a view, or back at an older one");
+    oscar.presses("See what that changes").says("pointed at");
+    oscar.open("/exceptions");
+    oscar.unfolds("Ask for an exception");
+    oscar.types("Binary package", "apt").types("Version that is not applied", "1");
+    oscar.presses("See whom it is about").says("It would be about no endpoint");
 }
 
 /// A genuine Debian machine joins: a token, its key compared, its inventory.
