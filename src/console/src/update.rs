@@ -19,7 +19,9 @@ use fleet::{Moment, Operation};
 use ids::{RingName, SourceId, Timestamp};
 use jiff::SignedDuration;
 use serde::Deserialize;
-use site::{DaysRow, UpdateDeadline, UpdateDetail, UpdateQuery, UpdateRow, UpdateSort, VendorText};
+use site::{
+    DaysRow, Part, UpdateDeadline, UpdateDetail, UpdateQuery, UpdateRow, UpdateSort, VendorText,
+};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// The word in addresses for updates of which neither vendor nor score says how severe they are.
@@ -100,6 +102,18 @@ fn heads(address: &Address, sort: &Sort) -> Vec<Head> {
     ]
 }
 
+/// A part of the list, with the first deadline of each row.
+fn part_of(
+    site: &site::Site,
+    query: &UpdateQuery,
+) -> Result<(Part<UpdateRow>, Vec<Option<UpdateDeadline>>), site::Error> {
+    let part = site.update_part(query)?;
+    let shown: Vec<_> = part.rows.iter().map(|row| (row.source.clone(), row.id.clone())).collect();
+    let first = |all: Vec<UpdateDeadline>| all.into_iter().min_by_key(UpdateDeadline::urgency);
+    let firsts = site.deadlines(&shown)?.into_iter().map(first).collect();
+    Ok((part, firsts))
+}
+
 async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<String>, Failure> {
     let largest_first = &["released", "lacking", "severity"];
     let sort = Sort::from(words.sort.as_deref(), words.order.as_deref(), "released", largest_first);
@@ -125,14 +139,7 @@ async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<Strin
         skip: skip(page),
         take: ROWS,
     };
-    let look = move |site: &site::Site| {
-        let part = site.update_part(&query)?;
-        let shown = part.rows.iter().map(|row| (row.source.clone(), row.id.clone()));
-        let deadlines = site.deadlines(&shown.collect::<Vec<_>>())?;
-        Ok((part, deadlines))
-    };
-    let (part, deadlines) = reading(&visit, look).await?;
-    let first = |all: Vec<UpdateDeadline>| all.into_iter().min_by_key(UpdateDeadline::urgency);
+    let (part, firsts) = reading(&visit, move |site| part_of(site, &query)).await?;
     let address = Address::new("/updates")
         .word("text", text.clone())
         .word("source", source.clone())
@@ -156,7 +163,7 @@ async fn list(visit: Visit, Query(words): Query<ListWords>) -> Result<Html<Strin
         heads,
         pager: address.pager(page, part.found),
         rows: part.rows,
-        firsts: deadlines.into_iter().map(first).collect(),
+        firsts,
         all: part.all,
         sources: sources.into_iter().collect(),
         frame: Frame::new(&visit, Section::Updates, "Updates").after(words.done.as_deref()),

@@ -126,7 +126,9 @@ fn lines(asking: &Asking, _: No, which: Which, _: No) -> Result<Json<LogPage>, P
     let endpoint = which.endpoint.map(|of| of.0);
     let filter = LogFilter { kind, endpoint: endpoint.as_ref() };
     let words = asking.site().log_filter_words(filter).map_err(|error| match error {
-        site::Error::Refused(none @ fleet::Refused::NoEndpoint) => Problem::none(none),
+        site::Error::Refused(fleet::Refused::NoEndpoint) => {
+            Problem::input("no endpoint has this name")
+        }
         other => other.into(),
     })?;
     let page = asking.site().log_page(filter, which.before, take)?;
