@@ -107,10 +107,9 @@ fn part_of(
     site: &site::Site,
     query: &UpdateQuery,
 ) -> Result<(Part<UpdateRow>, Vec<Option<UpdateDeadline>>), site::Error> {
-    let part = site.update_part(query)?;
-    let shown: Vec<_> = part.rows.iter().map(|row| (row.source.clone(), row.id.clone())).collect();
+    let (part, deadlines) = site.update_part_with_deadlines(query)?;
     let first = |all: Vec<UpdateDeadline>| all.into_iter().min_by_key(UpdateDeadline::urgency);
-    let firsts = site.deadlines(&shown)?.into_iter().map(first).collect();
+    let firsts = deadlines.into_iter().map(first).collect();
     Ok((part, firsts))
 }
 
@@ -239,7 +238,7 @@ async fn one(
     let source: SourceId = source.parse()?;
     let look = move |site: &site::Site| {
         let known = site.update(&source, &id)?;
-        Ok((known, site.deadlines(&[(source, id)])?.pop().unwrap_or_default()))
+        Ok((known, site.deadlines(&source, &id)?))
     };
     let (known, deadlines) = reading(&visit, look).await?;
     let open_in: BTreeSet<RingName> = known.lacking.iter().map(|(_, ring)| ring.clone()).collect();

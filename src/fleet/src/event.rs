@@ -509,6 +509,7 @@ impl Fact {
     pub fn endpoints(&self) -> &[RecordId] {
         match self {
             Self::RunJoined { endpoints, .. } => endpoints,
+            Self::ExceptionRequested { about, .. } => about.endpoint.as_slice(),
             Self::EndpointAsked { endpoint, .. }
             | Self::EndpointAskedAgain { endpoint, .. }
             | Self::EndpointConfirmed { endpoint, .. }

@@ -38,6 +38,22 @@ fn todays_entries_are_written_as_the_golden_ones() {
 }
 
 #[test]
+fn what_names_an_endpoint_is_about_it() {
+    for line in GOLDEN.lines() {
+        let fact = decode(line.as_bytes()).unwrap().fact;
+        let value = serde_json::to_value(&fact).unwrap();
+        // A certificate for apt alone commits to a name, by a digest.
+        let id = value["endpoint"].as_str().filter(|id| id.len() == 26);
+        let about = fact.endpoints().iter().map(|endpoint| endpoint.as_str());
+        assert_eq!(
+            id.is_some_and(|id| about.clone().any(|known| known == id)),
+            id.is_some(),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn the_golden_ledger_holds_every_kind() {
     let kinds: BTreeSet<&str> =
         GOLDEN.lines().map(|line| decode(line.as_bytes()).unwrap().fact.kind()).collect();

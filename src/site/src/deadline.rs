@@ -1,14 +1,16 @@
 //! By when updates are wanted: each policy's first deadline in each ring whose endpoints lack them.
 
 use crate::{
-    Error, Site,
-    lacks::{Elected, Judge},
+    Site,
+    approval::KnownUpdate,
+    lacks::{Elected, Judge, Lacks},
 };
 use fleet::PolicyStatus;
 use ids::{PolicyName, RingName, SourceId, Timestamp};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
+    sync::Arc,
 };
 
 /// By when a policy wants an update in a ring, on the endpoint where it wants it first.
@@ -38,24 +40,18 @@ impl UpdateDeadline {
 }
 
 impl Site {
-    /// By when each of these updates (a source and an id within it) is wanted, by ring and policy; nothing of one that no
-    /// endpoint which is elected in lacks.
-    ///
-    /// # Errors
-    /// [`Error::Store`] or [`Error::Input`] when a catalogue or an index cannot be read.
-    pub fn deadlines(
+    /// By when each of these updates (a source and an id within it) is wanted in these rings, by ring and policy; nothing of
+    /// one that no endpoint which is elected in lacks.
+    pub(crate) fn deadlines_in(
         &self,
-        wanted: &[(SourceId, String)],
-    ) -> Result<Vec<Vec<UpdateDeadline>>, Error> {
+        rings: &[Arc<Lacks>],
+        wanted: &[(&SourceId, &str)],
+    ) -> Vec<Vec<UpdateDeadline>> {
         let (state, now) = (self.state(), self.now());
-        let places: HashMap<(&SourceId, &str), usize> = wanted
-            .iter()
-            .enumerate()
-            .map(|(place, (source, id))| ((source, &**id), place))
-            .collect();
+        let places: HashMap<_, usize> = wanted.iter().copied().zip(0..).collect();
         let mut all = vec![Vec::new(); wanted.len()];
-        for ring in self.lacks_of_all()? {
-            let place = |known: &Option<crate::approval::KnownUpdate>| {
+        for ring in rings {
+            let place = |known: &Option<KnownUpdate>| {
                 let known = known.as_ref()?;
                 places.get(&(&*known.source, &*known.update.id)).copied()
             };
@@ -63,9 +59,9 @@ impl Site {
             if numbers.iter().all(Option::is_none) {
                 continue;
             }
-            let elected = Elected::new(&ring, &state);
+            let elected = Elected::new(ring, &state);
             for policy in state.policies.values() {
-                let mut judge = Judge::new(&ring, policy, state.exceptions.values(), now);
+                let mut judge = Judge::new(ring, policy, state.exceptions.values(), now);
                 let mut firsts: BTreeMap<usize, UpdateDeadline> = BTreeMap::new();
                 for (number, stands, lacking, spared) in
                     elected.stand(&mut judge, |number| numbers[number as usize].is_some())
@@ -84,6 +80,6 @@ impl Site {
                 }
             }
         }
-        Ok(all)
+        all
     }
 }

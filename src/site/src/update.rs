@@ -5,7 +5,8 @@
 //! has changed. Only the part that is shown is made.
 
 use crate::{
-    DaysRow, Error, ImportRow, Part, Site, applies::Aim, approval::KnownUpdate, lacks::Lacks,
+    DaysRow, Error, ImportRow, Part, Site, UpdateDeadline, applies::Aim, approval::KnownUpdate,
+    lacks::Lacks,
 };
 use catalogue::{Update, VendorSeverity};
 use fleet::{ImportedSource, RingStatement};
@@ -181,39 +182,9 @@ impl Lacking {
         })
     }
 
-    fn row(&self, place: usize) -> UpdateRow {
-        let (aim, known) = &self.offered.updates[place];
-        let update = &known.update;
-        UpdateRow {
-            source: self.offered.aims[*aim].source.clone(),
-            id: update.id.clone(),
-            package: update.source_package.clone(),
-            version: update.fixed_version.clone(),
-            released_at: update.released_at,
-            urgency: update.urgency.clone(),
-            severity: known.severity(),
-            cvss_tenths: known.score(),
-            exploited: known.is_exploited(),
-            cves: update.cves.clone(),
-            lacking: self.counts[place].into(),
-        }
-    }
-}
-
-impl Updates {
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Site {
-    /// A part of the updates that the newest views hold.
-    ///
-    /// # Errors
-    /// [`Error::Store`] or [`Error::Input`] when a catalogue cannot be read.
-    pub fn update_part(&self, query: &UpdateQuery) -> Result<Part<UpdateRow>, Error> {
-        let lacking = self.lacking()?;
-        let Lacking { offered, counts, .. } = &*lacking;
+    /// The rows that a query asks for.
+    fn part(&self, query: &UpdateQuery) -> Part<UpdateRow> {
+        let Self { offered, counts, .. } = self;
         let text = query.text.trim().to_lowercase();
         let takes = |place: &usize| {
             let (aim, known) = &offered.updates[*place];
@@ -247,8 +218,66 @@ impl Site {
             order.then_with(|| of(a).id.cmp(&of(b).id))
         });
         let shown = found.iter().skip(query.skip).take(query.take);
-        let rows = shown.map(|place| lacking.row(*place)).collect();
-        Ok(Part { rows, found: found.len() as u64, all: offered.updates.len() as u64 })
+        let rows = shown.map(|place| self.row(*place)).collect();
+        Part { rows, found: found.len() as u64, all: offered.updates.len() as u64 }
+    }
+
+    fn row(&self, place: usize) -> UpdateRow {
+        let (aim, known) = &self.offered.updates[place];
+        let update = &known.update;
+        UpdateRow {
+            source: self.offered.aims[*aim].source.clone(),
+            id: update.id.clone(),
+            package: update.source_package.clone(),
+            version: update.fixed_version.clone(),
+            released_at: update.released_at,
+            urgency: update.urgency.clone(),
+            severity: known.severity(),
+            cvss_tenths: known.score(),
+            exploited: known.is_exploited(),
+            cves: update.cves.clone(),
+            lacking: self.counts[place].into(),
+        }
+    }
+}
+
+impl Updates {
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Site {
+    /// A part of the updates that the newest views hold.
+    ///
+    /// # Errors
+    /// [`Error::Store`] or [`Error::Input`] when a catalogue cannot be read.
+    pub fn update_part(&self, query: &UpdateQuery) -> Result<Part<UpdateRow>, Error> {
+        Ok(self.lacking()?.part(query))
+    }
+
+    /// The same, with by when each of its rows is wanted, in the rows' order.
+    ///
+    /// # Errors
+    /// As [`Site::update_part`].
+    pub fn update_part_with_deadlines(
+        &self,
+        query: &UpdateQuery,
+    ) -> Result<(Part<UpdateRow>, Vec<Vec<UpdateDeadline>>), Error> {
+        let lacking = self.lacking()?;
+        let part = lacking.part(query);
+        let shown: Vec<_> = part.rows.iter().map(|row| (&row.source, &*row.id)).collect();
+        let deadlines = self.deadlines_in(&lacking.rings, &shown);
+        Ok((part, deadlines))
+    }
+
+    /// By when an update is wanted, by ring and policy; nothing where no endpoint which is elected in lacks it.
+    ///
+    /// # Errors
+    /// As [`Site::update_part`].
+    pub fn deadlines(&self, source: &SourceId, id: &str) -> Result<Vec<UpdateDeadline>, Error> {
+        let lacking = self.lacking()?;
+        Ok(self.deadlines_in(&lacking.rings, &[(source, id)]).pop().unwrap_or_default())
     }
 
     /// An update of the newest view of its source, with the evidence behind it.
