@@ -7,6 +7,7 @@
 
 mod account;
 mod api;
+mod appliance;
 mod operation;
 mod people;
 mod report;
@@ -14,6 +15,7 @@ mod run;
 mod window;
 
 pub(crate) use account::{AccountReply, AccountRequest};
+pub(crate) use appliance::{ApplianceReply, ApplianceRequest};
 pub(crate) use people::{PeopleReply, PeopleRequest};
 pub(crate) use report::{ReportReply, ReportRequest};
 pub(crate) use run::{RunReply, RunRequest};
@@ -25,9 +27,9 @@ use fleet::Custody;
 use ids::{Digest, EndpointName, Fault, PersonId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use site::{
-    BackedUp, BackupOrder, ClientConfig, Folder, HeldImage, ImageStatus, ImportOrder,
-    ImportOutcome, NeedList, PackageManager, Progress, Receipt, RingPointer, RootDraft,
-    ScannerStatus, Site, SiteRootStatus, Status, WindowStatus,
+    BackedUp, BackupOrder, ClientConfig, Folder, ImportOrder, ImportOutcome, NeedList,
+    PackageManager, Progress, Receipt, RingPointer, RootDraft, ScannerStatus, Site, SiteRootStatus,
+    Status, WindowStatus,
     audit::{Exported, Filter, Line, Scope},
 };
 use std::{
@@ -84,11 +86,6 @@ pub(crate) enum Request {
         socket: Option<String>,
         person: PersonId,
     },
-    Images,
-    HandOverImage {
-        version: String,
-        person: PersonId,
-    },
     ClientConfig {
         manager: PackageManager,
         name: EndpointName,
@@ -117,6 +114,7 @@ pub(crate) enum Request {
     },
     Account(AccountRequest),
     Windows(WindowRequest),
+    Appliance(ApplianceRequest),
     Report(ReportRequest),
     People(PeopleRequest),
     Run(RunRequest),
@@ -133,13 +131,13 @@ impl Request {
             | Self::DraftSiteRoot { .. }
             | Self::AcceptSiteRoot { .. }
             | Self::Scanner
-            | Self::Images
             | Self::Status
             | Self::Receipt
             | Self::ShowLog { .. }
             | Self::AuditKey => false,
             Self::Account(request) => request.writes(),
             Self::Windows(request) => request.writes(),
+            Self::Appliance(request) => request.writes(),
             Self::Report(request) => request.writes(),
             Self::People(request) => request.writes(),
             Self::Run(request) => request.writes(),
@@ -147,7 +145,6 @@ impl Request {
             | Self::CreateRing { .. }
             | Self::PointRing { .. }
             | Self::SetScanner { .. }
-            | Self::HandOverImage { .. }
             | Self::ClientConfig { .. }
             | Self::ExportAudit { .. }
             | Self::Backup { .. } => true,
@@ -166,8 +163,6 @@ pub(crate) enum Reply {
     SiteRoot(Box<Option<SiteRootStatus>>),
     Draft(Envelope),
     Scanner(ScannerStatus),
-    Images(Box<ImageStatus>),
-    Image(HeldImage),
     ClientConfig(ClientConfig),
     Status(Box<Status>),
     Receipt(Receipt),
@@ -177,9 +172,22 @@ pub(crate) enum Reply {
     Backup(BackedUp),
     Account(AccountReply),
     Windows(Vec<WindowStatus>),
+    Appliance(ApplianceReply),
     Report(ReportReply),
     People(PeopleReply),
     Run(RunReply),
+}
+
+/// Asks something about the appliance itself.
+pub(crate) fn about_appliance(
+    appliance: &Appliance,
+    request: ApplianceRequest,
+    screen: &Screen,
+) -> Result<ApplianceReply, Failure> {
+    match ask(appliance, Request::Appliance(request), screen)? {
+        Reply::Appliance(reply) => Ok(reply),
+        _ => Err(unexpected()),
+    }
 }
 
 /// One event in words.
@@ -396,10 +404,6 @@ fn perform(
         Request::SetScanner { socket, person } => {
             Reply::Scanner(site.set_scanner(by(&person)?, socket)?)
         }
-        Request::Images => Reply::Images(Box::new(site.images()?)),
-        Request::HandOverImage { version, person } => {
-            Reply::Image(site.hand_over_image(by(&person)?, &version)?)
-        }
         Request::ClientConfig { manager, name, ring, address, person } => {
             let actor = by(&person)?;
             Reply::ClientConfig(site.client_config(actor, manager, &name, &ring, &address)?)
@@ -422,6 +426,7 @@ fn perform(
         Request::Report(request) => Reply::Report(report::perform(site, request)?),
         Request::Account(request) => Reply::Account(account::perform(site, request)?),
         Request::Windows(request) => Reply::Windows(window::perform(site, request)?),
+        Request::Appliance(request) => Reply::Appliance(appliance::perform(site, request)?),
         Request::People(request) => Reply::People(people::perform(site, request)?),
         Request::Run(request) => Reply::Run(run::perform(site, request)?),
     })

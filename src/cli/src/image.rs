@@ -2,7 +2,9 @@
 
 use crate::{
     appliance::Appliance,
-    control::{Reply, Request, ask, unexpected},
+    control::{
+        ApplianceReply as Reply, ApplianceRequest as Request, about_appliance as ask, unexpected,
+    },
     failure::Failure,
     person::Person,
     screen::{Screen, bytes},

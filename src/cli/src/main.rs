@@ -20,6 +20,7 @@ mod image;
 mod import;
 mod init;
 mod keys;
+mod network;
 mod openapi;
 mod person;
 mod policy;
@@ -102,6 +103,9 @@ enum Verb {
     /// The appliance's own images: list them, start a new one on trial.
     #[command(subcommand)]
     Image(image::ImageVerb),
+    /// How the appliance is reached: show it, change it on trial, confirm the change.
+    #[command(subcommand)]
+    Network(network::NetworkVerb),
     /// Serve endpoints and people over HTTPS.
     Serve(serve::Serve),
     /// Endpoints: let their agents join, put them out; what stock apt needs; what one has installed.
@@ -189,6 +193,7 @@ fn run(verb: Verb, screen: &Screen) -> Result<(), Failure> {
         Verb::Report(verb) => verb.run(screen),
         Verb::Scanner(verb) => verb.run(screen),
         Verb::Image(verb) => verb.run(screen),
+        Verb::Network(verb) => verb.run(screen),
         Verb::Serve(verb) => verb.run(screen),
         Verb::Endpoint(verb) => verb.run(screen),
         Verb::Update(verb) => verb.run(screen),

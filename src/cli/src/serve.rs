@@ -60,6 +60,9 @@ pub(crate) struct Serve {
     /// The folder in which PID 1 takes another image (in) and says what became of it (outcome.json).
     #[arg(long, value_name = "FOLDER", requires = "image_version")]
     image_updates: Option<PathBuf>,
+    /// The folder in which PID 1 takes changes of the network (in) and says how it stands.
+    #[arg(long, value_name = "FOLDER")]
+    network: Option<PathBuf>,
 }
 
 impl Serve {
@@ -85,6 +88,9 @@ impl Serve {
             }
             if let (Some(version), Some(updates)) = (self.image_version, self.image_updates) {
                 site.runs_from_image(version, updates);
+            }
+            if let Some(folder) = self.network {
+                site.network_in(folder);
             }
             let open = Open::start(site, &opening).await?;
             if !self.media.is_empty() {
@@ -301,6 +307,9 @@ async fn until_told(open: &Open) {
                     site.end_due_runs()?;
                     if let Err(error) = site.see_to_image() {
                         tracing::warn!(error = site::chain(&error), "what became of an image");
+                    }
+                    if let Err(error) = site.see_to_network() {
+                        tracing::warn!(error = site::chain(&error), "what became of the network");
                     }
                     // The published log follows the committed one, for whoever reads the files.
                     site.heart().publish().map(drop)

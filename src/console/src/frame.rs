@@ -54,7 +54,7 @@ impl Section {
             "endpoint-token" => Self::Endpoints,
             "custody" => Self::Imports,
             "window-new" | "policy-new" => Self::Rules,
-            "site-root" | "image" => Self::People,
+            "site-root" | "image" | "network" => Self::People,
             _ if RULES.iter().any(|(_, path)| is_first(path)) => Self::Rules,
             _ => SECTIONS
                 .into_iter()
@@ -245,6 +245,11 @@ const DONE: &[(&str, &str)] = &[
         "The console forgot the security key. A site root that lists it goes on doing so until the next one.",
     ),
     ("image-handed-over", "The appliance restarts in a moment, and tries the image once."),
+    (
+        "network-asked",
+        "The change is taken within seconds. Open these pages where the appliance is then reached and keep it there, or what held before comes back.",
+    ),
+    ("network-confirmed", "The appliance stays reached as it is now."),
     ("root-accepted", "The site root is obeyed from now on."),
     ("window-set", "The window is kept. Approvals that were signed keep their own times."),
     ("window-removed", "The window is gone. Approvals that were signed keep their own times."),

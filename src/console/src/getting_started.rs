@@ -7,9 +7,10 @@ use crate::{
     text::count,
     visit::Visit,
 };
+use ::network::{Addressing, Became};
 use askama::Template;
 use axum::{Router, response::Html, routing::get};
-use site::{Site, SiteRootStatus};
+use site::{NetworkStatus, Site, SiteRootStatus};
 use std::sync::Arc;
 
 /// The page here.
@@ -50,6 +51,7 @@ pub(crate) fn left(site: &Site) -> Result<usize, site::Error> {
 
 fn tasks(site: &Site) -> Result<Vec<Task>, site::Error> {
     let mut tasks = who(site)?;
+    tasks.extend(reached(site)?);
     tasks.extend(what(site));
     Ok(tasks)
 }
@@ -95,6 +97,21 @@ fn who(site: &Site) -> Result<Vec<Task>, site::Error> {
             "Administrators sign a site root with keys of their own: it lists the approvers, and whether four eyes are needed. Nothing is patched before.",
         ),
     ])
+}
+
+/// How the appliance is reached, where that is its own affair.
+fn reached(site: &Site) -> Result<Option<Task>, site::Error> {
+    let NetworkStatus { now, last, .. } = site.network()?;
+    Ok(now.map(|now| {
+        let is_fixed = matches!(now.settings.address(), Addressing::Fixed(_));
+        task(
+            "Say how the appliance is reached",
+            "/network",
+            is_fixed || last.is_some_and(|last| last.became == Became::Kept),
+            format!("{}.", now.settings),
+            "DHCP lends it an address, which may become another one: endpoints need one that stays, or a name.",
+        )
+    }))
 }
 
 /// By which rules, and then the work itself.

@@ -26,6 +26,7 @@ mod image;
 mod import;
 mod list;
 mod live;
+mod network;
 mod overview;
 mod policy;
 mod provider;
@@ -143,6 +144,7 @@ pub fn routes(setup: Setup) -> Router {
         .merge(site_root::routes())
         .merge(getting_started::routes())
         .merge(image::routes())
+        .merge(network::routes())
         .merge(security_key::routes())
         .merge(sign_in::routes())
         .with_state(Arc::clone(&console));

@@ -1,11 +1,11 @@
 //! What may be asked of a site, and what follows: `decide(&State, Command, now) -> facts`.
 
 use crate::{
-    AccountCommand, AnchorKind, Calendar, EndpointCommand, Epoch, ExceptionCommand, Fact,
-    ImportedSource, Level, PolicyCommand, RefusalKind, RunCommand, RunStanding, SettledImage,
-    SnapshotCommand, Standing, State, StatementCommand, Verdict, WindowCommand, WindowError,
-    account, calendar, endpoint, epoch, exception, image, policy, provided, run, service_level,
-    statement, window,
+    AccountCommand, AnchorKind, ApplianceCommand, Calendar, EndpointCommand, Epoch,
+    ExceptionCommand, Fact, ImportedSource, Level, PolicyCommand, RefusalKind, RunCommand,
+    RunStanding, SnapshotCommand, Standing, State, StatementCommand, Verdict, WindowCommand,
+    WindowError, account, appliance, calendar, endpoint, epoch, exception, policy, provided, run,
+    service_level, statement, window,
 };
 use ids::{
     Digest, Fault, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp,
@@ -83,10 +83,8 @@ pub enum Command {
     RegisterAssets { machines: u64, record: Digest },
     /// Name the malware scanner, or ask none.
     SetScanner { socket: Option<String> },
-    /// Hand an image over.
-    HandOverImage { version: String, sha256: Digest },
-    /// Say what became of an image.
-    SettleImage(SettledImage),
+    /// About the appliance itself.
+    Appliance(ApplianceCommand),
     /// Record counted refusals.
     CountRefusals {
         source: RefusalKind,
@@ -507,8 +505,7 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::SetScanner { socket } if socket == state.scanner => return Ok(Vec::new()),
         Command::SetScanner { socket } => Fact::ScannerSet { socket },
         Command::RegisterAssets { machines, record } => Fact::AssetsRegistered { machines, record },
-        Command::HandOverImage { version, sha256 } => Fact::ImageHandedOver { version, sha256 },
-        Command::SettleImage(settled) => return Ok(image::settle(state, settled)),
+        Command::Appliance(command) => return Ok(appliance::decide(state, command)),
         Command::OpenEpoch { epoch, roots } => return epoch::open(state, *epoch, &roots),
         other => return Ok(recorded(state, other).into_iter().collect()),
     };

@@ -473,6 +473,12 @@ pub enum Fact {
     ImageHandedOver { version: String, sha256: Digest },
     /// What became of an image that was handed over.
     ImageSettled(crate::SettledImage),
+    /// Another way to reach the appliance was asked for: it is taken on trial.
+    NetworkChangeAsked { change: RecordId, settings: network::Settings },
+    /// Somebody who reached the appliance so confirmed it.
+    NetworkChangeConfirmed { change: RecordId },
+    /// What became of a change of how the appliance is reached.
+    NetworkSettled(network::Outcome),
     /// Somebody who was signed in asked for what their roles do not allow: one event for each session, or
     /// token, and operation.
     OperationDenied { person: PersonId, operation: String },

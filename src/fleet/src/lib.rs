@@ -9,6 +9,7 @@
 
 mod account;
 mod api_token;
+mod appliance;
 mod calendar;
 mod codec;
 mod custody;
@@ -35,6 +36,7 @@ mod zone;
 
 pub use account::{Account, AccountCommand, Credential, SignOutCause};
 pub use api_token::{API_TOKEN_DAYS_MAX, ApiToken};
+pub use appliance::ApplianceCommand;
 pub use calendar::Calendar;
 pub use codec::{CodecError, ENTRY_BYTES_MAX, KINDS, decode, encode};
 pub use custody::{AvEngine, Custody, CustodyOutcome, MediaType, ScanResult, Verdict};

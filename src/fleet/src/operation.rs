@@ -128,6 +128,12 @@ operations! {
     RevokeApiToken: ADMINISTRATOR,
     /// Hand an image over, to be started on trial.
     HandOverImage: ADMINISTRATOR,
+    /// Ask for another way to reach the appliance, to be taken on trial.
+    AskNetworkChange: ADMINISTRATOR,
+    /// Confirm it.
+    ConfirmNetworkChange: ADMINISTRATOR,
+    /// How the appliance is reached.
+    Network: None,
     /// Images that are held, and which one runs.
     Images: None,
     /// Tokens for scripts.

@@ -6,8 +6,8 @@
 use crate::{
     Account, AnchorKind, ApiToken, Calendar, Declined, Endpoint, Event, Exception, Fact,
     ImportedSource, KeptWaiver, LastRun, Level, LevelAlarm, Pages, Policy, RingPlace,
-    RingStatement, Run, SettledImage, Token, Window, account, api_token, description, endpoint,
-    epoch, exception, image, policy, provided, run, service_level, statement, window,
+    RingStatement, Run, SettledImage, Token, Window, account, api_token, appliance, description,
+    endpoint, epoch, exception, policy, provided, run, service_level, statement, window,
 };
 use ids::{
     Digest, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName,
@@ -121,6 +121,9 @@ pub struct State {
     /// What became of the image that was handed over last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_settled: Option<SettledImage>,
+    /// What became of the last change of how the appliance is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_settled: Option<network::Outcome>,
     /// The epoch, where it is not the first; see [`State::epoch`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub epoch: u32,
@@ -244,7 +247,7 @@ impl State {
             || policy::evolve(self, fact)
             || exception::evolve(self, fact, at)
             || api_token::evolve(self, fact, at)
-            || image::evolve(self, fact)
+            || appliance::evolve(self, fact)
             || account::evolve(self, fact)
             || service_level::evolve(self, fact, at);
     }

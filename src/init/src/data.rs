@@ -1,6 +1,6 @@
 //! The data partition: found by its name, made where it is blank, checked, mounted. Nothing else is ever written to.
 
-use crate::{error::Error, program, server, update};
+use crate::{error::Error, network, program, server, update};
 use rustix::mount::MountFlags;
 use std::{
     fs, io,
@@ -64,6 +64,8 @@ pub(crate) fn folders() -> Result<(), Error> {
         ("/data/settings", 0, 0o700),
         (update::FOLDER, 0, 0o755),
         (update::IN, server::ACCOUNT, 0o700),
+        (network::FOLDER, 0, 0o755),
+        (network::IN, server::ACCOUNT, 0o700),
     ] {
         fs::DirBuilder::new()
             .recursive(true)

@@ -10,11 +10,13 @@
 
 mod clock;
 mod data;
+mod dhcp;
 mod error;
 mod esp;
 mod firmware;
 mod modules;
 mod mount;
+mod netlink;
 mod network;
 mod phase;
 mod power;
@@ -62,6 +64,8 @@ enum Event {
     /// An input device turned up.
     Input(PathBuf),
     Serving(Serving),
+    /// News of the address that DHCP lends, with the number of who asked.
+    Dhcp(u64, dhcp::News),
     /// What became of an image that the server handed over.
     Image(update::Taken),
     /// The spare image was made anew.
@@ -115,7 +119,7 @@ struct Appliance {
     view: View,
     image: mount::Image,
     loader: Option<modules::Loader>,
-    network: Option<settings::Network>,
+    network: Option<network::Network>,
     server: Option<Server>,
     watchdog: Option<watchdog::Watchdog>,
     slots: Option<update::Slots>,
@@ -169,14 +173,7 @@ impl Appliance {
             }
             Phase::Clock => clock::lift(self.image.built_seconds),
             Phase::Slots => self.look_at_slots(),
-            Phase::Network => {
-                network::loopback()?;
-                self.network = read_network()?;
-                if self.network.is_none() {
-                    return Ok("waits for a stick with patchkeep/network.toml".to_owned());
-                }
-                self.bring_up()
-            }
+            Phase::Network => self.bring_up_network(),
             Phase::Server => Ok(self.prepare_server()),
             Phase::Watchdog => {
                 let (watchdog, done) = watchdog::Watchdog::open()?;
@@ -222,13 +219,13 @@ impl Appliance {
         Ok(done)
     }
 
-    fn bring_up(&mut self) -> Result<String, Error> {
-        let Some(network) = &self.network else {
-            return Err(Error::NoAddress { why: "none was set".to_owned() });
-        };
-        let interface = network::bring_up(network)?;
-        self.view.address = Some(network.address.ip.to_string());
-        Ok(format!("{interface} has {}", String::from(network.address)))
+    fn bring_up_network(&mut self) -> Result<String, Error> {
+        netlink::loopback()?;
+        let (mut network, read) = network::Network::open(self.has_data, self.events.clone());
+        let done = network.bring_up();
+        self.view.address = network.address().map(|address| address.ip().to_string());
+        self.network = Some(network);
+        read.and(done)
     }
 
     fn prepare_server(&mut self) -> String {
@@ -236,21 +233,49 @@ impl Appliance {
             self.view.now = "The server does not run: it has no data partition.".to_owned();
             return "waits for a data partition".to_owned();
         }
-        if self.network.is_none() {
+        let reached = self.network.as_ref().filter(|network| network.address().is_some());
+        let Some(network) = reached else {
             self.view.now = "The server waits for an address.".to_owned();
             return "waits for an address".to_owned();
-        }
-        let names = self.network.iter().flat_map(|network| {
-            network
-                .names
-                .iter()
-                .cloned()
-                .chain([network.address.ip.to_string(), "localhost".to_owned()])
-        });
+        };
         let image = self.slots.as_ref().map(|_| self.image.version.clone());
-        self.server = Some(Server::new(names.collect(), image, self.events.clone()));
+        self.server = Some(Server::new(network.names(), image, self.events.clone()));
         self.view.now = "The server is starting.".to_owned();
         "is started".to_owned()
+    }
+
+    /// Goes on with what became of the network: the server is reached by other names, and the screen says so.
+    fn go_on_reached(&mut self, changed: Result<network::Changed, Error>) {
+        let changed = match changed {
+            Ok(changed) if changed == network::Changed::default() => return,
+            Ok(changed) => changed,
+            Err(error) => {
+                self.trouble(chain(&error));
+                network::Changed { reached: true, says: None }
+            }
+        };
+        changed.says.iter().for_each(|words| screen::log(words));
+        let Some(network) = &self.network else { return };
+        let address = network.address();
+        self.view.address = address.map(|address| address.ip().to_string());
+        self.view.trial = network.trial().cloned();
+        let became = match (network.trouble(), changed.says) {
+            (Some(trouble), _) => Err(trouble.to_owned()),
+            (None, Some(words)) => Ok(words),
+            (None, None) => Ok("as it was set".to_owned()),
+        };
+        self.view.set_phase(Phase::Network, became);
+        if changed.reached {
+            match (&mut self.server, address) {
+                (Some(server), Some(_)) => server.serve_as(network.names()),
+                (None, Some(_)) => {
+                    let done = self.prepare_server();
+                    self.view.set_phase(Phase::Server, Ok(done));
+                }
+                (_, None) => {}
+            }
+        }
+        screen::show(&self.view);
     }
 
     /// Waits for what happens until it is to end.
@@ -278,7 +303,10 @@ impl Appliance {
         if let Some(watchdog) = &mut self.watchdog {
             watchdog.pet();
         }
-        let may_change = self.network.is_none() || self.begun.elapsed() < stick::CHANGED_WITHIN;
+        let changed = self.network.as_mut().map(network::Network::see_to);
+        changed.into_iter().for_each(|changed| self.go_on_reached(changed));
+        let may_change =
+            self.view.address.is_none() || self.begun.elapsed() < stick::CHANGED_WITHIN;
         if self.has_data && may_change && self.looked_at_sticks.elapsed() > stick::LOOK_EVERY {
             self.looked_at_sticks = Instant::now();
             self.look_at_sticks();
@@ -316,29 +344,14 @@ impl Appliance {
         }
     }
 
-    /// Takes the network's settings off a stick, where they are others than those that hold.
+    /// Takes the network's settings off a stick.
     fn look_at_sticks(&mut self) {
         match stick::look() {
             None => {}
             Some(Err(error)) => self.trouble(chain(&error)),
-            Some(Ok(network)) if self.network.as_ref() == Some(&network) => {}
-            Some(Ok(network)) => {
-                if let Err(error) = settings::write(&stick::network_file(), &network) {
-                    return self.trouble(chain(&error));
-                }
-                if self.network.is_some() {
-                    self.restart = Some("The network was set anew by a stick.");
-                    return;
-                }
-                self.network = Some(network);
-                let became = self.bring_up().map_err(|error| chain(&error));
-                self.view
-                    .phases
-                    .retain(|(phase, _)| *phase != Phase::Network && *phase != Phase::Server);
-                self.view.phases.push((Phase::Network, became));
-                let done = self.prepare_server();
-                self.view.phases.push((Phase::Server, Ok(done)));
-                screen::show(&self.view);
+            Some(Ok(settings)) => {
+                let changed = self.network.as_mut().map(|network| network.set_there(settings));
+                changed.into_iter().for_each(|changed| self.go_on_reached(changed));
             }
         }
     }
@@ -366,6 +379,10 @@ impl Appliance {
                 }
                 .to_owned();
                 screen::show(&self.view);
+            }
+            Event::Dhcp(number, news) => {
+                let changed = self.network.as_mut().map(|network| network.hear(number, news));
+                changed.into_iter().for_each(|changed| self.go_on_reached(Ok(changed)));
             }
             Event::Image(taken) => {
                 let done = self.slots.as_mut().map(|slots| slots.arrange(taken));
@@ -454,20 +471,6 @@ impl Appliance {
         };
         screen::show(&self.view);
     }
-}
-
-/// The network as it was set: in the settings, or else on the kernel's command line.
-fn read_network() -> Result<Option<settings::Network>, Error> {
-    let file = stick::network_file();
-    if file.exists() {
-        return settings::read(&file).map(Some);
-    }
-    let path = PathBuf::from("/proc/cmdline");
-    let line = std::fs::read_to_string(&path)
-        .map_err(|source| Error::Read { path: path.clone(), source })?;
-    settings::Network::from_command_line(&line)
-        .transpose()
-        .map_err(|why| Error::Settings { path, why })
 }
 
 /// Passes on the signals that PID 1 is told things with.

@@ -1,9 +1,7 @@
-//! The network: one interface with one address, told to the kernel over netlink.
+//! What the kernel is told of the network, over rtnetlink (RFC 3549): interfaces, VLANs, addresses, the way out.
 
-use crate::{
-    error::Error,
-    settings::{Address, Network},
-};
+use crate::error::Error;
+use ::network::{Address, Settings, Vlan};
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
     NetlinkPayload,
@@ -11,7 +9,7 @@ use netlink_packet_core::{
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{AddressAttribute, AddressMessage},
-    link::{LinkFlags, LinkMessage},
+    link::{InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
     route::{
         RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
         RouteType,
@@ -32,27 +30,87 @@ const LOOPBACK: u32 = 1;
 /// `type` of an Ethernet interface in /sys.
 const ETHERNET: &str = "1";
 
+/// An interface that is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) name: String,
+    pub(crate) index: u32,
+    /// Whether it is a VLAN of ours, which goes when it is not wanted.
+    is_vlan: bool,
+}
+
 /// Brings loopback up.
 pub(crate) fn loopback() -> Result<(), Error> {
     ask("loopback", up(LOOPBACK))
 }
 
-/// Brings the network up as it was set; the interface's name.
-pub(crate) fn bring_up(network: &Network) -> Result<String, Error> {
-    let (name, index) = interface(network.interface.as_deref())?;
-    ask("the address", address(index, network.address))?;
-    ask("the interface", up(index))?;
-    if let Some(gateway) = network.gateway {
-        ask("the gateway", default_route(gateway))?;
+impl Link {
+    /// Brings up the interface that settings ask for, without an address.
+    pub(crate) fn bring_up(settings: &Settings) -> Result<Self, Error> {
+        let (name, index) = interface(settings.interface())?;
+        ask("the interface", up(index))?;
+        let Some(id) = settings.vlan() else { return Ok(Self { name, index, is_vlan: false }) };
+        let name = format!("vlan{id}");
+        ask("the VLAN", vlan(&name, index, id))?;
+        let why = || Error::NoAddress { why: format!("{name} was made and is not there") };
+        let index = number(&name).ok_or_else(why)?;
+        let link = Self { name, index, is_vlan: true };
+        match ask("the VLAN", up(index)) {
+            Ok(()) => Ok(link),
+            Err(error) => {
+                link.take_down();
+                Err(error)
+            }
+        }
     }
-    Ok(name)
+
+    /// Gives it an address, and everybody else the way there.
+    pub(crate) fn give(&self, own: Address, gateway: Option<IpAddr>) -> Result<(), Error> {
+        ask("the address", RouteNetlinkMessage::NewAddress(address(self.index, own)))?;
+        match gateway {
+            Some(gateway) => ask("the gateway", default_route(gateway, self.index)),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes an address from it; the ways that begin with it go by themselves.
+    pub(crate) fn take(&self, own: Address) {
+        // An address that is gone already is what is wanted.
+        let _ = exchange(RouteNetlinkMessage::DelAddress(address(self.index, own)));
+    }
+
+    /// Its hardware address; none where the kernel says none.
+    pub(crate) fn hardware(&self) -> Option<String> {
+        let path = Path::new("/sys/class/net").join(&self.name).join("address");
+        fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+    }
+
+    /// Lets it go.
+    pub(crate) fn take_down(&self) {
+        if self.is_vlan {
+            let mut message = LinkMessage::default();
+            message.header.index = self.index;
+            let _ = exchange(RouteNetlinkMessage::DelLink(message));
+        }
+    }
+}
+
+/// The wired interfaces that are there, by name.
+pub(crate) fn wired() -> Vec<String> {
+    let wired = interfaces().into_iter().filter(|(name, kind)| is_wired(name, kind));
+    wired.map(|(name, _)| name).collect()
+}
+
+/// Whether it is an Ethernet interface that is no VLAN of ours.
+fn is_wired(name: &str, kind: &str) -> bool {
+    kind == ETHERNET && !name.starts_with("vlan")
 }
 
 /// The interface to use, of those that are there: the one that was named, or the first wired one.
 fn choose<'a>(there: &'a [(String, String)], named: Option<&str>) -> Option<&'a str> {
     let fits = |(name, kind): &&(String, String)| match named {
         Some(named) => name == named,
-        None => kind == ETHERNET,
+        None => is_wired(name, kind),
     };
     there.iter().find(fits).map(|(name, _)| name.as_str())
 }
@@ -104,26 +162,42 @@ fn up(index: u32) -> RouteNetlinkMessage {
     RouteNetlinkMessage::SetLink(message)
 }
 
-fn address(index: u32, Address { ip, prefix }: Address) -> RouteNetlinkMessage {
-    let mut message = AddressMessage::default();
-    message.header.family = family(ip);
-    message.header.prefix_len = prefix;
-    message.header.index = index;
-    message.attributes = vec![AddressAttribute::Local(ip), AddressAttribute::Address(ip)];
-    RouteNetlinkMessage::NewAddress(message)
+fn vlan(name: &str, parent: u32, id: Vlan) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes = vec![
+        LinkAttribute::IfName(name.to_owned()),
+        LinkAttribute::Link(parent),
+        LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Vlan),
+            LinkInfo::Data(InfoData::Vlan(vec![InfoVlan::Id(id.into())])),
+        ]),
+    ];
+    RouteNetlinkMessage::NewLink(message)
 }
 
-fn default_route(gateway: IpAddr) -> RouteNetlinkMessage {
+fn address(index: u32, own: Address) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = family(own.ip());
+    message.header.prefix_len = own.prefix();
+    message.header.index = index;
+    message.attributes =
+        vec![AddressAttribute::Local(own.ip()), AddressAttribute::Address(own.ip())];
+    message
+}
+
+fn default_route(gateway: IpAddr, index: u32) -> RouteNetlinkMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = family(gateway);
     message.header.table = RouteHeader::RT_TABLE_MAIN;
     message.header.protocol = RouteProtocol::Static;
     message.header.scope = RouteScope::Universe;
     message.header.kind = RouteType::Unicast;
-    message.attributes = vec![RouteAttribute::Gateway(match gateway {
+    let gateway = match gateway {
         IpAddr::V4(ip) => RouteAddress::Inet(ip),
         IpAddr::V6(ip) => RouteAddress::Inet6(ip),
-    })];
+    };
+    // A router's address of the link says nothing without the interface.
+    message.attributes = vec![RouteAttribute::Gateway(gateway), RouteAttribute::Oif(index)];
     RouteNetlinkMessage::NewRoute(message)
 }
 
@@ -163,7 +237,7 @@ mod tests {
 
     #[test]
     fn the_first_wired_interface_is_taken_unless_one_is_named() {
-        let there = [("eth0", "1"), ("eth1", "1"), ("lo", "772")]
+        let there = [("eth0", "1"), ("eth1", "1"), ("lo", "772"), ("vlan12", "1")]
             .map(|(name, kind)| (name.into(), kind.into()));
         assert_eq!(choose(&there, None), Some("eth0"));
         assert_eq!(choose(&there, Some("eth1")), Some("eth1"));

@@ -1,6 +1,7 @@
 //! What people read on the machine's own screen and serial line.
 
 use crate::{Phase, server::Serving};
+use network::Trial;
 use std::{fs, io::Write as _};
 
 /// Everything that the screen says.
@@ -12,6 +13,8 @@ pub(crate) struct View {
     pub(crate) phases: Vec<(Phase, Result<String, String>)>,
     /// The address at which people find it.
     pub(crate) address: Option<String>,
+    /// A change of the network on trial.
+    pub(crate) trial: Option<Trial>,
     pub(crate) serving: Option<Serving>,
     /// Memory in use and all of it, in MiB.
     pub(crate) memory: Option<(u64, u64)>,
@@ -32,6 +35,14 @@ impl View {
         }
         if self.troubles.len() > TROUBLES {
             self.troubles.remove(0);
+        }
+    }
+
+    /// What became of a phase, also where that is another thing than at the start.
+    pub(crate) fn set_phase(&mut self, phase: Phase, became: Result<String, String>) {
+        match self.phases.iter_mut().find(|(known, _)| *known == phase) {
+            Some((_, known)) => *known = became,
+            None => self.phases.push((phase, became)),
         }
     }
 
@@ -74,6 +85,12 @@ impl View {
                 "Address: none. Plug in a FAT stick with patchkeep/network.toml on it.".to_owned(),
             ),
         }
+        lines.extend(self.trial.as_ref().map(|Trial { settings, until, .. }| {
+            format!(
+                "Network: ON TRIAL: {settings}. What held before comes back at {until:.0}, unless somebody confirms it on the \
+                 page Network."
+            )
+        }));
         lines.extend(self.memory.map(|(used, all)| format!("Memory: {used} of {all} MiB in use")));
         lines.push(self.now.clone());
         lines.join("\n")
@@ -152,6 +169,18 @@ mod tests {
             text.contains("No site is founded") && text.contains("8765-4321 (until a site"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_network_on_trial_stands_there_with_its_end() {
+        let settings: network::Settings =
+            serde_json::from_str(r#"{"address":"192.0.2.9/24"}"#).unwrap();
+        let change = "01ARZ3NDEKTSV4RRFFQ69G5FB0".parse().unwrap();
+        let until = "2026-11-29T10:00:00.5Z".parse().unwrap();
+        let view = View { trial: Some(Trial { change, settings, until }), ..View::default() };
+        let text = view.text();
+        assert!(text.contains("ON TRIAL: 192.0.2.9/24, on the first wired interface. "), "{text}");
+        assert!(text.contains("comes back at 2026-11-29T10:00:00Z"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The server: started without root's rights, listened to, and started again after it ended.
 
-use crate::{Event, error::Error, update};
+use crate::{Event, error::Error, network, update};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
@@ -64,6 +64,8 @@ pub(crate) struct Server {
     events: Sender<Event>,
     running: Option<(Pid, Instant)>,
     failures: u32,
+    /// Whether it was asked to stop, to be started under other names.
+    is_renamed: bool,
     due: Instant,
     said: VecDeque<String>,
 }
@@ -77,8 +79,18 @@ impl Server {
             events,
             running: None,
             failures: 0,
+            is_renamed: false,
             due: Instant::now(),
             said: VecDeque::new(),
+        }
+    }
+
+    /// Has it serve under these names: it is started again where they are others.
+    pub(crate) fn serve_as(&mut self, names: Vec<String>) {
+        if self.names != names {
+            self.names = names;
+            self.is_renamed = self.running.is_some();
+            self.stop(Signal::TERM);
         }
     }
 
@@ -100,6 +112,7 @@ impl Server {
         for name in &self.names {
             command.args(["--name", name]);
         }
+        command.args(["--network", network::FOLDER]);
         if let Some(version) = &self.image {
             command.args(["--image-version", version, "--image-updates", update::FOLDER]);
         }
@@ -151,6 +164,10 @@ impl Server {
             return None;
         }
         self.running = None;
+        if std::mem::take(&mut self.is_renamed) {
+            self.due = Instant::now();
+            return Some((Duration::ZERO, "it is called by other names now".to_owned()));
+        }
         let wait = self.note_failure(since.elapsed());
         Some((wait, self.said()))
     }

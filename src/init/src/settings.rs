@@ -1,101 +1,50 @@
-//! What people set: the network.
+//! Small files of PID 1's: what people set, and what others left for it.
 
 use crate::error::Error;
 use durable::{Disk as _, RealDisk};
+use network::{Invalid, Settings};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
     io::{self, Read as _},
-    net::IpAddr,
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
-    str::FromStr,
 };
 
 /// Longest file of settings, in bytes.
 const SETTINGS_BYTES_MAX: u64 = 64 << 10;
 
-/// An address with the length of its network's prefix, as in `192.0.2.10/24`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) struct Address {
-    pub(crate) ip: IpAddr,
-    pub(crate) prefix: u8,
+/// The network from the kernel's command line: `patchkeep.address=` (`dhcp` or an address), `.gateway=`, `.interface=`,
+/// `.vlan=`, `.name=` (again and again). In a signed image that line is a part of what is signed, so this is for direct boots.
+pub(crate) fn network_of(line: &str) -> Option<Result<Settings, Invalid>> {
+    let words: Vec<(&str, &str)> = line
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("patchkeep.")?.split_once('='))
+        .collect();
+    let value =
+        |key: &str| words.iter().rev().find(|(known, _)| *known == key).map(|(_, value)| *value);
+    let address = value("address")?;
+    let read = || {
+        let wrong = |text: &str| Invalid::Address(text.to_owned());
+        let gateway = |text: &str| text.parse().map_err(|_| wrong(text));
+        Settings::new(
+            address.parse()?,
+            value("gateway").map(gateway).transpose()?,
+            value("interface").map(str::parse).transpose()?,
+            value("vlan").map(str::parse).transpose()?,
+            words
+                .iter()
+                .filter(|(key, _)| *key == "name")
+                .map(|(_, name)| name.parse())
+                .collect::<Result<_, _>>()?,
+        )
+    };
+    Some(read())
 }
 
-impl FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not an address with a prefix, such as 192.0.2.10/24");
-        let (ip, prefix) = text.split_once('/').ok_or_else(wrong)?;
-        let (ip, prefix): (IpAddr, u8) =
-            (ip.parse().map_err(|_| wrong())?, prefix.parse().map_err(|_| wrong())?);
-        let longest = if ip.is_ipv4() { 32 } else { 128 };
-        if prefix == 0
-            || prefix > longest
-            || ip.is_unspecified()
-            || ip.is_loopback()
-            || ip.is_multicast()
-        {
-            return Err(wrong());
-        }
-        Ok(Self { ip, prefix })
-    }
-}
-
-impl TryFrom<String> for Address {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Address> for String {
-    fn from(Address { ip, prefix }: Address) -> Self {
-        format!("{ip}/{prefix}")
-    }
-}
-
-/// How the appliance is reached. There is no DHCP yet: without an address it is not.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Network {
-    pub(crate) address: Address,
-    pub(crate) gateway: Option<IpAddr>,
-    /// The interface, such as `eth0`; the first by name where none is given.
-    pub(crate) interface: Option<String>,
-    /// Host names by which people and endpoints reach it, for its certificate.
-    #[serde(default)]
-    pub(crate) names: Vec<String>,
-}
-
-impl Network {
-    /// From the kernel's command line: `patchkeep.address=`, `.gateway=`, `.interface=`, `.name=` (again and again).
-    /// In a signed image that line is a part of what is signed, so this is for direct boots.
-    pub(crate) fn from_command_line(line: &str) -> Option<Result<Self, String>> {
-        let words: Vec<(&str, &str)> = line
-            .split_whitespace()
-            .filter_map(|word| word.strip_prefix("patchkeep.")?.split_once('='))
-            .collect();
-        let value = |key: &str| {
-            words.iter().rev().find(|(known, _)| *known == key).map(|(_, value)| *value)
-        };
-        let address = value("address")?;
-        let gateway = value("gateway").map(IpAddr::from_str).transpose();
-        let names = words
-            .iter()
-            .filter(|(key, _)| *key == "name")
-            .map(|(_, name)| (*name).to_owned())
-            .collect();
-        let read = || {
-            let gateway = gateway.map_err(|_| "patchkeep.gateway is not an address".to_owned())?;
-            let interface = value("interface").map(str::to_owned);
-            Ok(Self { address: address.parse()?, gateway, interface, names })
-        };
-        Some(read())
-    }
+/// A number on the kernel's command line after such a word, as `patchkeep.trial_seconds=`.
+pub(crate) fn number_of(line: &str, word: &str) -> Option<u64> {
+    line.split_whitespace().find_map(|words| words.strip_prefix(word)?.parse().ok())
 }
 
 /// Writes a file of settings, whole or not at all.
@@ -103,6 +52,13 @@ pub(crate) fn write(path: &Path, settings: &impl Serialize) -> Result<(), Error>
     let told = |source| Error::Write { path: path.to_owned(), source };
     let text = toml::to_string(settings).map_err(|error| told(io::Error::other(error)))?;
     RealDisk.write_atomic(path, text.as_bytes()).map_err(told)
+}
+
+/// Writes a small file for others to read, whole or not at all.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let told = |source| Error::Write { path: path.to_owned(), source };
+    let text = serde_json::to_vec(value).map_err(|error| told(io::Error::other(error)))?;
+    RealDisk.write_atomic(path, &text).map_err(told)
 }
 
 /// Reads a file of settings.
@@ -134,49 +90,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_a_prefix_and_is_a_machines_own() {
-        let read = |text: &str| text.parse::<Address>();
-        assert_eq!(
-            read("192.0.2.10/24").unwrap(),
-            Address { ip: "192.0.2.10".parse().unwrap(), prefix: 24 }
-        );
-        assert_eq!(read("2001:db8::1/64").unwrap().prefix, 64);
-        for wrong in [
-            "192.0.2.10",
-            "192.0.2.10/33",
-            "192.0.2.10/0",
-            "0.0.0.0/8",
-            "127.0.0.1/8",
-            "224.0.0.1/4",
-            "/24",
-        ] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn the_command_line_says_the_network_or_nothing() {
-        let read = Network::from_command_line;
+        let read = network_of;
         assert!(read("quiet console=ttyS0 address=192.0.2.1/24").is_none());
         let network = read("quiet patchkeep.address=10.0.2.15/24 patchkeep.gateway=10.0.2.2 patchkeep.name=a.example \
-             patchkeep.name=b.example")
+             patchkeep.name=b.example patchkeep.vlan=7")
         .unwrap()
         .unwrap();
-        assert_eq!(network.address.prefix, 24);
-        assert_eq!(network.gateway, Some("10.0.2.2".parse().unwrap()));
-        assert_eq!(network.names, ["a.example", "b.example"]);
+        assert_eq!(
+            network.to_string(),
+            "10.0.2.15/24, gateway 10.0.2.2, on the first wired interface, VLAN 7, called a.example, b.example"
+        );
+        assert_eq!(read("patchkeep.address=dhcp").unwrap().unwrap(), Settings::default());
         assert!(read("patchkeep.address=10.0.2.15").unwrap().is_err());
         assert!(read("patchkeep.address=10.0.2.15/24 patchkeep.gateway=x").unwrap().is_err());
     }
 
     #[test]
-    fn what_was_set_is_read_back_and_words_that_nobody_knows_are_refused() {
-        let network: Network = toml::from_str("address = '192.0.2.10/24'").unwrap();
-        assert!(toml::from_str::<Network>("address = '192.0.2.10/24'\nadress = 'x'").is_err());
+    fn what_was_set_is_read_back() {
+        let network: Settings = toml::from_str("address = '192.0.2.10/24'").unwrap();
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("network.toml");
         write(&path, &network).unwrap();
-        assert_eq!(read::<Network>(&path).unwrap(), network);
+        assert_eq!(read::<Settings>(&path).unwrap(), network);
     }
 
     #[test]

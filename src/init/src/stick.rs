@@ -1,16 +1,12 @@
-//! A stick that sets the network: FAT, with `patchkeep/network.toml` ([`settings::Network`]) on it.
+//! A stick that sets the network: FAT, with `patchkeep/network.toml` ([`Settings`]) on it.
 //!
 //! It is mounted read-only for as long as that one small file is read. Sites are founded in the browser, behind the code on
 //! the screen; a browser needs an address to reach, and this is where it comes from.
 
-use crate::{data, error::Error, settings, settings::Network};
+use crate::{data, error::Error, settings};
+use network::Settings;
 use rustix::mount::{MountFlags, UnmountFlags};
-use std::{
-    fs,
-    io::Read as _,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, io::Read as _, path::Path, time::Duration};
 
 /// How often sticks are looked at.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -25,7 +21,7 @@ fn is_fat(sector: &[u8; 512]) -> bool {
 }
 
 /// What a stick says of the network; `None` where no stick says anything.
-pub(crate) fn look() -> Option<Result<Network, Error>> {
+pub(crate) fn look() -> Option<Result<Settings, Error>> {
     data::devices().into_iter().find_map(|(name, _)| {
         let device = Path::new("/dev").join(name);
         let mut sector = [0; 512];
@@ -41,11 +37,6 @@ pub(crate) fn look() -> Option<Result<Network, Error>> {
         let _ = rustix::mount::unmount(MEDIUM, UnmountFlags::DETACH);
         told
     })
-}
-
-/// Where the network's settings are kept.
-pub(crate) fn network_file() -> PathBuf {
-    Path::new(data::AT).join("settings/network.toml")
 }
 
 #[cfg(test)]

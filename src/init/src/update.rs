@@ -4,14 +4,17 @@
 //! its final name at once, `request.json` ([`slots::Request`]). What became of it is read in [`OUTCOME`]
 //! ([`slots::Outcome`]), which only PID 1 may write. Both stay no longer than they have to: what was taken is removed.
 
-use crate::{Event, error::Error, esp, firmware, server, settings::bounded};
-use durable::{Disk as _, RealDisk};
+use crate::{
+    Event,
+    error::Error,
+    esp, firmware, server,
+    settings::{bounded, number_of, write_json},
+};
 use ids::{Digest, Timestamp};
 use semver::Version;
-use serde::Serialize;
 use slots::{IMAGE_BYTES_MAX, Outcome, Record, Request, Slot, Standing, Started, Trial};
 use std::{
-    fs, io,
+    fs,
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     sync::mpsc::Sender,
@@ -63,9 +66,12 @@ impl Slots {
         let standing = record.at_start(started, &running);
         let entries = firmware::settle(&esp::partition(id)?, record.default)?;
         if let Standing::CameBack(trial, why) = &standing {
-            write_json(OUTCOME, &Outcome::of(trial.clone(), Some(why.clone()), Timestamp::now()))?;
+            write_json(
+                Path::new(OUTCOME),
+                &Outcome::of(trial.clone(), Some(why.clone()), Timestamp::now()),
+            )?;
         }
-        write_json(RECORD, &record)?;
+        write_json(Path::new(RECORD), &record)?;
         let said = say(started, &record, &standing);
         let now = Instant::now();
         let slots = Self {
@@ -115,7 +121,7 @@ impl Slots {
         let mut record = self.record.clone();
         let Some(trial) = record.bless() else { return Ok(Done::Nothing) };
         firmware::set_order(self.entries, record.default)?;
-        write_json(RECORD, &record)?;
+        write_json(Path::new(RECORD), &record)?;
         self.record = record;
         self.on_trial = false;
         let words = format!(
@@ -123,7 +129,7 @@ impl Slots {
             trial.to, trial.slot
         );
         let slot = trial.slot;
-        write_json(OUTCOME, &Outcome::of(trial, None, Timestamp::now()))?;
+        write_json(Path::new(OUTCOME), &Outcome::of(trial, None, Timestamp::now()))?;
         self.busy = true;
         let events = events.clone();
         thread::spawn(move || drop(events.send(Event::Spare(esp::copy_to_spare(slot)))));
@@ -134,7 +140,7 @@ impl Slots {
     fn give_up(&mut self, why: String) -> Result<Done, Error> {
         if let Some(trial) = self.record.trial.as_mut().filter(|_| self.on_trial) {
             trial.gave_up = Some(why);
-            write_json(RECORD, &self.record)?;
+            write_json(Path::new(RECORD), &self.record)?;
             return Ok(Done::Restart("The new image gives up: the old one comes back."));
         }
         Ok(Done::Nothing)
@@ -170,7 +176,7 @@ impl Slots {
             Taken::Refused(sha256, why) => {
                 let words = format!("a new image was refused: {why}");
                 write_json(
-                    OUTCOME,
+                    Path::new(OUTCOME),
                     &Outcome::refused(self.running.clone(), sha256, why, Timestamp::now()),
                 )?;
                 return Ok(Done::Say(words));
@@ -180,7 +186,7 @@ impl Slots {
         let number = if trial.slot == Slot::A { a } else { b };
         // The record first: whatever is started next is then told from what was there before.
         self.record.trial = Some(trial);
-        write_json(RECORD, &self.record)?;
+        write_json(Path::new(RECORD), &self.record)?;
         firmware::start_once(number)?;
         Ok(Done::Restart("A new image is in its slot: it is tried now."))
     }
@@ -251,9 +257,8 @@ fn server_answers() -> bool {
 /// How long an image may be on trial.
 pub(crate) fn trial_within() -> Duration {
     let line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    let word =
-        line.split_whitespace().find_map(|word| word.strip_prefix("patchkeep.trial_seconds="));
-    word.and_then(|seconds| seconds.parse().ok()).map_or(TRIAL_WITHIN, Duration::from_secs)
+    let seconds = number_of(&line, "patchkeep.trial_seconds=");
+    seconds.map_or(TRIAL_WITHIN, Duration::from_secs)
 }
 
 fn say(started: Started, record: &Record, standing: &Standing) -> String {
@@ -289,13 +294,6 @@ fn read_record() -> Result<Option<Record>, Error> {
         .map_err(|error| Error::Settings { path, why: error.to_string() })
 }
 
-/// Writes a small file, whole or not at all, into a folder of PID 1's.
-fn write_json(path: &str, value: &impl Serialize) -> Result<(), Error> {
-    let told = |source| Error::Write { path: path.into(), source };
-    let text = serde_json::to_vec(value).map_err(|error| told(io::Error::other(error)))?;
-    RealDisk.write_atomic(Path::new(path), &text).map_err(told)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -318,7 +316,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record.json");
         let record = Record::first(&Version::new(1, 2, 3));
-        write_json(path.to_str().unwrap(), &record).unwrap();
+        write_json(&path, &record).unwrap();
         assert_eq!(serde_json::from_slice::<Record>(&fs::read(&path).unwrap()).unwrap(), record);
         assert!(!path.with_extension("json.new").exists());
     }

@@ -15,6 +15,7 @@ mod document;
 mod endpoint;
 mod image;
 mod import;
+mod network;
 mod policy;
 mod problem;
 mod report;
@@ -71,6 +72,7 @@ fn table() -> Table {
     audit::acts(&mut table);
     account::acts(&mut table);
     image::acts(&mut table);
+    network::acts(&mut table);
     table
 }
 

@@ -97,6 +97,9 @@ pub enum Error {
     /// An image is not handed over.
     #[error("no image was handed over: {0}")]
     Image(String),
+    /// The network is not changed.
+    #[error("the network was left as it is: {0}")]
+    Network(String),
     /// Signing in failed; which part was wrong is not said.
     #[error(
         "the name, the password or the number is not right, or the account cannot sign in; an administrator can \
@@ -129,9 +132,11 @@ impl Error {
             | Self::Backup(_) => Fault::Unavailable,
             Self::NotFounded { .. } | Self::Input(_) => Fault::Input,
             Self::Founded { .. } => Fault::Conflict,
-            Self::NotAnEndpoint | Self::SignIn | Self::NotAllowed { .. } | Self::Image(_) => {
-                Fault::Refused
-            }
+            Self::NotAnEndpoint
+            | Self::SignIn
+            | Self::NotAllowed { .. }
+            | Self::Image(_)
+            | Self::Network(_) => Fault::Refused,
             Self::Folder { .. } | Self::Random(_) => Fault::Unavailable,
             Self::Refused(source) => source.fault(),
             Self::Denied(source) => source.fault(),

@@ -5,7 +5,7 @@
 
 use crate::{Error, Site};
 use catalogue::Vendor;
-use fleet::{Actor, Command, ImageEnd, SettledImage};
+use fleet::{Actor, ApplianceCommand, Command, ImageEnd, SettledImage};
 use ids::{Digest, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use slots::{Became, IMAGE_BYTES_MAX, Outcome, Request, Version};
@@ -164,11 +164,10 @@ impl Site {
         self.disk().write_atomic(&path, &bytes).map_err(|e| folder(&path, e))?;
         // The log first: what is asked of PID 1 is never more than the log says.
         let (version, sha256) = (image.version.clone(), image.sha256);
-        self.heart().ask(actor, Command::HandOverImage { version, sha256 })?;
+        self.heart()
+            .ask(actor, Command::Appliance(ApplianceCommand::HandOverImage { version, sha256 }))?;
         let request = Request { bytes: bytes.len() as u64, sha256 };
-        let request = serde_json::to_vec(&request).map_err(Error::State)?;
-        let path = machine.request();
-        self.disk().write_atomic(&path, &request).map_err(|e| folder(&path, e))?;
+        self.leave_word(&machine.request(), &request)?;
         Ok(image)
     }
 
@@ -181,21 +180,16 @@ impl Site {
         let machine = self.running().held().clone();
         let Some(machine) = machine.filter(|_| self.restored().is_none()) else { return Ok(()) };
         let path = machine.updates.join("outcome.json");
-        let told = |source: io::Error| Error::Folder { path: path.clone(), source };
-        match self.disk().len(&path) {
-            Ok(0..=OUTCOME_BYTES_MAX) => {}
-            Ok(_) => return Err(told(io::ErrorKind::FileTooLarge.into())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(told(error)),
-        }
-        let bytes = self.disk().read(&path).map_err(told)?;
-        let outcome: Outcome = serde_json::from_slice(&bytes)
-            .map_err(|e| Error::Input(format!("what became of an image cannot be read: {e}")))?;
+        let Some(outcome) = self.word::<Outcome>(&path, OUTCOME_BYTES_MAX)? else {
+            return Ok(());
+        };
         let settled = settled(outcome);
         if self.state().image_settled.as_ref() == Some(&settled) {
             return Ok(());
         }
-        self.heart().ask(Actor::Appliance, Command::SettleImage(settled)).map(drop)
+        self.heart()
+            .ask(Actor::Appliance, Command::Appliance(ApplianceCommand::SettleImage(settled)))
+            .map(drop)
     }
 }
 

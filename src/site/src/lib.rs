@@ -42,7 +42,9 @@ mod lacks;
 mod level;
 mod lint;
 mod look;
+mod machine;
 mod monthly;
+mod network;
 mod policy_part;
 mod present;
 mod preview;
@@ -108,6 +110,7 @@ pub use import::{Figures, ImportOrder, ImportOutcome, KEEP_FREE_BYTES, what_to_d
 pub use level::{LevelReport, PolicyReport, PolicyRow};
 pub use look::{LogEntry, LogFilter, LogPage, Looked};
 pub use monthly::{MachineList, MachineRow, MonthlyStatement};
+pub use network::NetworkStatus;
 pub use policy_part::PolicyPart;
 pub use present::{MEDIA_PLACES, PresentMedium};
 pub use preview::{ExceptionPreview, OfferChange, ProviderPreview, RingPreview, provider_preview};

@@ -11,6 +11,8 @@ use crate::{
     keys,
     lacks::Numbered,
     level::Collected,
+    machine::FirstProgram,
+    network::SharedFolder,
     present::Places,
     provider::Providers,
     roster::Roster,
@@ -68,7 +70,7 @@ pub struct Site {
     /// One import at a time.
     pub(crate) importing: Mutex<()>,
     places: Places,
-    running: Running,
+    first_program: FirstProgram,
     roster: Roster,
     applies: Applies,
     numbered: Numbered,
@@ -156,7 +158,7 @@ impl Site {
             reader: Reader::beside_this_program().map_err(Error::Reader)?,
             importing: Mutex::new(()),
             places: Places::default(),
-            running: Running::default(),
+            first_program: FirstProgram::default(),
             roster: Roster::default(),
             applies: Applies::default(),
             numbered: Numbered::default(),
@@ -267,7 +269,12 @@ impl Site {
 
     /// The image that this appliance runs from.
     pub(crate) fn running(&self) -> &Running {
-        &self.running
+        &self.first_program.running
+    }
+
+    /// Where changes of the network are taken.
+    pub(crate) fn shared_folder(&self) -> &SharedFolder {
+        &self.first_program.network
     }
 
     /// Who the endpoints are.

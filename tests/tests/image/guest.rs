@@ -14,6 +14,9 @@ use tests::{run, scratch};
 /// A guest ends by itself after so many seconds, whatever became of its test.
 const GUEST_SECONDS_MAX: &str = "900";
 
+/// Another address that it may have: the first one is what QEMU's DHCP server lends, 10.0.2.15.
+pub(crate) const OTHER: &str = "10.0.2.20";
+
 /// Whose keys the firmware is told that these are; any will do.
 const OWNER: &str = "7a0c5c4e-5b1f-4e0b-9c55-0c1f0e4b6a10";
 
@@ -40,7 +43,9 @@ pub(crate) struct Hardware {
     image: PathBuf,
     folder: TempDir,
     /// Starts the disk as real firmware does, with Secure Boot on; else the kernel is booted directly.
-    has_firmware: bool,
+    pub(crate) has_firmware: bool,
+    /// Words on the kernel's command line, where it is booted directly.
+    pub(crate) words: &'static str,
     pub(crate) has_disk: bool,
     /// A folder that is a FAT stick.
     pub(crate) medium: Option<PathBuf>,
@@ -61,7 +66,8 @@ impl Hardware {
         let mut layer = Command::new("qemu-img");
         layer.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(disk);
         run(layer.arg(folder.path().join("disk.qcow2"))).ok();
-        Self { image, folder, has_firmware: false, has_disk: true, medium: None, base: None }
+        let words = "patchkeep.address=10.0.2.15/24 patchkeep.gateway=10.0.2.2";
+        Self { image, folder, has_firmware: false, words, has_disk: true, medium: None, base: None }
     }
 
     /// One with firmware that boots what the development key signed, and nothing else.
@@ -112,7 +118,7 @@ impl Hardware {
     /// Switches it on.
     pub(crate) fn boot(&self) -> Guest {
         let own = |name: &str| self.folder.path().join(name).display().to_string();
-        let door = free_port();
+        let (door, other_door) = (free_port(), free_port());
         let mut qemu = Command::new("timeout");
         qemu.args([GUEST_SECONDS_MAX, "qemu-system-x86_64", "-cpu", "max", "-m", "512"]);
         qemu.args([
@@ -127,10 +133,13 @@ impl Hardware {
         } else {
             self.add_kernel(&mut qemu);
         }
-        qemu.args([
-            "-netdev",
-            &format!("user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:{door}-:443"),
-        ]);
+        let doors = format!(
+            "hostfwd=tcp:127.0.0.1:{door}-:443,hostfwd=tcp:127.0.0.1:{other_door}-{OTHER}:443"
+        );
+        qemu.args(["-netdev", &format!("user,id=n0,restrict=on,{doors}")]);
+        let frames =
+            format!("filter-dump,id=frames,netdev=n0,maxlen=64,file={}", own("frames.pcap"));
+        qemu.args(["-object", &frames]);
         qemu.args([
             "-device",
             "virtio-net-pci,netdev=n0,romfile=",
@@ -156,13 +165,14 @@ impl Hardware {
         let _ = fs::remove_file(own("screen"));
         let log = File::create(own("qemu.log")).unwrap();
         let child = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        Guest { child, folder: self.folder.path().to_owned(), door, begun: Instant::now() }
+        let folder = self.folder.path().to_owned();
+        Guest { child, folder, door, other_door, begun: Instant::now() }
     }
 
     fn add_kernel(&self, qemu: &mut Command) {
         let part = |name: &str| self.image.join("parts").join(name).display().to_string();
-        let network = "patchkeep.address=10.0.2.15/24 patchkeep.gateway=10.0.2.2";
-        let words = format!("{} {network}", fs::read_to_string(part("cmdline")).unwrap().trim());
+        let words =
+            format!("{} {}", fs::read_to_string(part("cmdline")).unwrap().trim(), self.words);
         qemu.args(["-machine", "q35,accel=tcg", "-no-reboot"]);
         qemu.args(["-kernel", &part("vmlinuz"), "-initrd", &part("initramfs"), "-append", &words]);
     }
@@ -201,10 +211,24 @@ pub(crate) struct Guest {
     child: Child,
     folder: PathBuf,
     door: u16,
+    /// Its door where it has the address [`OTHER`].
+    other_door: u16,
     begun: Instant,
 }
 
 impl Guest {
+    /// Looks for it at its other address from now on.
+    pub(crate) fn moves(&mut self) {
+        std::mem::swap(&mut self.door, &mut self.other_door);
+    }
+
+    /// Whether a frame with the tag of a VLAN left or reached it (IEEE 802.1Q; plain pcap).
+    pub(crate) fn has_seen_vlan(&self, vlan: u16) -> bool {
+        let [high, low] = vlan.to_be_bytes();
+        let frames = fs::read(self.folder.join("frames.pcap")).unwrap();
+        frames.windows(4).any(|bytes| bytes == [0x81, 0x00, high, low])
+    }
+
     /// Where its people's door is reached from here.
     pub(crate) fn address(&self) -> String {
         format!("https://localhost:{}", self.door)

@@ -134,7 +134,6 @@ fn machine(image: &Path, new: &[u8]) -> Hardware {
 pub(crate) fn installed(image: &Path, folder: TempDir) -> Hardware {
     let own = |name: &str| folder.path().join(name);
     let data = own("data");
-    fs::write(data.join("settings/network.toml"), "address = '10.0.2.15/24'\n").unwrap();
     run(Command::new("chown")
         .args(["-R", ACCOUNT])
         .args([data.join("site"), data.join("update/in")]))

@@ -1,6 +1,6 @@
 //! The whole way of a new image: carried in a bundle, started over the API, tried, blessed, and told in the log.
 
-use crate::guest::{Guest, image};
+use crate::guest::{Guest, Hardware, image};
 use crate::slots::{Images, WITHIN, installed, outcome};
 use serde_json::{Value, json};
 use std::fs::{self, Permissions};
@@ -8,16 +8,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use tests::{Said, Workshop, patchkeep, run, scratch};
+use tests::{Appliance, Said, Workshop, patchkeep, run, scratch};
 
 /// Verbs over the API, as an administrator and as an assessor.
-struct Far<'a> {
-    folder: &'a Path,
-    address: String,
+pub(crate) struct Far<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) address: String,
 }
 
 impl Far<'_> {
-    fn asks(&self, role: &str, words: &[&str]) -> Said {
+    pub(crate) fn asks(&self, role: &str, words: &[&str]) -> Said {
         let own = |name: &str| self.folder.join(name).display().to_string();
         let (token, ca) = (own(&format!("{role}.token")), own("ca.pem"));
         let place = ["--appliance", &self.address, "--token-file", &token, "--ca", &ca];
@@ -25,7 +25,7 @@ impl Far<'_> {
     }
 
     /// The sentences of events of a kind.
-    fn told(&self, kind: &str) -> Vec<String> {
+    pub(crate) fn told(&self, kind: &str) -> Vec<String> {
         let lines = self.asks("assessor", &["audit", "show", "--json", "--type", kind]).ok().json();
         let sentence = |line: &Value| line["sentence"].as_str().unwrap().to_owned();
         lines.as_array().unwrap().iter().map(sentence).collect()
@@ -33,16 +33,40 @@ impl Far<'_> {
 }
 
 /// Waits until the server of a guest answers the API.
-fn until_it_answers(guest: &mut Guest, ca: &Path) {
+pub(crate) fn until_it_answers(guest: &mut Guest, ca: &Path) {
     let (took, certificate) = guest.until_it_serves("/ca.pem", WITHIN);
     eprintln!("it serves after {:.1} s", took.as_secs_f64());
     fs::write(ca, certificate).unwrap();
 }
 
+/// Gives Ann an account, and her scripts tokens, in files at a desk.
+pub(crate) fn give_tokens(appliance: &Appliance, desk: &Path) {
+    let roles = ["--role", "administrator", "--role", "assessor", "--as", "root"];
+    appliance.verb(&["account", "set"], &[&["ann", "--name", "Ann"], &roles[..]].concat()).ok();
+    for role in ["administrator", "assessor"] {
+        let words = ["ann", "--label", "a test", "--role", role, "--as", "root", "--json"];
+        let issued = appliance.verb(&["account", "token", "issue"], &words).ok().json();
+        let file = desk.join(format!("{role}.token"));
+        fs::write(&file, issued["secret"].as_str().unwrap()).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+/// A machine with the site of an appliance that ran here.
+pub(crate) fn moved(image: &Path, appliance: &Appliance) -> Hardware {
+    let folder = scratch();
+    for part in ["settings", "update/in"] {
+        fs::create_dir_all(folder.path().join("data").join(part)).unwrap();
+    }
+    let mut copy = Command::new("cp");
+    run(copy.arg("-a").arg(appliance.data()).arg(folder.path().join("data/site"))).ok();
+    installed(image, folder)
+}
+
 #[test]
 fn an_image_from_a_bundle_is_started_over_the_api_blessed_and_told_in_the_log() {
     let Some(image) = image() else { return };
-    let (folder, desk) = (scratch(), scratch());
+    let desk = scratch();
     let workshop = Workshop::new();
     workshop.offer_images();
     let new = workshop.path("patchkeep-0.2.0.efi");
@@ -52,21 +76,8 @@ fn an_image_from_a_bundle_is_started_over_the_api_blessed_and_told_in_the_log() 
     let appliance = workshop.appliance();
     let bundle = workshop.build("bundle", &[]);
     appliance.verb(&["import"], &[bundle.to_str().unwrap(), "--as", "oscar"]).ok();
-    let roles = ["--role", "administrator", "--role", "assessor", "--as", "root"];
-    appliance.verb(&["account", "set"], &[&["ann", "--name", "Ann"], &roles[..]].concat()).ok();
-    for role in ["administrator", "assessor"] {
-        let words = ["ann", "--label", "a test", "--role", role, "--as", "root", "--json"];
-        let issued = appliance.verb(&["account", "token", "issue"], &words).ok().json();
-        let file = desk.path().join(format!("{role}.token"));
-        fs::write(&file, issued["secret"].as_str().unwrap()).unwrap();
-        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-    }
-    for part in ["settings", "update/in"] {
-        fs::create_dir_all(folder.path().join("data").join(part)).unwrap();
-    }
-    let mut copy = Command::new("cp");
-    run(copy.arg("-a").arg(appliance.data()).arg(folder.path().join("data/site"))).ok();
-    let machine = installed(&image, folder);
+    give_tokens(&appliance, desk.path());
+    let machine = moved(&image, &appliance);
 
     let mut guest = machine.boot();
     let ca = desk.path().join("ca.pem");

@@ -103,6 +103,30 @@ impl Desk {
         said
     }
 
+    /// Only where a first program keeps the network can it be changed: its words are made up here.
+    fn reaches(&mut self, operation: Operation) -> Said {
+        let folder = self.house.path("network");
+        std::fs::create_dir_all(format!("{folder}/in")).unwrap();
+        let change = "01ARZ3NDEKTSV4RRFFQ69G5FF0";
+        let settings = serde_json::json!({ "address": "192.0.2.10/24" });
+        let trial = serde_json::json!({ "change": change, "settings": settings, "until": "2030-01-01T00:00:00Z" });
+        let is_trial = operation == Operation::ConfirmNetworkChange;
+        let status = serde_json::json!({
+            "settings": { "address": "dhcp" }, "address": null, "interface": null, "interfaces": ["eth0"],
+            "trouble": null, "trial": is_trial.then_some(trial),
+        });
+        std::fs::write(format!("{folder}/status.json"), status.to_string()).unwrap();
+        self.house.serve(&self.doors, &["--network", &folder]);
+        let said = match operation {
+            Operation::AskNetworkChange => {
+                self.verb(&["network", "set"], &["192.0.2.10/24", "--as", "ann"])
+            }
+            _ => self.verb(&["network", "confirm"], &[change, "--as", "ann"]),
+        };
+        self.house.stop();
+        said
+    }
+
     /// Runs, from the plan to the decision about a machine that failed.
     fn does_with_runs(&mut self, operation: Operation) -> Said {
         use Operation as O;
@@ -112,6 +136,7 @@ impl Desk {
         match operation {
             O::AddSecurityKey | O::RemoveSecurityKey => self.does_with_security_keys(operation),
             O::HandOverImage => self.hands_over(),
+            O::AskNetworkChange | O::ConfirmNetworkChange => self.reaches(operation),
             O::SetFloor => {
                 let words = ["broad", "other-package", "2", "--as", "oscar"];
                 self.verb(&["ring", "floor"], &words)
@@ -311,6 +336,7 @@ impl Desk {
             O::ApiTokens => self.verb(&["account", "token", "list"], &[]),
             O::Accounts => self.verb(&["account", "list"], &[]),
             O::Images => self.verb(&["image", "list"], &[]),
+            O::Network => self.verb(&["network", "show"], &[]),
             other => panic!("nobody does {other:?} here"),
         }
     }

@@ -10,6 +10,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("catalogue", 1),
     ("merkle", 1),
     ("trust", 1),
+    ("network", 1),
     ("bundle", 2),
     ("vendor-apt", 2),
     ("vendor-rpm", 2),
@@ -51,6 +52,7 @@ pub(super) const PURE: &[&str] = &[
     "api",
     "fleet",
     "slots",
+    "network",
 ];
 
 /// What a pure crate may name.
@@ -84,6 +86,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     // Its schema module only: types and canonical JSON, without a clock or a disk.
     // P-256 as ssh-key has it: whether a browser's new key is a point on the curve.
     ("trust", &["p256", "tough"]),
+    // In its tests: the form in which people write it.
+    ("network", &["toml"]),
     ("store", &["rustix", "aws-lc-rs"]),
     ("ledger", &[]),
     ("views", &["sled", "rustix"]),
@@ -214,12 +218,14 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     (
         "init",
         &[
+            "mozim",
             "netlink-packet-core",
             "netlink-packet-route",
             "netlink-sys",
             "rustix",
             "semver",
             "signal-hook",
+            "tokio",
             "toml",
         ],
     ),

@@ -1,6 +1,8 @@
 //! Requests over the API: which act each is, and what has none there.
 
-use super::{ExportFigures, LogLine, Reply, Request, account, people, report, run, window};
+use super::{
+    ExportFigures, LogLine, Reply, Request, account, appliance, people, report, run, window,
+};
 use crate::{
     failure::Failure,
     remote::{Remote, told},
@@ -50,10 +52,6 @@ pub(super) fn over_api(remote: &Remote, request: Request) -> Result<Reply, Failu
             let scanner: ScannerStatus = told(status["scanner"].take())?;
             Reply::Scanner(scanner)
         }
-        Request::Images => Reply::Images(remote.get(&["images"])?),
-        Request::HandOverImage { version, .. } => {
-            Reply::Image(remote.post_bare(&["images", &version, "start"])?)
-        }
         Request::Status => Reply::Status(remote.get(&["status"])?),
         Request::Receipt => Reply::Receipt(remote.get(&["receipt"])?),
         Request::ExportAudit { scope, into, .. } => {
@@ -74,6 +72,7 @@ pub(super) fn over_api(remote: &Remote, request: Request) -> Result<Reply, Failu
         }
         Request::Account(request) => Reply::Account(account::over_api(remote, request)?),
         Request::Windows(request) => Reply::Windows(window::over_api(remote, request)?),
+        Request::Appliance(request) => Reply::Appliance(appliance::over_api(remote, request)?),
         Request::Report(request) => Reply::Report(report::over_api(remote, request)?),
         Request::People(request) => Reply::People(people::over_api(remote, request)?),
         Request::Run(request) => Reply::Run(run::over_api(remote, request)?),

@@ -17,8 +17,6 @@ impl Request {
             Self::AcceptSiteRoot { .. } => Operation::AcceptSiteRoot,
             Self::Scanner => Operation::Scanner,
             Self::SetScanner { .. } => Operation::SetScanner,
-            Self::Images => Operation::Images,
-            Self::HandOverImage { .. } => Operation::HandOverImage,
             Self::ClientConfig { .. } => Operation::ClientConfig,
             Self::Status => Operation::Status,
             Self::Receipt => Operation::Receipt,
@@ -29,6 +27,7 @@ impl Request {
             Self::Account(request) => request.operation(),
             Self::Report(request) => request.operation(),
             Self::Windows(request) => request.operation(),
+            Self::Appliance(request) => request.operation(),
             Self::People(request) => request.operation(),
             Self::Run(request) => request.operation(),
         }

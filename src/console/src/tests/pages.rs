@@ -56,6 +56,7 @@ pub(super) fn paths(sample: &Sample) -> Vec<String> {
         "/site-root",
         "/site-root/draft",
         "/image",
+        "/network",
         "/rings/broad/withdraw",
         "/audit?type=run-started",
         "/audit?endpoint=web1",

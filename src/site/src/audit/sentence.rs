@@ -1,6 +1,7 @@
 //! Each event as one plain sentence.
 
 mod account;
+mod appliance;
 mod epoch;
 mod people;
 mod rules;
@@ -167,7 +168,9 @@ fn import(fact: &Fact, who: &str) -> String {
 /// The sentences of the other rooms.
 fn elsewhere(fact: &Fact, who: &str) -> Option<String> {
     let said = people::said(fact, who).or_else(|| epoch::said(fact, who));
-    said.or_else(|| account::said(fact, who)).or_else(|| rules::said(fact, who))
+    said.or_else(|| account::said(fact, who))
+        .or_else(|| rules::said(fact, who))
+        .or_else(|| appliance::said(fact, who))
 }
 
 /// Who: the appliance, or a person's id with role and door.

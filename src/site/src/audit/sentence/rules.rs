@@ -1,7 +1,7 @@
-//! The sentences of what a site wants: its windows, calendar, policies and exceptions; and of its own image.
+//! The sentences of what a site wants: its windows, calendar, policies and exceptions.
 
 use super::{count, day};
-use fleet::{Fact, ImageEnd, SettledImage};
+use fleet::Fact;
 
 /// The sentence of a fact about what a site wants; of another kind there is none.
 pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
@@ -54,32 +54,7 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
                 count(*machines, "machine")
             )
         }
-        Fact::ImageHandedOver { version, sha256 } => format!(
-            "{who} handed over image {version} ({}), to be started once on trial",
-            sha256.short()
-        ),
-        Fact::ImageSettled(settled) => image(settled),
         Fact::WindowRemoved { window } => format!("{who} removed window {window}"),
         _ => return None,
     })
-}
-
-/// What became of an image that was handed over.
-fn image(settled: &SettledImage) -> String {
-    let version = settled.to.as_deref().unwrap_or("of an unknown version");
-    let why = settled.why.as_deref().unwrap_or("nobody knows why");
-    let from = &settled.from;
-    match settled.became {
-        ImageEnd::Blessed => {
-            format!(
-                "image {version} answers and is blessed: it is started from now on, in place of {from}"
-            )
-        }
-        ImageEnd::FellBack => {
-            format!("ALARM: image {version} did not stay, and {from} came back by itself: {why}")
-        }
-        ImageEnd::Refused => {
-            format!("ALARM: an image was refused and never started, and {from} goes on: {why}")
-        }
-    }
 }

@@ -1,0 +1,77 @@
+//! The appliance itself: its images, how it is reached, and what became of a change of either.
+
+use crate::{Fact, SettledImage, State, image};
+use ids::{Digest, RecordId};
+use network::{Outcome, Settings};
+
+/// What to do about the appliance itself.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "fields repeat the words of their fact")]
+pub enum ApplianceCommand {
+    /// Hand an image over.
+    HandOverImage { version: String, sha256: Digest },
+    /// Say what became of an image.
+    SettleImage(SettledImage),
+    /// Ask for another way to reach the appliance.
+    AskNetworkChange { change: RecordId, settings: Settings },
+    /// Confirm it.
+    ConfirmNetworkChange { change: RecordId },
+    /// Say what became of it.
+    SettleNetwork(Outcome),
+}
+
+/// What follows from a command: nothing where an outcome is the one that is known.
+pub(crate) fn decide(state: &State, command: ApplianceCommand) -> Vec<Fact> {
+    use ApplianceCommand as C;
+    vec![match command {
+        C::HandOverImage { version, sha256 } => Fact::ImageHandedOver { version, sha256 },
+        C::SettleImage(settled) => return image::settle(state, settled),
+        C::AskNetworkChange { change, settings } => Fact::NetworkChangeAsked { change, settings },
+        C::ConfirmNetworkChange { change } => Fact::NetworkChangeConfirmed { change },
+        C::SettleNetwork(outcome) if state.network_settled.as_ref() == Some(&outcome) => {
+            return Vec::new();
+        }
+        C::SettleNetwork(outcome) => Fact::NetworkSettled(outcome),
+    }]
+}
+
+/// Takes in what became of a change, or that one was asked for; says whether the fact was one of these.
+pub(crate) fn evolve(state: &mut State, fact: &Fact) -> bool {
+    match fact {
+        Fact::NetworkSettled(outcome) => state.network_settled = Some(outcome.clone()),
+        Fact::NetworkChangeAsked { .. } | Fact::NetworkChangeConfirmed { .. } => {}
+        other => return image::evolve(state, other),
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{Actor, Event};
+    use network::Became;
+
+    #[test]
+    fn an_outcome_is_one_event_however_often_it_is_read() {
+        let mut state = State::default();
+        let mut outcome = Outcome {
+            change: Some("01ARZ3NDEKTSV4RRFFQ69G5FF0".parse().unwrap()),
+            became: Became::PutBack,
+            settings: network::Settings::default(),
+            why: Some("nobody confirmed it within 10 min".into()),
+            settled: "2026-11-29T10:00:00Z".parse().unwrap(),
+        };
+        let mut facts = 0;
+        for _ in 0..3 {
+            for fact in decide(&state, ApplianceCommand::SettleNetwork(outcome.clone())) {
+                facts += 1;
+                state.evolve(&Event { at: outcome.settled, actor: Actor::Appliance, fact });
+            }
+        }
+        assert_eq!(facts, 1);
+        // The same change, asked for once more with the same end.
+        outcome.settled = "2026-11-29T11:00:00Z".parse().unwrap();
+        assert_eq!(decide(&state, ApplianceCommand::SettleNetwork(outcome)).len(), 1);
+    }
+}

@@ -1,0 +1,61 @@
+//! The sentences of the appliance itself: its images, and how it is reached.
+
+use fleet::{Fact, ImageEnd, SettledImage};
+use network::{Became, Outcome};
+
+/// The sentence of a fact about the appliance itself; of another kind there is none.
+pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
+    Some(match fact {
+        Fact::ImageHandedOver { version, sha256 } => format!(
+            "{who} handed over image {version} ({}), to be started once on trial",
+            sha256.short()
+        ),
+        Fact::ImageSettled(settled) => image(settled),
+        Fact::NetworkChangeAsked { settings, .. } => {
+            format!("{who} asked that the appliance be reached otherwise, on trial: {settings}")
+        }
+        Fact::NetworkChangeConfirmed { .. } => {
+            format!("{who} confirmed how the appliance is reached")
+        }
+        Fact::NetworkSettled(outcome) => network(outcome),
+        _ => return None,
+    })
+}
+
+/// What became of an image that was handed over.
+fn image(settled: &SettledImage) -> String {
+    let version = settled.to.as_deref().unwrap_or("of an unknown version");
+    let why = settled.why.as_deref().unwrap_or("nobody knows why");
+    let from = &settled.from;
+    match settled.became {
+        ImageEnd::Blessed => {
+            format!(
+                "image {version} answers and is blessed: it is started from now on, in place of {from}"
+            )
+        }
+        ImageEnd::FellBack => {
+            format!("ALARM: image {version} did not stay, and {from} came back by itself: {why}")
+        }
+        ImageEnd::Refused => {
+            format!("ALARM: an image was refused and never started, and {from} goes on: {why}")
+        }
+    }
+}
+
+/// What became of a change of how the appliance is reached.
+fn network(outcome: &Outcome) -> String {
+    let Outcome { became, settings, why, .. } = outcome;
+    let why = why.as_deref().unwrap_or("nobody knows why");
+    match became {
+        Became::Kept => format!("the appliance is reached otherwise from now on: {settings}"),
+        Became::PutBack => {
+            format!("the appliance is reached as before; {settings} did not stay: {why}")
+        }
+        Became::Refused => {
+            format!("the appliance is reached as before; {settings} could not be taken: {why}")
+        }
+        Became::SetThere => {
+            format!("somebody before the machine set how the appliance is reached: {settings}")
+        }
+    }
+}
