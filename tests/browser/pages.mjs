@@ -1,6 +1,7 @@
 // Looks at pages in Chromium: node pages.mjs ADDRESS PATH... Each is to pass axe-core's WCAG 2.2 A and AA
 // rules, to fit a window of 320 pixels (400 % of 1280) without sideways scrolling and a sheet of A4, to say the same
-// without a script, and to load nothing from another host. With SCREENS=FOLDER it leaves two pictures of each there, one
+// without a script, and to load nothing from another host; and so is each preview that a form of it has, filled in with
+// TYPED where it is empty. With SCREENS=FOLDER it leaves two pictures of each there, one
 // as it is printed.
 import { mkdirSync } from "node:fs";
 import { violations } from "./axe.mjs";
@@ -36,6 +37,57 @@ async function open(context, path) {
   return { page, said };
 }
 
+/** What is typed into a form's empty fields, by their names. */
+const TYPED = {
+  name: "mondays",
+  rule: "FREQ=WEEKLY;BYDAY=MO",
+  start: "2026-11-30T22:00",
+  minutes: "60",
+  zone: "Europe/London",
+  package: "openssl",
+  version: "3.0.15-1",
+  settings: '{"provider": "command", "program": "/opt/snap", "machine": "web1"}',
+};
+
+/** Opens a page's forms and presses each button for a preview; what is wrong with what comes. */
+async function previews(path) {
+  const button = 'button[formaction$="/preview"]';
+  const { page, said } = await open(wide, path);
+  const count = await page.locator(button).count();
+  for (let at = 0; at < count; at += 1) {
+    await page.goto(address + path, { waitUntil: "load" });
+    for (const summary of await page.locator("details > summary").all()) {
+      await summary.click();
+    }
+    const pressed = page.locator(button).nth(at);
+    const form = pressed.locator("xpath=ancestor::form");
+    for (const [field, text] of Object.entries(TYPED)) {
+      for (const input of await form.locator(`[name="${field}"]:not([type="hidden"])`).all()) {
+        const editable = await input.evaluate((e) => e.tagName !== "SELECT" && e.value === "" && !e.readOnly);
+        if (editable) {
+          await input.fill(text);
+        }
+      }
+    }
+    const words = await pressed.innerText();
+    const empty = await form.evaluate((e) => [...e.querySelectorAll(":invalid")].map((f) => f.name).join(", "));
+    if (empty && !(await pressed.evaluate((e) => e.formNoValidate))) {
+      said.push(`"${words}" cannot be pressed without ${empty}`);
+      continue;
+    }
+    const [response] = await Promise.all([page.waitForNavigation({ waitUntil: "load" }), pressed.click()]);
+    const wrongs = response?.status() === 200 ? await violations(page) : [`answers ${response?.status()}`];
+    said.push(...wrongs.map((wrong) => `"${words}" ${wrong}`));
+    if (screens) {
+      await page.screenshot({ path: `${screens}/${name(path)}-preview-${at}.png`, fullPage: true });
+    }
+  }
+  await page.close();
+  seen += count;
+  return said;
+}
+
+let seen = 0;
 const wide = await browser.newContext({ viewport: { width: 1280, height: 900 } });
 const narrow = await browser.newContext({ viewport: { width: 320, height: 640 } });
 // A4 with margins of 15 mm is 680 pixels wide at 96 an inch; Chromium lays what it prints out 4/3 as wide, and shrinks it.
@@ -88,6 +140,7 @@ for (const path of paths) {
     said.push("is empty");
   }
   await bare.page.close();
+  said.push(...(await previews(path)));
   wrong.push(...said.map((words) => `${path} ${words}`));
 }
 await browser.close();
@@ -95,4 +148,8 @@ if (wrong.length > 0) {
   console.log(wrong.join("\n"));
   process.exit(1);
 }
-console.log(`${paths.length} pages are well`);
+if (seen === 0) {
+  console.log("no page had a preview");
+  process.exit(1);
+}
+console.log(`${paths.length} pages and ${seen} previews are well`);

@@ -109,6 +109,8 @@ impl Server {
     fn start(&mut self) -> Result<(), Error> {
         let mut command = command();
         command.args(["--json", "serve", "--data", SITE]);
+        // Of both IPv6 and IPv4.
+        command.args(["--people", "[::]:443", "--endpoints", "[::]:8443"]);
         for name in &self.names {
             command.args(["--name", name]);
         }

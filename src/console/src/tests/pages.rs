@@ -615,6 +615,35 @@ async fn many_updates_are_left_out_at_once_or_planned_alone() {
 }
 
 #[tokio::test]
+async fn a_change_of_the_network_is_asked_for_and_the_one_on_trial_is_kept() {
+    let sample = Sample::full();
+    let console = sample.console();
+    let page = get(&console, "/network").await.text;
+    assert!(page.contains("A change is on trial") && page.contains("192.0.2.20/24"), "{page}");
+    assert!(page.contains("nobody confirmed it within 10 min"), "{page}");
+    let change = page.split("name=\"change\" value=\"").nth(1).unwrap();
+    let form = format!("token=stand-in&change={}", change.split('"').next().unwrap());
+    let refused = post_as(&console, "/network/confirm", &form, "oscar", &[Role::Operator]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let another = "token=stand-in&address=192.0.2.9%2F24&vlan=7";
+    let meanwhile = post_as(&console, "/network", another, "oscar", &ALL).await;
+    assert!(meanwhile.text.contains("another change is on trial"), "{}", meanwhile.text);
+    let kept = post_as(&console, "/network/confirm", &form, "oscar", &ALL).await;
+    assert_eq!(kept.headers[header::LOCATION], "/network?done=network-confirmed", "{}", kept.text);
+
+    sample.ends_trial();
+    let wrong = "token=stand-in&address=192.0.2.9%2F24&gateway=198.51.100.1";
+    let wrong = post_as(&console, "/network", wrong, "oscar", &ALL).await;
+    assert!(wrong.text.contains("is not in the network of 192.0.2.9/24"), "{}", wrong.text);
+    let asked = post_as(&console, "/network", another, "oscar", &ALL).await;
+    assert_eq!(asked.headers[header::LOCATION], "/network?done=network-asked", "{}", asked.text);
+    let page = get(&console, "/network").await.text;
+    assert!(page.contains("A change is taken in a moment") && page.contains("Change it"), "{page}");
+    let tasks = get(&console, "/getting-started").await.text;
+    assert!(tasks.contains("DHCP lends it an address"), "{tasks}");
+}
+
+#[tokio::test]
 async fn what_the_site_goes_by_is_looked_at_before_it_is_kept() {
     let sample = Sample::full();
     let console = sample.console();

@@ -123,6 +123,7 @@ impl Sample {
         sample.decisions();
         sample.medium();
         sample.register();
+        sample.network();
         sample
     }
 
@@ -347,6 +348,37 @@ impl Sample {
     fn register(&self) {
         let text = "Hostname,Type,Owner\nWEB1.lab.example,server,IT\ndesk-17,laptop,IT\nPLC-7,controller,Plant\nplc-8,,\n";
         self.site.register_assets(person("ann", Role::Administrator), text).unwrap();
+    }
+
+    /// The word of an appliance's first program: a change of its network is on trial.
+    fn network(&self) {
+        let folder = self.folder.path().join("network");
+        fs::create_dir_all(folder.join("in")).unwrap();
+        let fixed = |address: &str| serde_json::json!({ "address": address, "names": ["patchkeep.example"] });
+        let trial = serde_json::json!({
+            "change": id(700), "settings": fixed("192.0.2.20/24"), "until": "2026-11-27T10:10:00Z",
+        });
+        let status = serde_json::json!({
+            "settings": { "address": "dhcp" }, "address": "192.0.2.15/24", "interface": "eth0",
+            "interfaces": ["eth0", "eth1"], "trouble": null, "trial": trial,
+        });
+        fs::write(folder.join("status.json"), status.to_string()).unwrap();
+        let outcome = serde_json::json!({
+            "became": "put-back", "settings": fixed("192.0.2.30/24"), "settled": "2026-11-26T10:10:00Z",
+            "why": "nobody confirmed it within 10 min",
+        });
+        fs::write(folder.join("outcome.json"), outcome.to_string()).unwrap();
+        self.site.network_in(folder);
+        self.site.see_to_network().unwrap();
+    }
+
+    /// The same, after the trial has ended.
+    pub(super) fn ends_trial(&self) {
+        let file = self.folder.path().join("network/status.json");
+        let mut status: serde_json::Value =
+            serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        status["trial"] = serde_json::Value::Null;
+        fs::write(file, status.to_string()).unwrap();
     }
 
     /// A stick with the next bundle, where media are looked for.
