@@ -67,10 +67,16 @@ impl Network {
                 .transpose()
                 .map_err(|why| Error::NoAddress { why: why.to_string() }),
         };
-        let (held, read) = match set {
+        let (mut held, mut read) = match set {
             Ok(set) => (set.unwrap_or_default(), Ok(())),
             Err(error) => (Settings::default(), Err(error)),
         };
+        if has_data {
+            match end_last_trial(Path::new(FOLDER), &kept) {
+                Ok(kept) => held = kept.unwrap_or(held),
+                Err(error) => read = read.and(Err(error)),
+            }
+        }
         let seconds = settings::number_of(&line, "patchkeep.network_seconds=");
         let network = Self {
             held,
@@ -318,6 +324,43 @@ fn kept_file() -> PathBuf {
     Path::new(data::AT).join("settings/network.toml")
 }
 
+/// Ends a trial during which the machine was started again: it is kept where a person had confirmed it, and then these are
+/// its settings; else it is as if nobody had in time.
+fn end_last_trial(folder: &Path, kept: &Path) -> Result<Option<Settings>, Error> {
+    let status = folder.join(files::STATUS);
+    if !status.exists() {
+        return Ok(None);
+    }
+    let told =
+        |error: serde_json::Error| Error::Settings { path: status.clone(), why: error.to_string() };
+    let before: Status =
+        serde_json::from_slice(&bounded(&status, FILE_BYTES_MAX)?).map_err(told)?;
+    let Some(Trial { change, settings, .. }) = before.trial else { return Ok(None) };
+    let confirmed = taken::<Confirmation>(&folder.join(files::CONFIRMATION));
+    let is_confirmed = confirmed.and_then(Result::ok).is_some_and(|word| word.change == change);
+    let (became, why) = match is_confirmed {
+        true => (Became::Kept, None),
+        false => (
+            Became::PutBack,
+            Some("the machine was started again before anybody confirmed it".to_owned()),
+        ),
+    };
+    if is_confirmed {
+        settings::write(kept, &settings)?;
+    }
+    let outcome = Outcome {
+        change: Some(change),
+        became,
+        settings: settings.clone(),
+        why,
+        settled: Timestamp::now(),
+    };
+    write_json(&folder.join(files::OUTCOME), &outcome)?;
+    // It has ended, whatever comes next.
+    write_json(&status, &Status { trial: None, ..before })?;
+    Ok(is_confirmed.then_some(settings))
+}
+
 /// A file that the server left, which is taken away; `None` where there is none.
 fn taken<T: DeserializeOwned>(path: &Path) -> Option<Result<T, Error>> {
     fs::symlink_metadata(path).ok()?;
@@ -328,4 +371,52 @@ fn taken<T: DeserializeOwned>(path: &Path) -> Option<Result<T, Error>> {
         why: error.to_string(),
     };
     Some(read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(told)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_trial_that_a_start_cut_short_is_put_back_unless_a_person_had_confirmed_it() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (folder, kept) = (scratch.path(), scratch.path().join("network.toml"));
+        fs::create_dir(folder.join(files::IN)).unwrap();
+        assert_eq!(end_last_trial(folder, &kept).unwrap(), None);
+        let settings: Settings = serde_json::from_str(r#"{"address":"192.0.2.9/24"}"#).unwrap();
+        let change: RecordId = "01ARZ3NDEKTSV4RRFFQ69G5FB0".parse().unwrap();
+        let until = "2026-11-29T10:00:00Z".parse().unwrap();
+        let trial = Trial { change: change.clone(), settings: settings.clone(), until };
+        let begin = || {
+            let status = Status { trial: Some(trial.clone()), ..Status::default() };
+            write_json(&folder.join(files::STATUS), &status).unwrap();
+        };
+        let outcome = || -> Outcome {
+            serde_json::from_slice(&fs::read(folder.join(files::OUTCOME)).unwrap()).unwrap()
+        };
+        let confirm = |change: &str| {
+            let word = Confirmation { change: change.parse().unwrap() };
+            write_json(&folder.join(files::CONFIRMATION), &word).unwrap();
+        };
+
+        begin();
+        assert_eq!(end_last_trial(folder, &kept).unwrap(), None);
+        assert_eq!(outcome().became, Became::PutBack);
+        fs::remove_file(folder.join(files::OUTCOME)).unwrap();
+        assert_eq!(end_last_trial(folder, &kept).unwrap(), None);
+        assert!(!folder.join(files::OUTCOME).exists(), "it was told twice");
+
+        begin();
+        confirm("01ARZ3NDEKTSV4RRFFQ69G5FB1");
+        assert_eq!(end_last_trial(folder, &kept).unwrap(), None, "another change was confirmed");
+        assert!(outcome().became == Became::PutBack && !kept.exists());
+
+        begin();
+        confirm(change.as_str());
+        assert_eq!(end_last_trial(folder, &kept).unwrap(), Some(settings.clone()));
+        assert_eq!((outcome().became, outcome().change), (Became::Kept, Some(change)));
+        assert_eq!(settings::read::<Settings>(&kept).unwrap(), settings);
+        assert!(!folder.join(files::CONFIRMATION).exists());
+    }
 }
