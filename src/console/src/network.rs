@@ -6,7 +6,7 @@ use crate::{
     reading,
     visit::{Sent, Visit},
 };
-use ::network::{Became, Invalid, Name, Settings, TRIAL_SECONDS};
+use ::network::{Became, Name, Settings, TRIAL_SECONDS};
 use askama::Template;
 use axum::{
     Router,
@@ -61,21 +61,9 @@ impl Typed {
     }
 
     fn settings(&self) -> Result<Settings, Failure> {
-        let read = || {
-            let typed =
-                |text: &'_ str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-            let gateway = |text: String| text.parse().map_err(|_| Invalid::Address(text));
-            let names: Result<Vec<Name>, _> =
-                self.names.split_whitespace().map(str::parse).collect();
-            Settings::new(
-                self.address.parse()?,
-                typed(&self.gateway).map(gateway).transpose()?,
-                typed(&self.interface).map(|text| text.parse()).transpose()?,
-                typed(&self.vlan).map(|text| text.parse()).transpose()?,
-                names?,
-            )
-        };
-        read().map_err(|wrong: Invalid| Failure::input(wrong.to_string()))
+        let Self { address, gateway, interface, vlan, names } = self;
+        Settings::typed([address, gateway, interface, vlan, names])
+            .map_err(|wrong| Failure::input(wrong.to_string()))
     }
 }
 

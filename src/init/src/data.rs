@@ -4,7 +4,7 @@ use crate::{error::Error, network, program, server, update};
 use rustix::mount::MountFlags;
 use std::{
     fs, io,
-    io::Read as _,
+    io::{Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, chown},
     path::{Path, PathBuf},
     process::Command,
@@ -130,6 +130,16 @@ pub(crate) fn devices() -> Vec<(String, String)> {
     let mut devices: Vec<_> = entries.filter_map(io::Result::ok).filter_map(read).collect();
     devices.sort();
     devices
+}
+
+/// Makes it blank, so that the next start makes it anew: its beginning is zeros, and the rest is what it was.
+pub(crate) fn erase() -> Result<(), Error> {
+    let device = find()?;
+    let erased = fs::File::options().write(true).open(&device).and_then(|mut file| {
+        file.write_all(&vec![0; BLANK_BYTES])?;
+        file.sync_all()
+    });
+    erased.map_err(|source| Error::Write { path: device, source })
 }
 
 /// Writes everything down and lets go of it.

@@ -6,7 +6,7 @@
 //! order when the power button is pressed.
 //!
 //! **Invariant:** it never ends, and starts nothing but the server and the two programs that make and check ext4.
-//! **Invariant:** nothing but the server's own folder is the server's account's.
+//! **Invariant:** nothing is the server's account's but its own folder, and those in which it asks for an image or a network.
 
 mod clock;
 mod data;
@@ -14,6 +14,7 @@ mod dhcp;
 mod error;
 mod esp;
 mod firmware;
+mod menu;
 mod modules;
 mod mount;
 mod netlink;
@@ -29,6 +30,7 @@ mod update;
 mod watchdog;
 
 use error::{Error, chain};
+use menu::{Menu, Wish};
 use phase::Phase;
 use rustix::{
     process::{Pid, Signal, WaitOptions},
@@ -37,6 +39,7 @@ use rustix::{
 use screen::View;
 use server::{Server, Serving};
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread,
@@ -72,6 +75,8 @@ enum Event {
     Spare(Result<(), Error>),
     /// A line that the server wrote.
     Line(String),
+    /// A line that a person typed on a console.
+    Typed(String, String),
 }
 
 /// How it all ends.
@@ -79,6 +84,8 @@ enum Event {
 enum Ending {
     PowerOff,
     Restart,
+    /// With a data partition that is blank.
+    Erase,
 }
 
 fn main() {
@@ -91,7 +98,7 @@ fn main() {
     loop {
         let command = match ending {
             Ending::PowerOff => RebootCommand::PowerOff,
-            Ending::Restart => RebootCommand::Restart,
+            Ending::Restart | Ending::Erase => RebootCommand::Restart,
         };
         let _ = reboot(command);
         // A machine that cannot switch itself off stays at its last screen.
@@ -123,6 +130,8 @@ struct Appliance {
     server: Option<Server>,
     watchdog: Option<watchdog::Watchdog>,
     slots: Option<update::Slots>,
+    /// By console.
+    menus: BTreeMap<String, Menu>,
     /// When the machine starts again, since nothing is known of the slots and another one would be started.
     gives_up_at: Option<Instant>,
     has_data: bool,
@@ -145,6 +154,7 @@ impl Appliance {
             server: None,
             watchdog: None,
             slots: None,
+            menus: BTreeMap::new(),
             gives_up_at: None,
             has_data: false,
             restart: None,
@@ -184,7 +194,8 @@ impl Appliance {
                 power::inputs()
                     .into_iter()
                     .for_each(|input| power::listen(input, self.events.clone()));
-                Ok("listens to the power button".to_owned())
+                screen::listen(&self.events);
+                Ok("listens to the power button and what is typed".to_owned())
             }
         }
     }
@@ -392,6 +403,7 @@ impl Appliance {
                 self.slots.iter_mut().for_each(update::Slots::is_free);
                 self.note(copied);
             }
+            Event::Typed(console, line) => return self.typed(&console, &line),
             Event::Line(line) => {
                 if let Some(server) = &mut self.server {
                     server.keep(line);
@@ -399,6 +411,37 @@ impl Appliance {
             }
         }
         None
+    }
+
+    /// Takes a line that a person typed; how it all ends, if they want that.
+    fn typed(&mut self, console: &str, line: &str) -> Option<Ending> {
+        let site = match &self.view.serving {
+            Some(Serving::Site { site, .. }) => Some(site.as_str()),
+            _ => None,
+        };
+        let (said, wish) = self.menus.entry(console.to_owned()).or_default().take(line, site);
+        self.tell(console, said);
+        let network = self.network.as_mut();
+        let changed = match wish? {
+            Wish::Network(settings) => network.map(|network| network.try_there(settings)),
+            Wish::Keep => network.map(network::Network::keep),
+            Wish::SignIn(person) => {
+                let words = ["account", "reset", person.as_str(), "--as", "screen"];
+                let said = program::said(&mut server::verb(&words));
+                self.tell(console, said.unwrap_or_else(|error| chain(&error)));
+                None
+            }
+            Wish::Restart => return Some(Ending::Restart),
+            Wish::Erase => return Some(Ending::Erase),
+        };
+        changed.into_iter().for_each(|changed| self.go_on_reached(changed));
+        None
+    }
+
+    /// Says something on a console, where it stands until something else is said.
+    fn tell(&mut self, console: &str, words: String) {
+        screen::say(console, &words);
+        self.view.menus.insert(console.to_owned(), words);
     }
 
     /// Takes leave of every child that ended.
@@ -457,7 +500,12 @@ impl Appliance {
         }
         if self.has_data {
             self.note(clock::keep());
-            self.note(data::close());
+            let closed = data::close();
+            let erased = match ending {
+                Ending::Erase => closed.and_then(|()| data::erase()),
+                Ending::PowerOff | Ending::Restart => closed,
+            };
+            self.note(erased);
         }
         if let Some(watchdog) = self.watchdog.take() {
             watchdog.release();
@@ -467,7 +515,9 @@ impl Appliance {
             Ending::PowerOff => {
                 format!("{how} Patchkeep has stopped; the machine switches itself off.")
             }
-            Ending::Restart => format!("{how} Patchkeep has stopped; the machine starts again."),
+            Ending::Restart | Ending::Erase => {
+                format!("{how} Patchkeep has stopped; the machine starts again.")
+            }
         };
         screen::show(&self.view);
     }

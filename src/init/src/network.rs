@@ -43,6 +43,8 @@ pub(crate) struct Network {
     /// What holds, but for a trial.
     held: Settings,
     trial: Option<(Trial, Instant)>,
+    /// Whether somebody before the machine asked for it.
+    is_there: bool,
     link: Option<Link>,
     lease: Option<Lease>,
     client: Option<dhcp::Client>,
@@ -81,6 +83,7 @@ impl Network {
         let network = Self {
             held,
             trial: None,
+            is_there: false,
             link: None,
             lease: None,
             client: None,
@@ -205,7 +208,7 @@ impl Network {
         }
         if let Some(read) = taken::<Request>(&folder.join(files::REQUEST)) {
             return match read {
-                Ok(request) => self.begin(request),
+                Ok(request) => self.begin(request, false),
                 Err(error) => self.refuse(None, self.held.clone(), chain(&error)),
             };
         }
@@ -217,8 +220,21 @@ impl Network {
         Ok(Changed::default())
     }
 
+    /// Tries what a person before the machine typed, and keeps it when they say so.
+    pub(crate) fn try_there(&mut self, settings: Settings) -> Result<Changed, Error> {
+        let millis = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
+        let change = ulid::Ulid::from_parts(millis, 0).to_string().parse();
+        let change =
+            change.map_err(|error: ids::NameError| Error::NoAddress { why: error.to_string() })?;
+        self.begin(Request { change, settings }, true)
+    }
+
     /// Begins the trial of a change.
-    fn begin(&mut self, Request { change, settings }: Request) -> Result<Changed, Error> {
+    fn begin(
+        &mut self,
+        Request { change, settings }: Request,
+        is_there: bool,
+    ) -> Result<Changed, Error> {
         if self.trial.is_some() {
             let why = "another change is on trial".to_owned();
             return self.refuse(Some(change), settings, why);
@@ -229,6 +245,7 @@ impl Network {
         let says = format!("On trial until {until:.0}: {settings}.");
         let trial = Trial { change, settings, until };
         self.trial = Some((trial, Instant::now() + self.trial_within));
+        self.is_there = is_there;
         match self.bring_up() {
             Ok(_) => Ok(Changed { reached: true, says: Some(says) }),
             Err(error) => self.put_back(Became::Refused, chain(&error)),
@@ -236,14 +253,17 @@ impl Network {
     }
 
     /// Keeps a change that was confirmed.
-    fn keep(&mut self) -> Result<Changed, Error> {
+    pub(crate) fn keep(&mut self) -> Result<Changed, Error> {
         let Some((trial, _)) = &self.trial else { return Ok(Changed::default()) };
         settings::write(&kept_file(), &trial.settings)?;
         let (change, settings) = (trial.change.clone(), trial.settings.clone());
         let says = format!("The network is kept: {settings}.");
         self.trial = None;
         self.held = settings.clone();
-        self.settle(Some(change), Became::Kept, settings, None)?;
+        match self.is_there {
+            true => self.settle(None, Became::SetThere, settings, None)?,
+            false => self.settle(Some(change), Became::Kept, settings, None)?,
+        }
         Ok(Changed { reached: false, says: Some(says) })
     }
 
@@ -252,7 +272,8 @@ impl Network {
         let Some((trial, _)) = self.trial.take() else { return Ok(Changed::default()) };
         // The network first: what is said of it can wait.
         let up = self.bring_up();
-        self.settle(Some(trial.change), became, trial.settings, Some(why.clone()))?;
+        let change = (!self.is_there).then_some(trial.change);
+        self.settle(change, became, trial.settings, Some(why.clone()))?;
         up?;
         let says = format!("The network is as before ({}): {why}.", self.held);
         Ok(Changed { reached: true, says: Some(says) })

@@ -6,6 +6,23 @@ use std::process::Command;
 /// Most of what a program said that is kept, in bytes: the end counts.
 const SAID_BYTES_MAX: usize = 400;
 
+/// Runs a program; what it said last, where it ended well.
+pub(crate) fn said(command: &mut Command) -> Result<String, Error> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let told = |source| Error::Start { program: program.clone(), source };
+    let ended = command.output().map_err(told)?;
+    let said = tail(&[ended.stdout, ended.stderr].concat());
+    match ended.status.code() {
+        Some(0) => Ok(said),
+        code => Err(failed(program, code, said)),
+    }
+}
+
+fn failed(program: String, code: Option<i32>, said: String) -> Error {
+    let code = code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
+    Error::Program { program, code, said }
+}
+
 /// Runs a program; its exit code, where that is one of `good`.
 pub(crate) fn run(command: &mut Command, good: &[i32]) -> Result<i32, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
@@ -13,11 +30,7 @@ pub(crate) fn run(command: &mut Command, good: &[i32]) -> Result<i32, Error> {
         command.output().map_err(|source| Error::Start { program: program.clone(), source })?;
     match ended.status.code() {
         Some(code) if good.contains(&code) => Ok(code),
-        code => {
-            let code = code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
-            let said = tail(&[ended.stdout, ended.stderr].concat());
-            Err(Error::Program { program, code, said })
-        }
+        code => Err(failed(program, code, tail(&[ended.stdout, ended.stderr].concat()))),
     }
 }
 

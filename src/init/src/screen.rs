@@ -1,8 +1,16 @@
 //! What people read on the machine's own screen and serial line.
 
-use crate::{Phase, server::Serving};
+use crate::{Event, Phase, server::Serving};
 use network::Trial;
-use std::{fs, io::Write as _};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, BufRead as _, BufReader, Read, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    sync::mpsc::Sender,
+    thread,
+    time::Duration,
+};
 
 /// Everything that the screen says.
 #[derive(Debug, Default, Clone)]
@@ -20,9 +28,18 @@ pub(crate) struct View {
     pub(crate) memory: Option<(u64, u64)>,
     /// What is going on now, in one sentence.
     pub(crate) now: String,
+    /// What the menu has asked last, by console.
+    pub(crate) menus: BTreeMap<String, String>,
     /// What went wrong beside the phases.
     pub(crate) troubles: Vec<String>,
 }
+
+/// What stands below the screen while nothing is asked.
+const MENU: &str = "Press Enter for the menu.";
+/// How long a console that was hung up is left alone.
+const HUNG_UP_FOR: Duration = Duration::from_secs(2);
+/// Longest line that is taken, in bytes.
+const LINE_BYTES_MAX: usize = 300;
 
 /// Most troubles that stand on the screen.
 const TROUBLES: usize = 6;
@@ -87,8 +104,7 @@ impl View {
         }
         lines.extend(self.trial.as_ref().map(|Trial { settings, until, .. }| {
             format!(
-                "Network: ON TRIAL: {settings}. What held before comes back at {until:.0}, unless somebody confirms it on the \
-                 page Network."
+                "Network: ON TRIAL: {settings}. What held before comes back at {until:.0}, unless somebody confirms it."
             )
         }));
         lines.extend(self.memory.map(|(used, all)| format!("Memory: {used} of {all} MiB in use")));
@@ -118,17 +134,59 @@ pub(crate) fn log(words: &str) {
 
 /// Shows it wherever the kernel has a console. Nothing is to be done about a screen that does not take it.
 pub(crate) fn show(view: &View) {
-    let consoles = fs::read_to_string("/sys/class/tty/console/active")
-        .unwrap_or_else(|_| "console".to_owned());
     let text = view.text();
-    for console in consoles.split_whitespace() {
-        let Ok(mut screen) = fs::File::options().write(true).open(format!("/dev/{console}")) else {
-            continue;
-        };
+    for console in consoles() {
         // A terminal that is looked at begins at its top; a serial line is often a log.
         let begin = if console.starts_with("ttyS") { "\n" } else { "\x1b[H\x1b[2J" };
-        drop(screen.write_all(format!("{begin}{text}\n").as_bytes()));
+        let menu = view.menus.get(&console).map_or(MENU, String::as_str);
+        say(&console, &format!("{begin}{text}\n{menu}"));
     }
+}
+
+/// Says something on one console.
+pub(crate) fn say(console: &str, words: &str) {
+    if let Ok(mut screen) = fs::File::options().write(true).open(format!("/dev/{console}")) {
+        drop(screen.write_all(format!("{words}\n").as_bytes()));
+    }
+}
+
+/// The kernel's consoles, by name.
+fn consoles() -> Vec<String> {
+    let active = fs::read_to_string("/sys/class/tty/console/active");
+    let active = active.unwrap_or_else(|_| "console".to_owned());
+    active.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Passes on each line that is typed on a console.
+pub(crate) fn listen(events: &Sender<Event>) {
+    let no_control = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
+    for console in consoles() {
+        let events = events.clone();
+        thread::spawn(move || {
+            loop {
+                let keyboard = fs::File::options()
+                    .read(true)
+                    .custom_flags(no_control)
+                    .open(format!("/dev/{console}"));
+                for line in keyboard.into_iter().flat_map(lines) {
+                    if events.send(Event::Typed(console.clone(), line)).is_err() {
+                        return;
+                    }
+                }
+                // A line that was hung up comes back.
+                thread::sleep(HUNG_UP_FOR);
+            }
+        });
+    }
+}
+
+/// Lines of whatever bytes, without what would steer a terminal, each cut at a length.
+pub(crate) fn lines(from: impl Read) -> impl Iterator<Item = String> {
+    let clean = |line: Vec<u8>| {
+        let line = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES_MAX)]).into_owned();
+        line.chars().filter(|c| !c.is_control()).collect()
+    };
+    BufReader::new(from).split(b'\n').map_while(io::Result::ok).map(clean)
 }
 
 #[cfg(test)]
@@ -181,6 +239,14 @@ mod tests {
         let text = view.text();
         assert!(text.contains("ON TRIAL: 192.0.2.9/24, on the first wired interface. "), "{text}");
         assert!(text.contains("comes back at 2026-11-29T10:00:00Z"), "{text}");
+    }
+
+    #[test]
+    fn what_is_typed_or_said_cannot_steer_the_screen() {
+        let said: Vec<String> = lines(&b"\x1b[2Jgone\nplain\xff\n"[..]).collect();
+        assert_eq!(said, ["[2Jgone", "plain\u{fffd}"]);
+        let long = vec![b'a'; LINE_BYTES_MAX + 9];
+        assert_eq!(lines(&long[..]).next().map(|line| line.len()), Some(LINE_BYTES_MAX));
     }
 
     #[test]

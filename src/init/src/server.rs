@@ -1,12 +1,11 @@
 //! The server: started without root's rights, listened to, and started again after it ended.
 
-use crate::{Event, error::Error, network, update};
+use crate::{Event, error::Error, network, screen, update};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{
     collections::VecDeque,
-    io::{self, BufRead as _, BufReader, Read},
     os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
     sync::mpsc::Sender,
@@ -144,7 +143,7 @@ impl Server {
         if let Some(errors) = child.stderr.take() {
             let events = self.events.clone();
             thread::spawn(move || {
-                for line in lines(errors) {
+                for line in screen::lines(errors) {
                     drop(events.send(Event::Line(line)));
                 }
             });
@@ -198,6 +197,13 @@ impl Server {
     }
 }
 
+/// The program, for a verb about the site; its words, where it is not JSON, are for people.
+pub(crate) fn verb(words: &[&str]) -> Command {
+    let mut verb = command();
+    verb.args(words).args(["--data", SITE]);
+    verb
+}
+
 /// The program without root's rights and with nothing of PID 1's surroundings. It may bind the people's door, since
 /// the kernel was told that ports from there on need no rights.
 pub(crate) fn command() -> Command {
@@ -205,16 +211,6 @@ pub(crate) fn command() -> Command {
     command.env_clear().env("PATH", "/bin").env("TMPDIR", "/tmp").env("HOME", SITE);
     command.current_dir("/").uid(ACCOUNT).gid(ACCOUNT);
     command
-}
-
-/// Lines of whatever bytes, each cut at a length.
-fn lines(from: impl Read) -> impl Iterator<Item = String> {
-    const LINE_BYTES_MAX: usize = 300;
-    let clean = |line: Vec<u8>| {
-        let line = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES_MAX)]).into_owned();
-        line.chars().filter(|c| !c.is_control()).collect()
-    };
-    BufReader::new(from).split(b'\n').map_while(io::Result::ok).map(clean)
 }
 
 #[cfg(test)]
@@ -252,11 +248,5 @@ mod tests {
         let unfounded =
             Serving::Unfounded { authority: "ab".into(), first_code: "AAAAA-BBBBB".into() };
         assert_eq!(serde_json::from_str::<Serving>(said).unwrap(), unfounded);
-    }
-
-    #[test]
-    fn a_servers_lines_cannot_steer_the_screen() {
-        let said: Vec<String> = lines(&b"\x1b[2Jgone\nplain\xff\n"[..]).collect();
-        assert_eq!(said, ["[2Jgone", "plain\u{fffd}"]);
     }
 }

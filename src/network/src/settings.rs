@@ -333,6 +333,30 @@ impl Settings {
         Ok(Self { address, gateway, interface, vlan, names })
     }
 
+    /// Settings as a person types them: address, gateway, interface, VLAN, and names with spaces between them; each but the
+    /// first may be empty.
+    ///
+    /// # Errors
+    /// [`Invalid`] for the first of them that cannot be.
+    pub fn typed([address, gateway, interface, vlan, names]: [&str; 5]) -> Result<Self, Invalid> {
+        fn given<T: FromStr>(
+            text: &str,
+            wrong: fn(String) -> Invalid,
+        ) -> Result<Option<T>, Invalid> {
+            let text = text.trim();
+            let read = |text: &str| text.parse().map_err(|_| wrong(text.to_owned()));
+            (!text.is_empty()).then(|| read(text)).transpose()
+        }
+        let names: Result<Vec<Name>, Invalid> = names.split_whitespace().map(str::parse).collect();
+        Self::new(
+            address.parse()?,
+            given(gateway, Invalid::Address)?,
+            given(interface, Invalid::Interface)?,
+            given(vlan, Invalid::Vlan)?,
+            names?,
+        )
+    }
+
     /// Where the address comes from.
     #[must_use]
     pub const fn address(&self) -> Addressing {
@@ -456,6 +480,20 @@ mod tests {
         }
         let many: Vec<String> = (0..17).map(|number| format!("'n{number}'")).collect();
         assert!(refused(&format!("names = [{}]", many.join(","))).contains("at most 16"));
+    }
+
+    #[test]
+    fn what_a_person_types_is_read_piece_by_piece() {
+        let typed = |pieces| Settings::typed(pieces).map(|settings| settings.to_string());
+        let said = "192.0.2.10/24, gateway 192.0.2.1, on eth1, VLAN 7, called a.example, b";
+        assert_eq!(
+            typed([" 192.0.2.10/24", "192.0.2.1 ", "eth1", "7", " a.example  b "]).unwrap(),
+            said
+        );
+        assert_eq!(Settings::typed(["dhcp", "", " ", "", ""]).unwrap(), Settings::default());
+        assert_eq!(typed(["dhcp", "", "", "x", ""]), Err(Invalid::Vlan("x".into())));
+        assert_eq!(typed(["", "", "", "", ""]), Err(Invalid::Address(String::new())));
+        assert_eq!(typed(["dhcp", "x", "", "", ""]), Err(Invalid::Address("x".into())));
     }
 
     #[test]

@@ -121,13 +121,11 @@ impl Hardware {
         let (door, other_door) = (free_port(), free_port());
         let mut qemu = Command::new("timeout");
         qemu.args([GUEST_SECONDS_MAX, "qemu-system-x86_64", "-cpu", "max", "-m", "512"]);
-        qemu.args([
-            "-display",
-            "none",
-            "-nodefaults",
-            "-serial",
-            &format!("file:{}", own("screen")),
-        ]);
+        let (keyboard, screen) = (own("keyboard"), own("screen"));
+        let serial =
+            format!("socket,id=serial,path={keyboard},server=on,wait=off,logfile={screen}");
+        qemu.args(["-display", "none", "-nodefaults"]);
+        qemu.args(["-chardev", &serial, "-serial", "chardev:serial"]);
         if self.has_firmware {
             self.add_firmware(&mut qemu);
         } else {
@@ -220,6 +218,43 @@ impl Guest {
     /// Looks for it at its other address from now on.
     pub(crate) fn moves(&mut self) {
         std::mem::swap(&mut self.door, &mut self.other_door);
+    }
+
+    /// Types lines on its serial line, each after it asked something that holds these words.
+    pub(crate) fn types(&mut self, lines: &[(&str, &str)], limit: Duration) {
+        let mut keyboard = UnixStream::connect(self.folder.join("keyboard")).unwrap();
+        // What it says comes here too, and it stands still where nobody takes it.
+        let mut said = keyboard.try_clone().unwrap();
+        let taken = std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        for (asks, line) in lines {
+            let before = self.screen();
+            // What was asked by the line before may stand there already.
+            let asked = before.lines().rev().find(|line| !line.trim().is_empty());
+            if !asked.is_some_and(|asked| asked.contains(asks)) {
+                self.until(asks, limit, |guest| {
+                    guest.screen().strip_prefix(&*before)?.contains(asks).then_some(())
+                });
+            }
+            let before = self.screen();
+            writeln!(keyboard, "{line}").unwrap();
+            // Its terminal gives back what it took; what is still on the way when the line is hung up is lost.
+            let echo = format!("{line}\n");
+            self.until(line, limit, |guest| {
+                guest.screen().strip_prefix(&*before)?.contains(&echo).then_some(())
+            });
+        }
+        keyboard.shutdown(std::net::Shutdown::Both).unwrap();
+        taken.join().unwrap().unwrap();
+    }
+
+    /// Waits until it switched itself off, or would start again.
+    pub(crate) fn until_it_ends(mut self, limit: Duration) -> String {
+        let begun = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < limit, "it does not end:\n{}", self.screen());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.screen()
     }
 
     /// Whether a frame with the tag of a VLAN left or reached it (IEEE 802.1Q; plain pcap).

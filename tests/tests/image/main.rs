@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod guest;
+mod menu;
 mod network;
 mod slots;
 mod update;

@@ -84,6 +84,12 @@ fn an_address_is_lent_and_a_change_of_it_is_put_back_or_kept_as_people_say() {
     assert!(told.contains("is reached otherwise from now on: 10.0.2.20/24"), "{told}");
     let confirmed = far.told("network-change-confirmed");
     assert!(confirmed.len() == 1 && confirmed[0].contains("ann (administrator"), "{confirmed:?}");
+
+    let lines = [("", ""), ("Type a number", "3"), ("Type their id", "ann")];
+    guest.types(&lines, WITHIN);
+    guest.until_it_says("one-time code", WITHIN);
+    let reset = far.told("account-reset");
+    assert!(reset.iter().any(|told| told.contains("screen")), "{reset:?}");
     guest.press_power_button();
 
     let mut guest = machine.boot();
