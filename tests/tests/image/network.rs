@@ -87,9 +87,10 @@ fn an_address_is_lent_and_a_change_of_it_is_put_back_or_kept_as_people_say() {
 
     let lines = [("", ""), ("Type a number", "3"), ("Type their id", "ann")];
     guest.types(&lines, WITHIN);
-    guest.until_it_says("one-time code", WITHIN);
-    let reset = far.told("account-reset");
-    assert!(reset.iter().any(|told| told.contains("screen")), "{reset:?}");
+    guest.until_it_says("One-time code for ann, until", WITHIN);
+    // What she had before, her scripts' tokens too, counts no more.
+    let refused = far.asks("assessor", &["network", "show"]);
+    assert_eq!(refused.code, Some(4), "{}", refused.out);
     guest.press_power_button();
 
     let mut guest = machine.boot();
