@@ -5,7 +5,7 @@
 //! when that ended, reaps what others left, loads modules for devices that are plugged in, pets the watchdog, and shuts down in
 //! order when the power button is pressed.
 //!
-//! **Invariant:** it never ends, and starts nothing but the server and the two programs that make and check ext4.
+//! **Invariant:** it never ends, and starts nothing but the server, its verbs and the two programs that make and check ext4.
 //! **Invariant:** nothing is the server's account's but its own folder, and those in which it asks for an image or a network.
 
 mod clock;
