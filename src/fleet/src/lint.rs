@@ -298,17 +298,21 @@ fn way_back(endpoint: &EndpointFacts) -> Option<Finding> {
         WayBackFacts::Untried => (
             Code::WayBackUntried,
             Severity::Note,
-            format!("{name} has never proven a way back: it refuses if it cannot make one"),
+            format!(
+                "endpoint {name} has never proven a way back: it refuses if it cannot make one"
+            ),
         ),
         WayBackFacts::Waived => (
             Code::WaivedWayBack,
             Severity::Warning,
-            format!("{name} is changed without a way back: a signed waiver stands in its place"),
+            format!(
+                "endpoint {name} is changed without a way back: a signed waiver stands in its place"
+            ),
         ),
         WayBackFacts::Nothing => (
             Code::NoWayBack,
             Severity::Stop,
-            format!("{name} has no way back and no waiver: nothing is applied there"),
+            format!("endpoint {name} has no way back and no waiver: nothing is applied there"),
         ),
     };
     Some(of(endpoint, code, severity, sentence))
@@ -318,11 +322,12 @@ fn left_out(endpoint: &EndpointFacts) -> Vec<Finding> {
     let name = &endpoint.name;
     let mut findings = Vec::new();
     if !endpoint.removes.is_empty() {
-        let sentence = format!("{name} would have to remove {}", endpoint.removes.join(", "));
+        let sentence =
+            format!("endpoint {name} would have to remove {}", endpoint.removes.join(", "));
         findings.push(of(endpoint, Code::RemovalNeeded, Severity::Stop, sentence));
     }
     if !endpoint.kept_back.is_empty() {
-        let sentence = format!("{name} keeps back {}", endpoint.kept_back.join(", "));
+        let sentence = format!("endpoint {name} keeps back {}", endpoint.kept_back.join(", "));
         findings.push(of(endpoint, Code::KeptBack, Severity::Warning, sentence));
     }
     findings
@@ -331,10 +336,10 @@ fn left_out(endpoint: &EndpointFacts) -> Vec<Finding> {
 fn not_seen(endpoint: &EndpointFacts, now: Timestamp) -> Option<Finding> {
     let name = &endpoint.name;
     let sentence = match endpoint.seen_at {
-        None => format!("{name} has not been seen since the appliance began to note it"),
+        None => format!("endpoint {name} has not been seen since the appliance began to note it"),
         Some(at) if now.duration_since(at).as_hours() >= NOT_SEEN_DAYS * 24 => {
             format!(
-                "{name} was last seen {at}, {} days ago",
+                "endpoint {name} was last seen {at}, {} days ago",
                 now.duration_since(at).as_hours() / 24
             )
         }

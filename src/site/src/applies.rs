@@ -11,7 +11,7 @@ use crate::{
     vendor,
 };
 use catalogue::VendorSeverity;
-use fleet::{Refused, Standing};
+use fleet::{Refused, Standing, State};
 use ids::{Digest, EndpointName, RecordId, RingName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -156,8 +156,10 @@ impl Applies {
 
 impl Kept {
     /// Frees what nobody has any more.
-    fn sweep(&mut self, inventories: &HashSet<Digest>) {
-        if self.machines.len() > MACHINES_MAX.min(inventories.len().saturating_mul(2)) {
+    fn sweep(&mut self, state: &State) {
+        if self.machines.len() > MACHINES_MAX.min(state.endpoints.len().saturating_mul(2)) {
+            let inventories: HashSet<Digest> =
+                state.endpoints.values().filter_map(|endpoint| endpoint.inventory).collect();
             self.machines.retain(|inventory, _| inventories.contains(inventory));
             for (_, answers) in self.answers.values_mut() {
                 answers.retain(|inventory, _| inventories.contains(inventory));
@@ -306,10 +308,8 @@ impl Site {
         let all = state.endpoints.iter().filter(|(_, endpoint)| {
             endpoint.standing == Standing::Active && endpoint.ring == *ring
         });
-        let mine: Vec<_> = all.filter_map(|(id, e)| Some((id.clone(), e.inventory?))).collect();
-        let inventories = state.endpoints.values().filter_map(|e| e.inventory).collect();
-        self.applies().kept().sweep(&inventories);
-        mine
+        self.applies().kept().sweep(&state);
+        all.filter_map(|(id, e)| Some((id.clone(), e.inventory?))).collect()
     }
 
     /// What applies to one endpoint from where its ring points: what `apt list --upgradable` says there.

@@ -9,7 +9,11 @@ use fleet::{EndpointKind, Standing};
 use ids::{Digest, EndpointName, RecordId, RingName, Timestamp};
 use jiff::{SignedDuration, civil::Date};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+};
+use views::Views;
 
 /// Most rows of the views that are looked at.
 const ROWS_MAX: usize = 10_000_000;
@@ -101,8 +105,16 @@ pub struct MachineRow {
     pub since: Option<Timestamp>,
 }
 
-/// What became of an endpoint, in the views.
+/// What became of which endpoint, in the views.
 #[derive(Deserialize)]
+struct MemberRow {
+    id: RecordId,
+    #[serde(flatten)]
+    became: Became,
+}
+
+/// What became of an endpoint.
+#[derive(Debug, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 enum Became {
     Asked { at: Timestamp, name: Digest, ring: RingName },
@@ -110,6 +122,17 @@ enum Became {
     Elected { at: Timestamp, elected: bool },
     Described { at: Timestamp, kind: Option<EndpointKind> },
     Left { at: Timestamp },
+}
+
+/// What became of each endpoint, as far as the views were read.
+#[derive(Debug, Default)]
+pub(crate) struct Memberships(Mutex<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    /// The entry from which on rows were not read.
+    next: u64,
+    became: BTreeMap<RecordId, Vec<Became>>,
 }
 
 /// What tells of machines that are not managed, in the views.
@@ -187,25 +210,25 @@ impl Site {
 
     /// How endpoints stood just before `at`.
     fn stood(&self, at: Timestamp) -> Result<BTreeMap<RecordId, Stood>, Error> {
-        let mut all: BTreeMap<RecordId, Stood> = BTreeMap::new();
-        let mut told: BTreeSet<RecordId> = BTreeSet::new();
-        let rows = self.heart().views().rows::<Became>(rows::MEMBERS, b"", ROWS_MAX);
-        for (key, became) in rows.map_err(Error::Views)? {
-            let id =
-                key.get(..key.len().saturating_sub(8)).and_then(|id| std::str::from_utf8(id).ok());
-            let Some(id) = id.and_then(|id| id.parse::<RecordId>().ok()) else { continue };
-            if let Became::Asked { at: asked, name, ring } = became {
-                told.insert(id.clone());
-                if asked < at {
-                    all.insert(id, Stood::new(name, ring, Some(asked)));
+        let mut told = self.memberships().0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.read_on(self.heart().views())?;
+        let of = |(id, became): (&RecordId, &Vec<Became>)| {
+            let mut stood = None;
+            for became in became {
+                match (became, &mut stood) {
+                    (Became::Asked { at: asked, name, ring }, _) if *asked < at => {
+                        stood = Some(Stood::new(*name, ring.clone(), Some(*asked)));
+                    }
+                    (became, Some(stood)) => stood.become_so(became, at),
+                    _ => {}
                 }
-            } else if let Some(stood) = all.get_mut(&id) {
-                stood.become_so(&became, at);
             }
-        }
+            Some((id.clone(), stood?))
+        };
+        let mut all: BTreeMap<RecordId, Stood> = told.became.iter().filter_map(of).collect();
         // Those of a log before this one.
         let state = self.state();
-        for (id, known) in state.endpoints.iter().filter(|(id, _)| !told.contains(*id)) {
+        for (id, known) in state.endpoints.iter().filter(|(id, _)| !told.was_asked(id)) {
             let mut stood = Stood::new(known.name, known.ring.clone(), None);
             let since = known.election.map(|election| election.since);
             let active = known.standing != Standing::Pending;
@@ -265,6 +288,24 @@ impl Site {
         lists.insert(MachineList::RegisterOnly, only.collect());
         lists.insert(MachineList::ViewOnly, seen);
         Ok(came.map(|came| (came, assets.len() as u64)))
+    }
+}
+
+impl Told {
+    fn read_on(&mut self, views: &Views) -> Result<(), Error> {
+        let rows = views.rows_from::<MemberRow>(rows::MEMBERS, &self.next.to_be_bytes(), ROWS_MAX);
+        for (key, row) in rows.map_err(Error::Views)? {
+            let entry = key.try_into().map(u64::from_be_bytes).unwrap_or_default();
+            self.next = self.next.max(entry.saturating_add(1));
+            self.became.entry(row.id).or_default().push(row.became);
+        }
+        Ok(())
+    }
+
+    /// Whether this log has it that the endpoint asked to join.
+    fn was_asked(&self, id: &RecordId) -> bool {
+        let first = self.became.get(id).and_then(|became| became.first());
+        matches!(first, Some(Became::Asked { .. }))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Trees: `attempts` by endpoint and entry, `imports` by sequence, `importers` by entry, `refusals` by entry,
 //! `kinds` by type and entry, `certificates` by digest, `runs` by id and stage, `jobs` by endpoint,
-//! `custody` by record, `approvals` by entry, `effective` by approval and endpoint, `members` by endpoint and entry,
+//! `custody` by record, `approvals` by entry, `effective` by approval and endpoint, `members` by entry,
 //! `seen` by entry, `histories` by endpoint and entry.
 //! Raise [`views::FORMAT`] with every change here.
 
@@ -38,7 +38,7 @@ pub(crate) const APPROVALS: &str = "approvals";
 /// When endpoints said that an approval is effective: key is the approval's digest and the endpoint's id.
 pub(crate) const EFFECTIVE: &str = "effective";
 
-/// What became of endpoints: key is the endpoint's id and the entry.
+/// What became of endpoints, by entry.
 pub(crate) const MEMBERS: &str = "members";
 /// What tells of machines that are not managed, by entry: registers of machines, certificates for apt alone.
 pub(crate) const SEEN: &str = "seen";
@@ -187,31 +187,27 @@ fn of_days(index: u64, event: &Event) -> Option<Row> {
 /// What tells which machines were under management, and which were only seen.
 fn of_machines(index: u64, event: &Event) -> Option<Row> {
     let at = event.at;
-    let (endpoint, value) = match &event.fact {
-        Fact::EndpointAsked { endpoint, name, ring, .. } => {
-            (endpoint, json!({ "at": at, "what": "asked", "name": name, "ring": ring }))
+    let (tree, value) = match &event.fact {
+        Fact::EndpointAsked { endpoint: id, name, ring, .. } => {
+            (MEMBERS, json!({ "id": id, "at": at, "what": "asked", "name": name, "ring": ring }))
         }
-        Fact::EndpointConfirmed { endpoint, .. } => {
-            (endpoint, json!({ "at": at, "what": "joined" }))
+        Fact::EndpointConfirmed { endpoint: id, .. } => {
+            (MEMBERS, json!({ "id": id, "at": at, "what": "joined" }))
         }
-        Fact::EndpointElected { endpoint, elected, .. } => {
-            (endpoint, json!({ "at": at, "what": "elected", "elected": elected }))
+        Fact::EndpointElected { endpoint: id, elected, .. } => {
+            (MEMBERS, json!({ "id": id, "at": at, "what": "elected", "elected": elected }))
         }
-        Fact::EndpointDescribed { endpoint, description } => {
-            (endpoint, json!({ "at": at, "what": "described", "kind": description.kind }))
+        Fact::EndpointDescribed { endpoint: id, description } => {
+            (MEMBERS, json!({ "id": id, "at": at, "what": "described", "kind": description.kind }))
         }
-        Fact::EndpointRetired { endpoint, .. } => (endpoint, json!({ "at": at, "what": "left" })),
-        Fact::AssetsRegistered { record, .. } => {
-            let value = json!({ "at": at, "register": record });
-            return Some(Row { tree: SEEN, key: index.to_be_bytes().to_vec(), value: Some(value) });
+        Fact::EndpointRetired { endpoint: id, .. } => {
+            (MEMBERS, json!({ "id": id, "at": at, "what": "left" }))
         }
+        Fact::AssetsRegistered { record, .. } => (SEEN, json!({ "at": at, "register": record })),
         Fact::EndpointCertificateIssued { endpoint, not_after, .. } => {
-            let value = json!({ "at": at, "name": endpoint, "not_after": not_after });
-            return Some(Row { tree: SEEN, key: index.to_be_bytes().to_vec(), value: Some(value) });
+            (SEEN, json!({ "at": at, "name": endpoint, "not_after": not_after }))
         }
         _ => return None,
     };
-    let mut key = endpoint.as_str().as_bytes().to_vec();
-    key.extend(index.to_be_bytes());
-    Some(Row { tree: MEMBERS, key, value: Some(value) })
+    Some(Row { tree, key: index.to_be_bytes().to_vec(), value: Some(value) })
 }

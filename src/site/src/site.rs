@@ -12,6 +12,7 @@ use crate::{
     lacks::Numbered,
     level::Collected,
     machine::FirstProgram,
+    monthly::Memberships,
     network::SharedFolder,
     present::Places,
     provider::Providers,
@@ -77,6 +78,7 @@ pub struct Site {
     collected: Collected,
     updates: Updates,
     days: Days,
+    memberships: Memberships,
     revoked: Revoked,
     providers: Providers,
     sessions: Sessions,
@@ -165,6 +167,7 @@ impl Site {
             collected: Collected::default(),
             updates: Updates::default(),
             days: Days::default(),
+            memberships: Memberships::default(),
             revoked: Revoked::default(),
             providers: Providers::default(),
             sessions: Sessions::default(),
@@ -318,6 +321,11 @@ impl Site {
     /// How updates came, and what approvals name.
     pub(crate) fn days(&self) -> &Days {
         &self.days
+    }
+
+    /// What became of endpoints, as far as it was read.
+    pub(crate) fn memberships(&self) -> &Memberships {
+        &self.memberships
     }
 
     /// Certificates that are refused although the site issued them.

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Raised whenever the rows that are derived from events change their shape.
-pub const FORMAT: u32 = 7;
+pub const FORMAT: u32 = 8;
 
 /// Longest time that the probing child may take.
 pub const PROBE_SECS_MAX: u64 = 20;
@@ -151,14 +151,20 @@ impl Views {
         prefix: &[u8],
         most: usize,
     ) -> Result<Vec<(Vec<u8>, T)>, Error> {
-        self.watchdog.run(|| {
-            let mut rows = Vec::new();
-            for pair in self.tree(tree)?.scan_prefix(prefix).take(most) {
-                let (key, bytes) = pair.map_err(|source| Error::Sled { act: "read", source })?;
-                rows.push((key.to_vec(), parse(tree, &bytes)?));
-            }
-            Ok(rows)
-        })
+        self.watchdog.run(|| read(tree, self.tree(tree)?.scan_prefix(prefix).take(most)))
+    }
+
+    /// Rows of a tree from `start` on, sorted by key, at most `most`.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub fn rows_from<T: DeserializeOwned>(
+        &self,
+        tree: &str,
+        start: &[u8],
+        most: usize,
+    ) -> Result<Vec<(Vec<u8>, T)>, Error> {
+        self.watchdog.run(|| read(tree, self.tree(tree)?.range(start..).take(most)))
     }
 
     /// Keys of a tree that begin with `prefix` and are below `end`, the last first, at most `most`. Values are
@@ -324,6 +330,17 @@ fn set_aside(folder: &Path) -> std::io::Result<()> {
         std::fs::rename(db, aside)?;
     }
     Ok(())
+}
+
+fn read<T: DeserializeOwned>(
+    tree: &str,
+    pairs: impl Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>>,
+) -> Result<Vec<(Vec<u8>, T)>, Error> {
+    let row = |pair: sled::Result<(sled::IVec, sled::IVec)>| {
+        let (key, bytes) = pair.map_err(|source| Error::Sled { act: "read", source })?;
+        Ok((key.to_vec(), parse(tree, &bytes)?))
+    };
+    pairs.map(row).collect()
 }
 
 fn parse<T: DeserializeOwned>(tree: &str, bytes: &[u8]) -> Result<T, Error> {

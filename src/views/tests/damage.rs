@@ -45,6 +45,9 @@ fn rows_come_back_after_a_clean_stop() {
     assert_eq!(reason, None);
     assert_eq!(views.applied().unwrap(), 200);
     assert_eq!(views.rows::<serde_json::Value>("updates", b"", 1000).unwrap().len(), 200);
+    let later = views.rows_from::<serde_json::Value>("updates", &150_u64.to_be_bytes(), 1000);
+    let later = later.unwrap();
+    assert_eq!((later.len(), &later[0].1["n"]), (51, &150.into()));
     assert_eq!(views.row("updates", &7_u64.to_be_bytes()).unwrap().unwrap()["n"], 7);
 }
 

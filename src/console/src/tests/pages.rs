@@ -564,6 +564,12 @@ async fn the_statement_lists_what_is_behind_each_number_and_what_is_not_managed(
     }
     // What has an agent is managed, whatever the register calls it.
     assert!(!csv.contains("register-only,web1"), "{csv}");
+    // What happens after the first look is in the next.
+    let out = "token=stand-in&elected=no&reason=moves+house";
+    let done = post_as(&console, "/endpoints/web1/elect", out, "ann", &[Role::Administrator]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+    let csv = get(&console, "/reports/statement/rows.csv").await.text;
+    assert!(csv.contains("elected-out,web1,") && !csv.contains("servers,web1,"), "{csv}");
     let form = "token=stand-in&text=name%0Aweb1";
     let refused = post_as(&console, "/reports/register", form, "oscar", &[Role::Operator]).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
