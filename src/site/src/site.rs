@@ -58,6 +58,17 @@ impl Ground {
     }
 }
 
+/// What was worked out of the log and of what is stored, kept for who asks again; losing it costs time alone.
+#[derive(Default)]
+struct Kept {
+    applies: Applies,
+    numbered: Numbered,
+    collected: Collected,
+    updates: Updates,
+    days: Days,
+    memberships: Memberships,
+}
+
 /// The open appliance. One process has it at a time.
 pub struct Site {
     folder: Folder,
@@ -73,12 +84,7 @@ pub struct Site {
     places: Places,
     first_program: FirstProgram,
     roster: Roster,
-    applies: Applies,
-    numbered: Numbered,
-    collected: Collected,
-    updates: Updates,
-    days: Days,
-    memberships: Memberships,
+    kept: Kept,
     revoked: Revoked,
     providers: Providers,
     sessions: Sessions,
@@ -162,12 +168,7 @@ impl Site {
             places: Places::default(),
             first_program: FirstProgram::default(),
             roster: Roster::default(),
-            applies: Applies::default(),
-            numbered: Numbered::default(),
-            collected: Collected::default(),
-            updates: Updates::default(),
-            days: Days::default(),
-            memberships: Memberships::default(),
+            kept: Kept::default(),
             revoked: Revoked::default(),
             providers: Providers::default(),
             sessions: Sessions::default(),
@@ -300,32 +301,32 @@ impl Site {
 
     /// What was indexed, and what endpoints have.
     pub(crate) fn applies(&self) -> &Applies {
-        &self.applies
+        &self.kept.applies
     }
 
     /// When catalogues were collected.
     pub(crate) fn collected(&self) -> &Collected {
-        &self.collected
+        &self.kept.collected
     }
 
     /// What rings lack, by number.
     pub(crate) fn numbered(&self) -> &Numbered {
-        &self.numbered
+        &self.kept.numbered
     }
 
     /// What the newest views offer, and who lacks it.
     pub(crate) fn updates(&self) -> &Updates {
-        &self.updates
+        &self.kept.updates
     }
 
     /// How updates came, and what approvals name.
     pub(crate) fn days(&self) -> &Days {
-        &self.days
+        &self.kept.days
     }
 
     /// What became of endpoints, as far as it was read.
     pub(crate) fn memberships(&self) -> &Memberships {
-        &self.memberships
+        &self.kept.memberships
     }
 
     /// Certificates that are refused although the site issued them.
