@@ -26,8 +26,7 @@ mkdir -p "$parts"
 unpack() { for name in "$@"; do dpkg -x "$(ls "$debian/$name"_*.deb)" "$work/$name"; done; }
 kernel_package=$(awk '/^linux-image-/ { print $1 }' image/lock)
 kernel=${kernel_package#linux-image-}
-unpack "$kernel_package" systemd-ukify systemd-boot-efi debian-archive-keyring e2fsprogs libext2fs2t64 libcom-err2 libblkid1 \
-  libuuid1 libc6
+unpack $(awk '/^[a-z]/ { print $1 }' image/lock)
 
 root=$work/root
 mkdir -p "$root"/{bin,dev,proc,sys,run,tmp,data,media,lib/modules,lib64,etc/patchkeep,usr/share/keyrings}
@@ -35,13 +34,17 @@ ship=target/x86_64-unknown-linux-gnu/${PATCHKEEP_IMAGE_PROFILE:-ship}
 install -m 755 $ship/init "$root/init"
 install -m 755 $ship/patchkeep $ship/patchkeep-reader "$root/bin/"
 
-# What makes and checks the data partition, with exactly the libraries that these two ask for.
-install -m 755 "$work/e2fsprogs/usr/sbin/mke2fs" "$work/e2fsprogs/usr/sbin/e2fsck" "$root/bin/"
+# What makes, opens and checks the data partition, with exactly the libraries that these ask for; those that systemd's tools
+# load only where there is a TPM are named.
+install -m 755 "$work/e2fsprogs/usr/sbin/mke2fs" "$work/e2fsprogs/usr/sbin/e2fsck" \
+  "$work/cryptsetup-bin/usr/sbin/cryptsetup" "$work/systemd-cryptsetup/usr/bin/systemd-cryptsetup" \
+  "$work/systemd-cryptsetup/usr/bin/systemd-cryptenroll" "$root/bin/"
+loaded="libtss2-esys.so.0 libtss2-mu.so.0 libtss2-rc.so.0 libtss2-tcti-device.so.0"
 wanted() { readelf --dynamic "$@" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u; }
-libraries=$(wanted "$root/bin/mke2fs" "$root/bin/e2fsck")
+libraries="$(wanted "$root"/bin/{mke2fs,e2fsck,cryptsetup,systemd-cryptsetup,systemd-cryptenroll}) $loaded"
 while :; do
   for library in $libraries; do
-    file=$(find "$work"/lib* -name "$library" -path '*x86_64-linux-gnu*' | head -n 1)
+    file=$(find "$work" -name "$library" -path '*x86_64-linux-gnu*' | head -n 1)
     [ -n "$file" ] || { echo "image: no package of image/lock has $library" >&2; exit 1; }
     install -m 644 "$(readlink -f "$file")" "$root/lib/$library"
   done

@@ -1,6 +1,11 @@
-//! The data partition: found by its name, made where it is blank, checked, mounted. Nothing else is ever written to.
+//! The data partition: found by its name, made where it is blank (encrypted where a TPM can open it), opened, checked, mounted.
+//! Nothing else is ever written to.
 
-use crate::{error::Error, network, program, server, update};
+use crate::{
+    crypt,
+    error::{Error, chain},
+    firmware, network, program, server, update,
+};
 use rustix::mount::MountFlags;
 use std::{
     fs, io,
@@ -19,6 +24,8 @@ pub(crate) const AT: &str = "/data";
 const DISK_WITHIN: Duration = Duration::from_secs(10);
 /// How much of a partition must be zeros for it to be blank: whatever file system there was, it begins in here.
 const BLANK_BYTES: usize = 1 << 20;
+/// How much of it is erased: the whole header of LUKS2, with its keys.
+const ERASED_BYTES: usize = 16 << 20;
 /// Where ext4 keeps its magic number, and what that is.
 const EXT4_MAGIC: (usize, [u8; 2]) = (1024 + 0x38, [0x53, 0xef]);
 
@@ -27,17 +34,30 @@ const EXT4_MAGIC: (usize, [u8; 2]) = (1024 + 0x38, [0x53, 0xef]);
 enum Content {
     Blank,
     Ext4,
+    Encrypted,
     Foreign,
+}
+
+/// What came of opening it.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// What was done, for the screen.
+    pub(crate) done: String,
+    /// The recovery key, where it was encrypted just now.
+    pub(crate) recovery: Option<String>,
 }
 
 fn content(head: &[u8]) -> Content {
     let (at, magic) = EXT4_MAGIC;
     if head.get(at..at + magic.len()) == Some(&magic) {
-        Content::Ext4
-    } else if head.len() == BLANK_BYTES && head.iter().all(|byte| *byte == 0) {
-        Content::Blank
-    } else {
-        Content::Foreign
+        return Content::Ext4;
+    }
+    match crypt::header(head) {
+        Some(crypt::Header::Whole) => Content::Encrypted,
+        // Nothing was ever in it.
+        Some(crypt::Header::Unfinished) => Content::Blank,
+        None if head.len() == BLANK_BYTES && head.iter().all(|byte| *byte == 0) => Content::Blank,
+        None => Content::Foreign,
     }
 }
 
@@ -77,37 +97,90 @@ pub(crate) fn folders() -> Result<(), Error> {
     Ok(())
 }
 
-/// Finds, makes, checks and mounts it; what was done, for the screen.
-pub(crate) fn open() -> Result<String, Error> {
+/// Finds, makes, opens, checks and mounts it.
+pub(crate) fn open() -> Result<Opened, Error> {
     let device = find()?;
     let path = device.display().to_string();
     let mut head = Vec::new();
     fs::File::open(&device)
         .and_then(|file| file.take(BLANK_BYTES as u64).read_to_end(&mut head))
         .map_err(|source| Error::Read { path: device.clone(), source })?;
-    let done = match content(&head) {
-        Content::Foreign => return Err(Error::Foreign { device: path }),
+    match content(&head) {
+        Content::Foreign => Err(Error::Foreign { device: path }),
+        Content::Blank if crypt::measured().is_some() => {
+            let recovery = crypt::make(&path)?;
+            format(crypt::INSIDE)?;
+            crypt::finish(&path)?;
+            let done = format!("{} was blank and has been made; {}", path, said_of_key());
+            mount(crypt::INSIDE)?;
+            Ok(Opened { done, recovery: Some(recovery) })
+        }
         Content::Blank => {
-            let words =
-                ["-q", "-t", "ext4", "-m", "1", "-L", NAME, "-E", "lazy_itable_init=1", &path];
-            program::run(Command::new("/bin/mke2fs").args(words), &[0])?;
-            "was blank and has been made"
+            format(&path)?;
+            mount(&path)?;
+            let why = "no TPM has measured this start";
+            let done = format!("{path} was blank and has been made; it is NOT encrypted: {why}");
+            Ok(Opened { done, recovery: None })
         }
         Content::Ext4 => {
-            // 1: what was wrong was put right.
-            match program::run(Command::new("/bin/e2fsck").args(["-p", &path]), &[0, 1])? {
-                0 => "was checked",
-                _ => "was checked and mended",
-            }
+            let done = format!("{path} {}; it is NOT encrypted", check(&path)?);
+            mount(&path)?;
+            Ok(Opened { done, recovery: None })
         }
-    };
-    let flags = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NOATIME;
-    rustix::mount::mount(&device, AT, "ext4", flags, c"errors=remount-ro")
-        .map_err(|source| Error::Mount { what: path.clone(), at: AT.to_owned(), source })?;
-    Ok(format!("{path} {done}; it is not encrypted"))
+        Content::Encrypted => {
+            crypt::open(&path)?;
+            let done = format!("{path} {}; {}", check(crypt::INSIDE)?, said_of_key());
+            mount(crypt::INSIDE)?;
+            Ok(Opened { done, recovery: None })
+        }
+    }
 }
 
-fn find() -> Result<PathBuf, Error> {
+/// Opens it with the recovery key, and binds it to what was started now.
+pub(crate) fn recover(typed: &str) -> Result<Opened, Error> {
+    let path = find()?.display().to_string();
+    let bound = match crypt::recover(&path, typed)? {
+        None => said_of_key(),
+        Some(error) => {
+            format!("it is encrypted, and the TPM could not be bound to it: {}", chain(&error))
+        }
+    };
+    let done = format!("{path} {}; {bound}", check(crypt::INSIDE)?);
+    mount(crypt::INSIDE)?;
+    Ok(Opened { done, recovery: None })
+}
+
+fn said_of_key() -> String {
+    let taken = "the TPM opens it for this image";
+    match firmware::has_secure_boot() {
+        true => format!("it is encrypted, {taken}"),
+        false => format!(
+            "it is encrypted, {taken}; Secure Boot is OFF: whoever starts another system on this machine may open it too"
+        ),
+    }
+}
+
+fn format(device: &str) -> Result<(), Error> {
+    let words = ["-q", "-F", "-t", "ext4", "-m", "1", "-L", NAME, "-E", "lazy_itable_init=1"];
+    program::run(Command::new("/bin/mke2fs").args(words).arg(device), &[0]).map(drop)
+}
+
+fn check(device: &str) -> Result<&'static str, Error> {
+    // 1: what was wrong was put right.
+    Ok(match program::run(Command::new("/bin/e2fsck").args(["-p", device]), &[0, 1])? {
+        0 => "was checked",
+        _ => "was checked and mended",
+    })
+}
+
+fn mount(device: &str) -> Result<(), Error> {
+    let flags = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NOATIME;
+    rustix::mount::mount(device, AT, "ext4", flags, c"errors=remount-ro")
+        .map_err(|source| Error::Mount { what: device.to_owned(), at: AT.to_owned(), source })
+}
+
+/// Finds it; a disk may take a while to turn up.
+pub(crate) fn find() -> Result<PathBuf, Error> {
     let begun = Instant::now();
     loop {
         if let Some(name) = choose(&devices(), NAME)? {
@@ -132,11 +205,12 @@ pub(crate) fn devices() -> Vec<(String, String)> {
     devices
 }
 
-/// Makes it blank, so that the next start makes it anew: its beginning is zeros, and the rest is what it was.
+/// Makes it blank, so that the next start makes it anew: its beginning is zeros, where all keys lie if it is encrypted,
+/// and the rest is what it was.
 pub(crate) fn erase() -> Result<(), Error> {
     let device = find()?;
     let erased = fs::File::options().write(true).open(&device).and_then(|mut file| {
-        file.write_all(&vec![0; BLANK_BYTES])?;
+        file.write_all(&vec![0; ERASED_BYTES])?;
         file.sync_all()
     });
     erased.map_err(|source| Error::Write { path: device, source })
@@ -146,7 +220,8 @@ pub(crate) fn erase() -> Result<(), Error> {
 pub(crate) fn close() -> Result<(), Error> {
     rustix::fs::sync();
     rustix::mount::unmount(AT, rustix::mount::UnmountFlags::empty())
-        .map_err(|source| Error::Mount { what: "nothing".to_owned(), at: AT.to_owned(), source })
+        .map_err(|source| Error::Mount { what: "nothing".to_owned(), at: AT.to_owned(), source })?;
+    if crypt::is_open() { crypt::close() } else { Ok(()) }
 }
 
 #[cfg(test)]

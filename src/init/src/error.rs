@@ -22,6 +22,10 @@ pub(crate) enum Error {
     ManyData { name: String, found: String },
     #[error("{device} holds something else than a data partition: nothing was touched")]
     Foreign { device: String },
+    #[error("the TPM does not open it for what was started")]
+    Locked,
+    #[error("no TPM has measured what was started")]
+    Unmeasured,
     #[error("{program} does not start")]
     Start { program: String, source: io::Error },
     #[error("{program} ended with {code}: {said}")]

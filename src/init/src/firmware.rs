@@ -18,11 +18,19 @@ pub(crate) fn open() -> Result<bool, Error> {
     if !PathBuf::from(EFI).exists() {
         return Ok(false);
     }
+    if fs::read_dir(VARIABLES).is_ok_and(|mut all| all.next().is_some()) {
+        return Ok(true);
+    }
     let flags = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC;
     rustix::mount::mount("efivarfs", VARIABLES, "efivarfs", flags, None).map_err(|source| {
         Error::Mount { what: "efivarfs".to_owned(), at: VARIABLES.to_owned(), source }
     })?;
     Ok(true)
+}
+
+/// Whether it starts only what is signed.
+pub(crate) fn has_secure_boot() -> bool {
+    open().is_ok_and(|there| there) && value("SecureBoot", GLOBAL).is_some_and(|value| value == [1])
 }
 
 /// Which file was started, as the boot stub says.

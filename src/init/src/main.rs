@@ -5,10 +5,11 @@
 //! when that ended, reaps what others left, loads modules for devices that are plugged in, pets the watchdog, and shuts down in
 //! order when the power button is pressed.
 //!
-//! **Invariant:** it never ends, and starts nothing but the server, its verbs and the two programs that make and check ext4.
+//! **Invariant:** it never ends, and starts nothing but the server, its verbs and the programs that make, open and check the data partition.
 //! **Invariant:** nothing is the server's account's but its own folder, and those in which it asks for an image or a network.
 
 mod clock;
+mod crypt;
 mod data;
 mod dhcp;
 mod error;
@@ -55,6 +56,12 @@ const STOP_WITHIN: Duration = Duration::from_secs(60);
 /// How long a broken screen stands before the machine starts again.
 const BROKEN_FOR: Duration = Duration::from_secs(30);
 
+/// What is typed to give up what is locked.
+const ERASE: &str = "erase everything";
+/// What is asked as long as the data partition is locked.
+const LOCKED: &str = "Type its recovery key and Enter, and the TPM is bound to this image as it was started now; or, where nobody has \
+                      the key, type erase everything:";
+
 /// What may happen.
 #[derive(Debug)]
 enum Event {
@@ -71,8 +78,8 @@ enum Event {
     Dhcp(u64, dhcp::News),
     /// What became of an image that the server handed over.
     Image(update::Taken),
-    /// The spare image was made anew.
-    Spare(Result<(), Error>),
+    /// The spare image was made anew, and the data partition is bound to the image that stays.
+    Settled(Result<(), Error>),
     /// A line that the server wrote.
     Line(String),
     /// A line that a person typed on a console.
@@ -110,12 +117,15 @@ fn run() -> Ending {
     let (events, happened) = channel();
     let mut appliance = Appliance::new(events);
     for phase in phase::ALL {
-        let became = appliance.go_through(phase).map_err(|error| chain(&error));
+        let became = appliance.go_through(phase, &happened).map_err(|error| chain(&error));
         appliance.view.phases.push((phase, became));
         screen::show(&appliance.view);
         appliance.watchdog.iter_mut().for_each(watchdog::Watchdog::pet);
+        if appliance.ending.is_some() {
+            break;
+        }
     }
-    let ending = appliance.live(&happened);
+    let ending = appliance.ending.unwrap_or_else(|| appliance.live(&happened));
     appliance.shut_down(&happened, ending);
     ending
 }
@@ -135,6 +145,10 @@ struct Appliance {
     /// When the machine starts again, since nothing is known of the slots and another one would be started.
     gives_up_at: Option<Instant>,
     has_data: bool,
+    /// Whether it is heard what is typed, and the power button.
+    listens: bool,
+    /// How it ends before it was up.
+    ending: Option<Ending>,
     /// Why the machine is to start again.
     restart: Option<&'static str>,
     begun: Instant,
@@ -157,6 +171,8 @@ impl Appliance {
             menus: BTreeMap::new(),
             gives_up_at: None,
             has_data: false,
+            listens: false,
+            ending: None,
             restart: None,
             begun: now,
             looked_at_sticks: now,
@@ -165,7 +181,7 @@ impl Appliance {
     }
 
     /// Does what a phase is for; what was done, for the screen.
-    fn go_through(&mut self, phase: Phase) -> Result<String, Error> {
+    fn go_through(&mut self, phase: Phase, happened: &Receiver<Event>) -> Result<String, Error> {
         match phase {
             Phase::Mount => {
                 mount::all()?;
@@ -175,12 +191,7 @@ impl Appliance {
                 Ok(mount::harden())
             }
             Phase::Modules => self.load_modules(),
-            Phase::Data => {
-                let done = data::open()?;
-                data::folders()?;
-                self.has_data = true;
-                Ok(done)
-            }
+            Phase::Data => self.open_data(happened),
             Phase::Clock => clock::lift(self.image.built_seconds),
             Phase::Slots => self.look_at_slots(),
             Phase::Network => self.bring_up_network(),
@@ -191,13 +202,80 @@ impl Appliance {
                 Ok(done)
             }
             Phase::Screen => {
-                power::inputs()
-                    .into_iter()
-                    .for_each(|input| power::listen(input, self.events.clone()));
-                screen::listen(&self.events);
+                self.listen();
                 Ok("listens to the power button and what is typed".to_owned())
             }
         }
+    }
+
+    /// Opens the data partition; a person is asked for the recovery key where the TPM does not give its own.
+    fn open_data(&mut self, happened: &Receiver<Event>) -> Result<String, Error> {
+        if let Some(measured) = crypt::measured() {
+            screen::log(&format!("What was started measures {measured}."));
+        }
+        let opened = match data::open() {
+            Err(error @ (Error::Locked | Error::Unmeasured)) => {
+                self.ask_for_key(error, happened)?
+            }
+            opened => opened?,
+        };
+        data::folders()?;
+        self.has_data = true;
+        self.view.recovery_key = opened.recovery;
+        Ok(opened.done)
+    }
+
+    /// Asks for the recovery key until one opens the data partition, or the machine is to end.
+    fn ask_for_key(
+        &mut self,
+        locked: Error,
+        happened: &Receiver<Event>,
+    ) -> Result<data::Opened, Error> {
+        // Most likely an image on trial, which the TPM does not know: the one before comes back.
+        let on_trial = firmware::open()? && firmware::starts_another_next();
+        let within = on_trial.then(update::trial_within);
+        let begun = Instant::now();
+        self.listen();
+        self.view.now = format!("The data partition is locked: {}.", chain(&locked));
+        self.view.asks = Some(LOCKED);
+        screen::show(&self.view);
+        let mut later = Vec::new();
+        let opened = loop {
+            self.ending = match happened.recv_timeout(ROUND) {
+                Ok(Event::PowerButton) => Some(Ending::PowerOff),
+                Ok(Event::Stop(ending)) => Some(ending),
+                Ok(Event::Typed(_, line)) if line.trim() == ERASE => Some(Ending::Erase),
+                Ok(Event::Typed(console, line)) => match data::recover(&line) {
+                    Ok(opened) => break Ok(opened),
+                    Err(error) => {
+                        screen::say(&console, &format!("{}. {LOCKED}", chain(&error)));
+                        None
+                    }
+                },
+                Ok(other) => {
+                    later.push(other);
+                    None
+                }
+                Err(_) if within.is_some_and(|within| begun.elapsed() > within) => {
+                    Some(Ending::Restart)
+                }
+                Err(_) => None,
+            };
+            if self.ending.is_some() {
+                break Err(locked);
+            }
+        };
+        self.view.asks = None;
+        later.into_iter().for_each(|event| drop(self.events.send(event)));
+        opened
+    }
+
+    fn listen(&mut self) {
+        if std::mem::replace(&mut self.listens, true) {
+            return;
+        }
+        power::inputs().into_iter().for_each(|input| power::listen(input, self.events.clone()));
+        screen::listen(&self.events);
     }
 
     fn look_at_slots(&mut self) -> Result<String, Error> {
@@ -380,6 +458,9 @@ impl Appliance {
             }
             Event::Input(input) => power::listen(input, self.events.clone()),
             Event::Serving(serving) => {
+                if matches!(serving, Serving::Site { .. }) {
+                    self.view.recovery_key = None;
+                }
                 self.view.serving = Some(serving);
                 self.view.memory = std::fs::read_to_string("/proc/meminfo")
                     .ok()
@@ -399,9 +480,9 @@ impl Appliance {
                 let done = self.slots.as_mut().map(|slots| slots.arrange(taken));
                 self.go_on(done.unwrap_or(Ok(update::Done::Nothing)));
             }
-            Event::Spare(copied) => {
+            Event::Settled(done) => {
                 self.slots.iter_mut().for_each(update::Slots::is_free);
-                self.note(copied);
+                self.note(done);
             }
             Event::Typed(console, line) => return self.typed(&console, &line),
             Event::Line(line) => {
@@ -429,6 +510,14 @@ impl Appliance {
                 let words = ["account", "reset", person.as_str(), "--as", "screen"];
                 let said = program::said(&mut server::verb(&words));
                 self.tell(console, said.unwrap_or_else(|error| chain(&error)));
+                None
+            }
+            Wish::RecoveryKey => {
+                let made = match crypt::is_open() {
+                    true => crypt::renew_recovery(),
+                    false => Ok("The data partition is not encrypted: there is no key.".to_owned()),
+                };
+                self.tell(console, made.unwrap_or_else(|error| chain(&error)));
                 None
             }
             Wish::Restart => return Some(Ending::Restart),
@@ -498,15 +587,18 @@ impl Appliance {
             server.stop(Signal::KILL);
             how = "The server did not stop and was killed.";
         }
-        if self.has_data {
-            self.note(clock::keep());
-            let closed = data::close();
-            let erased = match ending {
-                Ending::Erase => closed.and_then(|()| data::erase()),
-                Ending::PowerOff | Ending::Restart => closed,
-            };
-            self.note(erased);
-        }
+        let closed = match self.has_data {
+            true => {
+                self.note(clock::keep());
+                data::close()
+            }
+            false => Ok(()),
+        };
+        let erased = match ending {
+            Ending::Erase => closed.and_then(|()| data::erase()),
+            Ending::PowerOff | Ending::Restart => closed,
+        };
+        self.note(erased);
         if let Some(watchdog) = self.watchdog.take() {
             watchdog.release();
         }

@@ -18,6 +18,8 @@ pub(crate) enum Wish {
     SignIn(PersonId),
     /// Everything erased.
     Erase,
+    /// A new recovery key in the place of the one that there is.
+    RecoveryKey,
 }
 
 /// What the menu has asked last.
@@ -33,6 +35,7 @@ enum Asked {
     Restart,
     SignIn,
     Erase(String),
+    RecoveryKey,
 }
 
 /// What is asked of the network, in order.
@@ -44,8 +47,8 @@ const QUESTIONS: [&str; 5] = [
     "Host names, with spaces between them (Enter alone for none):",
 ];
 const LEFT: &str = "Nothing was changed.";
-const CHOICE: &str = "  1  network\n  2  restart\n  3  sign in where nobody can (break-glass)\n  4  factory reset\nType a \
-                      number and Enter, or Enter alone to leave:";
+const CHOICE: &str = "  1  network\n  2  restart\n  3  sign in where nobody can (break-glass)\n  4  factory reset\n  5  new \
+                      recovery key\nType a number and Enter, or Enter alone to leave:";
 
 /// The menu on one console.
 #[derive(Debug, Default)]
@@ -79,7 +82,14 @@ impl Menu {
             Asked::Erase(words) if line == words => {
                 ("Everything is erased.".to_owned(), Some(Wish::Erase))
             }
-            Asked::Whether(_) | Asked::Restart | Asked::SignIn | Asked::Erase(_) => say(LEFT),
+            Asked::RecoveryKey if line == "new key" => {
+                ("A moment.".to_owned(), Some(Wish::RecoveryKey))
+            }
+            Asked::RecoveryKey
+            | Asked::Whether(_)
+            | Asked::Restart
+            | Asked::SignIn
+            | Asked::Erase(_) => say(LEFT),
         }
     }
 
@@ -104,11 +114,15 @@ impl Menu {
             "4" => {
                 let words = format!("erase {}", site.unwrap_or("everything"));
                 let said = format!(
-                    "The site, its log, its updates, its settings: all is gone for good, and a new site can be founded. The disk is not \
-                     overwritten: destroy it where nobody may read it. Type {words}:"
+                    "The site, its log, its updates, its settings: all is gone for good, and a new site can be founded. What was \
+                     encrypted can never be read again; where it was not, destroy the disk. Type {words}:"
                 );
                 self.ask(Asked::Erase(words), &said)
             }
+            "5" => self.ask(
+                Asked::RecoveryKey,
+                "The recovery key that was written down opens nothing any more, and a new one is shown here. Type new key:",
+            ),
             _ => self.ask(Asked::Choice, CHOICE),
         }
     }
@@ -179,6 +193,8 @@ mod tests {
         assert_eq!(types(&["", "4", "erase north"]).1, Some(Wish::Erase));
         let mut menu = Menu { asked: Asked::Choice };
         assert!(menu.take("4", None).0.contains("Type erase everything:"));
+        assert_eq!(types(&["", "5", "yes"]), (LEFT.to_owned(), None));
+        assert_eq!(types(&["", "5", "new key"]).1, Some(Wish::RecoveryKey));
         assert_eq!(types(&["", "3", ""]), (LEFT.to_owned(), None));
         assert_eq!(types(&["", "3", "ann"]).1, Some(Wish::SignIn("ann".parse().unwrap())));
         let (said, wish) = types(&["", "3", "--as"]);

@@ -23,6 +23,17 @@ fn failed(program: String, code: Option<i32>, said: String) -> Error {
     Error::Program { program, code, said }
 }
 
+/// Runs a program; what it gave out, where it ended well.
+pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let told = |source| Error::Start { program: program.clone(), source };
+    let ended = command.output().map_err(told)?;
+    match ended.status.code() {
+        Some(0) => Ok(String::from_utf8_lossy(&ended.stdout).into_owned()),
+        code => Err(failed(program, code, tail(&[ended.stdout, ended.stderr].concat()))),
+    }
+}
+
 /// Runs a program; its exit code, where that is one of `good`.
 pub(crate) fn run(command: &mut Command, good: &[i32]) -> Result<i32, Error> {
     let program = command.get_program().to_string_lossy().into_owned();

@@ -24,12 +24,16 @@ pub(crate) struct View {
     /// A change of the network on trial.
     pub(crate) trial: Option<Trial>,
     pub(crate) serving: Option<Serving>,
+    /// The data partition's recovery key, from when it was made until there is a site.
+    pub(crate) recovery_key: Option<String>,
     /// Memory in use and all of it, in MiB.
     pub(crate) memory: Option<(u64, u64)>,
     /// What is going on now, in one sentence.
     pub(crate) now: String,
     /// What the menu has asked last, by console.
     pub(crate) menus: BTreeMap<String, String>,
+    /// What is asked on every console in the menu's place.
+    pub(crate) asks: Option<&'static str>,
     /// What went wrong beside the phases.
     pub(crate) troubles: Vec<String>,
 }
@@ -73,6 +77,11 @@ impl View {
             });
         }
         lines.extend(self.troubles.iter().map(|trouble| format!("  note            {trouble}")));
+        lines.extend(self.recovery_key.as_ref().map(|key| {
+            format!(
+                "Recovery key of the data partition, for when the TPM does not open it. Write it down; it is not shown again:\n  {key}"
+            )
+        }));
         let code = match &self.serving {
             Some(Serving::Site { site, ca, audit_key, first_code }) => {
                 lines.push(format!("Site {site}"));
@@ -138,7 +147,7 @@ pub(crate) fn show(view: &View) {
     for console in consoles() {
         // A terminal that is looked at begins at its top; a serial line is often a log.
         let begin = if console.starts_with("ttyS") { "\n" } else { "\x1b[H\x1b[2J" };
-        let menu = view.menus.get(&console).map_or(MENU, String::as_str);
+        let menu = view.menus.get(&console).map(String::as_str).or(view.asks).unwrap_or(MENU);
         say(&console, &format!("{begin}{text}\n{menu}"));
     }
 }
@@ -227,6 +236,12 @@ mod tests {
             text.contains("No site is founded") && text.contains("8765-4321 (until a site"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_recovery_key_stands_there_alone_in_its_line() {
+        let view = View { recovery_key: Some("cbde-fghi".into()), ..View::default() };
+        assert!(view.text().contains("Write it down; it is not shown again:\n  cbde-fghi\n"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! ([`slots::Outcome`]), which only PID 1 may write. Both stay no longer than they have to: what was taken is removed.
 
 use crate::{
-    Event,
+    Event, crypt,
     error::Error,
     esp, firmware, server,
     settings::{bounded, number_of, write_json},
@@ -72,7 +72,13 @@ impl Slots {
             )?;
         }
         write_json(Path::new(RECORD), &record)?;
-        let said = say(started, &record, &standing);
+        let mut said = say(started, &record, &standing);
+        if matches!(standing, Standing::CameBack(..)) && crypt::is_open() {
+            // The image that did not stay gets nothing from the TPM any more.
+            if let Err(error) = crypt::bind_here() {
+                said = format!("{said}; {}", crate::error::chain(&error));
+            }
+        }
         let now = Instant::now();
         let slots = Self {
             record,
@@ -132,7 +138,10 @@ impl Slots {
         write_json(Path::new(OUTCOME), &Outcome::of(trial, None, Timestamp::now()))?;
         self.busy = true;
         let events = events.clone();
-        thread::spawn(move || drop(events.send(Event::Spare(esp::copy_to_spare(slot)))));
+        thread::spawn(move || {
+            let bound = if crypt::is_open() { crypt::bind_here() } else { Ok(()) };
+            drop(events.send(Event::Settled(bound.and(esp::copy_to_spare(slot)))));
+        });
         Ok(Done::Say(words))
     }
 
@@ -222,6 +231,11 @@ fn take(slot: Slot, from: Version, floor: &Version) -> Taken {
             .map_err(|why| Error::Image { why: why.to_string() })?;
         crate::screen::log(&format!("Writing version {to} to slot {slot}."));
         esp::write(slot, &image)?;
+        if crypt::is_open() {
+            let measured =
+                slots::measured(&image).map_err(|why| Error::Image { why: why.to_string() })?;
+            crypt::let_in(&measured)?;
+        }
         Ok(Trial { slot, from, to, sha256: request.sha256, began: false, gave_up: None })
     });
     // The request first: without it nobody looks at the image.

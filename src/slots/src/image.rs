@@ -83,29 +83,63 @@ pub fn version_of(image: &[u8]) -> Result<Version, Refused> {
     version.ok_or(Refused::Foreign("it does not say its version"))
 }
 
+/// The parts that systemd's boot stub measures, in its order: UAPI.5 "Unified Kernel Image", "PCR 11".
+const MEASURED: [&str; 13] = [
+    ".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat",
+    ".pcrpkey", ".profile", ".dtbauto", ".hwids",
+];
+
+/// What the TPM's register 11 (SHA-256) holds after the boot stub has measured an image: of each part its name with
+/// a zero byte, and then its content.
+///
+/// # Errors
+///
+/// Where it is no image of ours.
+pub fn measured(image: &[u8]) -> Result<Digest, Refused> {
+    let file =
+        PeFile64::parse(image).map_err(|_| Refused::Foreign("it is no program for firmware"))?;
+    let mut register = Digest::from_bytes([0; 32]);
+    for name in MEASURED {
+        let Some(section) = file.section_by_name(name) else { continue };
+        let data = section.data().map_err(|_| Refused::Foreign("a part of it is missing"))?;
+        for measured in [format!("{name}\0").as_bytes(), data] {
+            let extended = [*register.as_bytes(), *Digest::of(measured).as_bytes()].concat();
+            register = Digest::of(&extended);
+        }
+    }
+    Ok(register)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// The least that is a PE file of 64 bits, with one section.
     fn image(name: &str, says: &str) -> Vec<u8> {
+        image_of(&[(name, says)])
+    }
+
+    /// The least that is a PE file of 64 bits, with these sections, of at most 512 bytes each.
+    fn image_of(sections: &[(&str, &str)]) -> Vec<u8> {
         let mut file = vec![0; 0x200];
         file[..2].copy_from_slice(b"MZ");
         file[0x3c] = 0x40;
         file[0x40..0x44].copy_from_slice(b"PE\0\0");
         // Machine, sections, the optional header's length, characteristics.
         file[0x44..0x46].copy_from_slice(&0x8664_u16.to_le_bytes());
-        file[0x46] = 1;
+        file[0x46] = u8::try_from(sections.len()).unwrap();
         file[0x54..0x56].copy_from_slice(&112_u16.to_le_bytes());
         file[0x58..0x5a].copy_from_slice(&0x20b_u16.to_le_bytes());
-        let section = 0x58 + 112;
-        file[section..section + name.len()].copy_from_slice(name.as_bytes());
-        let length = u32::try_from(says.len()).unwrap().to_le_bytes();
-        file[section + 8..section + 12].copy_from_slice(&length);
-        file[section + 16..section + 20].copy_from_slice(&length);
-        file[section + 20..section + 24].copy_from_slice(&0x200_u32.to_le_bytes());
-        file.extend(says.as_bytes());
+        for (number, (name, says)) in sections.iter().enumerate() {
+            let at = u32::try_from(file.len()).unwrap().to_le_bytes();
+            let head = 0x58 + 112 + 40 * number;
+            file[head..head + name.len()].copy_from_slice(name.as_bytes());
+            let length = u32::try_from(says.len()).unwrap().to_le_bytes();
+            file[head + 8..head + 12].copy_from_slice(&length);
+            file[head + 16..head + 20].copy_from_slice(&length);
+            file[head + 20..head + 24].copy_from_slice(&at);
+            file.extend(says.as_bytes());
+        }
         file
     }
 
@@ -130,6 +164,16 @@ mod tests {
         changed[3] ^= 1;
         assert_eq!(admit(&changed, &request(&new), &floor), Err(Refused::Other));
         assert_eq!(admit(&new[..new.len() - 1], &request(&new), &floor), Err(Refused::Other));
+    }
+
+    #[test]
+    fn what_is_measured_is_what_systemd_measure_says() {
+        // systemd-measure calculate --linux=<(printf k) --osrel=<(printf x) --phase=: --bank=sha256 (systemd 257)
+        let known = "fd998617f40033802008ca4612219a6e1d86f567c53f122d094e302f3413a12c";
+        let parts = [(".osrel", "x"), (".linux", "k"), (".text", "the stub itself")];
+        assert_eq!(measured(&image_of(&parts)).unwrap().to_hex(), known);
+        assert_ne!(measured(&image_of(&[(".osrel", "y"), parts[1]])).unwrap().to_hex(), known);
+        assert!(measured(b"MZ").is_err());
     }
 
     #[test]

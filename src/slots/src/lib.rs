@@ -14,7 +14,7 @@ mod image;
 mod record;
 
 pub use entry::{Partition, free_number, load_option, names, order, partition_id};
-pub use image::{IMAGE_BYTES_MAX, Refused, Request, admit, version_of};
+pub use image::{IMAGE_BYTES_MAX, Refused, Request, admit, measured, version_of};
 pub use record::{Became, Outcome, Record, Standing, Trial};
 pub use semver::Version;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,8 @@ pub(crate) struct Hardware {
     /// Words on the kernel's command line, where it is booted directly.
     pub(crate) words: &'static str,
     pub(crate) has_disk: bool,
+    /// Has a TPM 2.0 (swtpm), which keeps what it knows while the machine is off.
+    pub(crate) has_tpm: bool,
     /// A folder that is a FAT stick.
     pub(crate) medium: Option<PathBuf>,
     /// Where the disk under its layer lies, if that is its own.
@@ -67,7 +69,16 @@ impl Hardware {
         layer.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(disk);
         run(layer.arg(folder.path().join("disk.qcow2"))).ok();
         let words = "patchkeep.address=10.0.2.15/24 patchkeep.gateway=10.0.2.2";
-        Self { image, folder, has_firmware: false, words, has_disk: true, medium: None, base: None }
+        Self {
+            image,
+            folder,
+            has_firmware: false,
+            words,
+            has_disk: true,
+            has_tpm: false,
+            medium: None,
+            base: None,
+        }
     }
 
     /// One with firmware that boots what the development key signed, and nothing else.
@@ -86,6 +97,31 @@ impl Hardware {
         machine
     }
 
+    /// Puts a file in the place of one of its EFI partition's, while the machine is off.
+    pub(crate) fn replace(&self, file: &str, with: &Path) {
+        let raw = self.raw();
+        let partition = format!("{}@@{}", raw.display(), begins(&raw, "patchkeep-esp"));
+        let mut copy = Command::new("mcopy");
+        run(copy.args(["-o", "-i", &partition]).arg(with).arg(format!("::{file}"))).ok();
+        let layer = self.folder.path().join("disk.qcow2");
+        run(Command::new("qemu-img").args(["convert", "-O", "qcow2"]).args([&raw, &layer])).ok();
+    }
+
+    /// Switches Secure Boot off: the firmware forgets its keys.
+    pub(crate) fn forget_keys(&self) {
+        fs::copy("/usr/share/OVMF/OVMF_VARS_4M.fd", self.folder.path().join("vars.fd")).unwrap();
+    }
+
+    /// The data partition's first bytes, while the machine is off.
+    pub(crate) fn data_begins(&self) -> Vec<u8> {
+        let raw = self.raw();
+        let mut file = File::open(&raw).unwrap();
+        file.seek(SeekFrom::Start(begins(&raw, "patchkeep-data"))).unwrap();
+        let mut bytes = vec![0; 4096];
+        file.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
     /// What lies in a file of the data partition, while the machine is off.
     pub(crate) fn data(&self, file: &str) -> String {
         let raw = self.raw();
@@ -95,17 +131,10 @@ impl Hardware {
 
     /// Puts half of an image where a whole one lay, while the machine is off.
     pub(crate) fn tear(&self, file: &str) {
-        let (raw, torn) = (self.raw(), self.folder.path().join("torn"));
+        let torn = self.folder.path().join("torn");
         let whole = fs::read(only(&self.image, ".efi")).unwrap();
         fs::write(&torn, &whole[..whole.len() / 2]).unwrap();
-        let partition = format!("{}@@{}", raw.display(), begins(&raw, "patchkeep-esp"));
-        run(Command::new("mcopy")
-            .args(["-o", "-i", &partition])
-            .arg(&torn)
-            .arg(format!("::{file}")))
-        .ok();
-        let layer = self.folder.path().join("disk.qcow2");
-        run(Command::new("qemu-img").args(["convert", "-O", "qcow2"]).args([&raw, &layer])).ok();
+        self.replace(file, &torn);
     }
 
     fn raw(&self) -> PathBuf {
@@ -154,6 +183,9 @@ impl Hardware {
             );
             qemu.args(["-blockdev", &disk, "-device", "virtio-blk-pci,drive=disk"]);
         }
+        if self.has_tpm {
+            self.add_tpm(&mut qemu);
+        }
         if let Some(medium) = &self.medium {
             let stick =
                 format!("driver=vvfat,node-name=stick,read-only=on,dir={}", medium.display());
@@ -165,6 +197,18 @@ impl Hardware {
         let child = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let folder = self.folder.path().to_owned();
         Guest { child, folder, door, other_door, begun: Instant::now() }
+    }
+
+    /// Its own TPM, which ends with the machine.
+    fn add_tpm(&self, qemu: &mut Command) {
+        let own = |name: &str| self.folder.path().join(name).display().to_string();
+        let (state, socket) = (own("tpm"), own("tpm.sock"));
+        fs::create_dir_all(&state).unwrap();
+        let mut tpm = Command::new("swtpm");
+        tpm.args(["socket", "--tpm2", "--daemon", "--tpmstate", &format!("dir={state}")]);
+        run(tpm.args(["--ctrl", &format!("type=unixio,path={socket}")])).ok();
+        qemu.args(["-chardev", &format!("socket,id=tpm,path={socket}")]);
+        qemu.args(["-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-crb,tpmdev=tpm0"]);
     }
 
     fn add_kernel(&self, qemu: &mut Command) {
