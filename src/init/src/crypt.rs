@@ -1,8 +1,8 @@
 //! The encrypted data partition: LUKS2, as cryptsetup makes it and systemd's tools open it with the TPM. Any Linux with these
 //! opens it with the recovery key.
 //!
-//! The TPM gives its key to what was measured at the start: register 7 (whether the firmware takes only what is signed, and whose
-//! signature it took) and register 11 (the very image). An older image of the same signer is another one, so that it gets none.
+//! The TPM gives its key to what was measured at the start: PCR 7 (whether the firmware takes only what is signed, and whose
+//! signature it took) and PCR 11 (the very image). An older image of the same signer is another one, so that it gets none.
 //! An image on trial is let in before it is tried, and whichever stays shuts the other one out.
 
 use crate::{
@@ -28,15 +28,15 @@ const UNFINISHED: &str = "patchkeep-unfinished";
 const TPM: &str = "/dev/tpmrm0";
 /// Where firmware tells of a TPM, before its driver has found it.
 const TOLD: &str = "/sys/firmware/acpi/tables/TPM2";
-const REGISTER: &str = "/sys/class/tpm/tpm0/pcr-sha256/11";
+const PCR: &str = "/sys/class/tpm/tpm0/pcr-sha256/11";
 /// How long a TPM may take to turn up, and to test itself.
 const TPM_WITHIN: Duration = Duration::from_secs(10);
 /// Keys lie here for as long as a program reads them: memory, and PID 1's alone.
 const KEY: &str = "/run/data.key";
 /// Bytes of a key that nobody types.
 const KEY_BYTES: usize = 32;
-/// Longest register's text, in bytes.
-const REGISTER_BYTES_MAX: u64 = 128;
+/// Longest text of a PCR, in bytes.
+const PCR_BYTES_MAX: u64 = 128;
 /// Where a LUKS2 header has its label, after its magic number, version, length and sequence (LUKS2 On-Disk Format, 2.1).
 const LABEL_AT: usize = 24;
 const LABEL_BYTES: usize = 48;
@@ -59,16 +59,16 @@ pub(crate) fn header(head: &[u8]) -> Option<Header> {
     })
 }
 
-/// What the TPM says was started: its register 11, in hexadecimal digits; nothing where there is no TPM, or none was told.
+/// What the TPM says was started: its PCR 11, in hexadecimal digits; nothing where there is no TPM, or none was told.
 pub(crate) fn measured() -> Option<String> {
     let begun = Instant::now();
     while Path::new(TOLD).exists() && !Path::new(TPM).exists() && begun.elapsed() < TPM_WITHIN {
         thread::sleep(Duration::from_millis(100));
     }
-    let file = fs::File::open(REGISTER).ok()?;
+    let file = fs::File::open(PCR).ok()?;
     let mut text = String::new();
     // Files of the kernel's own say no length.
-    file.take(REGISTER_BYTES_MAX).read_to_string(&mut text).ok()?;
+    file.take(PCR_BYTES_MAX).read_to_string(&mut text).ok()?;
     let measured: Digest = text.trim().to_lowercase().parse().ok()?;
     (measured != Digest::from_bytes([0; 32])).then(|| measured.to_hex())
 }
@@ -94,8 +94,7 @@ pub(crate) fn make(device: &str) -> Result<String, Error> {
         open_by_file(device, key)?;
         let unlock = format!("--unlock-key-file={key}");
         let recovery = program::output(enroll(&unlock).args(["--recovery-key", device]))?;
-        let bound = ["--tpm2-pcrs=7+11", "--wipe-slot=password", device];
-        program::run(enroll(&unlock).arg(tpm_word()).args(bound), &[0])?;
+        bind(device, &unlock, "password")?;
         recovery_in(&recovery)
     })
 }
@@ -125,22 +124,30 @@ pub(crate) fn open(device: &str) -> Result<(), Error> {
 pub(crate) fn recover(device: &str, typed: &str) -> Result<Option<Error>, Error> {
     with_key(grouped(typed).as_bytes(), |key| {
         open_by_file(device, key)?;
-        Ok(bind(device, &format!("--unlock-key-file={key}")).err())
+        Ok(bind(device, &format!("--unlock-key-file={key}"), "tpm2").err())
     })
 }
 
-/// Binds it to what was started now, and to nothing else.
+/// Binds it, if it is encrypted, to what was started now, and to nothing else.
 pub(crate) fn bind_here() -> Result<(), Error> {
-    bind(&outside()?, &format!("--unlock-tpm2-device={TPM}"))
+    if !is_open() {
+        return Ok(());
+    }
+    bind(&outside()?, &format!("--unlock-tpm2-device={TPM}"), "tpm2")
 }
 
-/// Lets an image in that is to be tried, besides the one that runs. Its signature is taken as that of the one that runs was.
-pub(crate) fn let_in(measured: &Digest) -> Result<(), Error> {
+/// Lets an image in, if it is encrypted, that is to be tried, besides the one that runs. Its signature is taken as that of the one
+/// that runs was.
+pub(crate) fn let_in(image: &[u8]) -> Result<(), Error> {
+    if !is_open() {
+        return Ok(());
+    }
+    let measured = slots::measured(image).map_err(|why| Error::Image { why: why.to_string() })?;
     // What an earlier trial left is shut out.
     bind_here()?;
-    let registers = format!("--tpm2-pcrs=7+11:sha256={}", measured.to_hex());
+    let pcrs = format!("--tpm2-pcrs=7+11:sha256={}", measured.to_hex());
     let mut enroll = enroll(&format!("--unlock-tpm2-device={TPM}"));
-    program::run(enroll.arg(tpm_word()).arg(registers).arg(outside()?), &[0]).map(drop)
+    program::run(enroll.arg(tpm_word()).arg(pcrs).arg(outside()?), &[0]).map(drop)
 }
 
 /// Makes a new recovery key; the one before opens nothing any more.
@@ -153,8 +160,11 @@ pub(crate) fn renew_recovery() -> Result<String, Error> {
     ]))?)
 }
 
-/// Lets go of it.
+/// Lets go of it, if it is encrypted.
 pub(crate) fn close() -> Result<(), Error> {
+    if !is_open() {
+        return Ok(());
+    }
     program::run(Command::new("/bin/cryptsetup").args(["close", NAME]), &[0]).map(drop)
 }
 
@@ -163,9 +173,11 @@ fn open_by_file(device: &str, key: &str) -> Result<(), Error> {
     program::run(Command::new("/bin/cryptsetup").args(words), &[0]).map(drop)
 }
 
-fn bind(device: &str, unlock: &str) -> Result<(), Error> {
-    let bound = ["--tpm2-pcrs=7+11", "--wipe-slot=tpm2", device];
-    program::run(enroll(unlock).arg(tpm_word()).args(bound), &[0]).map(drop)
+/// Binds it to what was started now, and wipes all slots of a kind but the one that this makes.
+fn bind(device: &str, unlock: &str, kind: &str) -> Result<(), Error> {
+    let wiped = format!("--wipe-slot={kind}");
+    let mut enroll = enroll(unlock);
+    program::run(enroll.arg(tpm_word()).args(["--tpm2-pcrs=7+11", &wiped, device]), &[0]).map(drop)
 }
 
 fn enroll(unlock: &str) -> Command {

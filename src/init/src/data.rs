@@ -105,35 +105,28 @@ pub(crate) fn open() -> Result<Opened, Error> {
     fs::File::open(&device)
         .and_then(|file| file.take(BLANK_BYTES as u64).read_to_end(&mut head))
         .map_err(|source| Error::Read { path: device.clone(), source })?;
-    match content(&head) {
-        Content::Foreign => Err(Error::Foreign { device: path }),
+    let mut recovery = None;
+    let (inside, done) = match content(&head) {
+        Content::Foreign => return Err(Error::Foreign { device: path }),
         Content::Blank if crypt::measured().is_some() => {
-            let recovery = crypt::make(&path)?;
+            recovery = Some(crypt::make(&path)?);
             format(crypt::INSIDE)?;
             crypt::finish(&path)?;
-            let done = format!("{} was blank and has been made; {}", path, said_of_key());
-            mount(crypt::INSIDE)?;
-            Ok(Opened { done, recovery: Some(recovery) })
+            (crypt::INSIDE, format!("{path} was blank and has been made; {}", said_of_key()))
         }
         Content::Blank => {
             format(&path)?;
-            mount(&path)?;
             let why = "no TPM has measured this start";
-            let done = format!("{path} was blank and has been made; it is NOT encrypted: {why}");
-            Ok(Opened { done, recovery: None })
+            (&*path, format!("{path} was blank and has been made; it is NOT encrypted: {why}"))
         }
-        Content::Ext4 => {
-            let done = format!("{path} {}; it is NOT encrypted", check(&path)?);
-            mount(&path)?;
-            Ok(Opened { done, recovery: None })
-        }
+        Content::Ext4 => (&*path, format!("{path} {}; it is NOT encrypted", check(&path)?)),
         Content::Encrypted => {
             crypt::open(&path)?;
-            let done = format!("{path} {}; {}", check(crypt::INSIDE)?, said_of_key());
-            mount(crypt::INSIDE)?;
-            Ok(Opened { done, recovery: None })
+            (crypt::INSIDE, format!("{path} {}; {}", check(crypt::INSIDE)?, said_of_key()))
         }
-    }
+    };
+    mount(inside)?;
+    Ok(Opened { done, recovery })
 }
 
 /// Opens it with the recovery key, and binds it to what was started now.
@@ -221,7 +214,7 @@ pub(crate) fn close() -> Result<(), Error> {
     rustix::fs::sync();
     rustix::mount::unmount(AT, rustix::mount::UnmountFlags::empty())
         .map_err(|source| Error::Mount { what: "nothing".to_owned(), at: AT.to_owned(), source })?;
-    if crypt::is_open() { crypt::close() } else { Ok(()) }
+    crypt::close()
 }
 
 #[cfg(test)]

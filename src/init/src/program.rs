@@ -1,47 +1,38 @@
 //! Programs that are run to their end before the server is looked after.
 
 use crate::error::Error;
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// Most of what a program said that is kept, in bytes: the end counts.
 const SAID_BYTES_MAX: usize = 400;
 
 /// Runs a program; what it said last, where it ended well.
 pub(crate) fn said(command: &mut Command) -> Result<String, Error> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let told = |source| Error::Start { program: program.clone(), source };
-    let ended = command.output().map_err(told)?;
-    let said = tail(&[ended.stdout, ended.stderr].concat());
-    match ended.status.code() {
-        Some(0) => Ok(said),
-        code => Err(failed(program, code, said)),
-    }
-}
-
-fn failed(program: String, code: Option<i32>, said: String) -> Error {
-    let code = code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
-    Error::Program { program, code, said }
+    let ended = ended(command, &[0])?;
+    Ok(tail(&[ended.stdout, ended.stderr].concat()))
 }
 
 /// Runs a program; what it gave out, where it ended well.
 pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let told = |source| Error::Start { program: program.clone(), source };
-    let ended = command.output().map_err(told)?;
-    match ended.status.code() {
-        Some(0) => Ok(String::from_utf8_lossy(&ended.stdout).into_owned()),
-        code => Err(failed(program, code, tail(&[ended.stdout, ended.stderr].concat()))),
-    }
+    Ok(String::from_utf8_lossy(&ended(command, &[0])?.stdout).into_owned())
 }
 
 /// Runs a program; its exit code, where that is one of `good`.
 pub(crate) fn run(command: &mut Command, good: &[i32]) -> Result<i32, Error> {
+    Ok(ended(command, good)?.status.code().unwrap_or_default())
+}
+
+fn ended(command: &mut Command, good: &[i32]) -> Result<Output, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let ended =
-        command.output().map_err(|source| Error::Start { program: program.clone(), source })?;
+    let told = |source| Error::Start { program: program.clone(), source };
+    let ended = command.output().map_err(told)?;
     match ended.status.code() {
-        Some(code) if good.contains(&code) => Ok(code),
-        code => Err(failed(program, code, tail(&[ended.stdout, ended.stderr].concat()))),
+        Some(code) if good.contains(&code) => Ok(ended),
+        code => {
+            let code = code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
+            let said = tail(&[ended.stdout, ended.stderr].concat());
+            Err(Error::Program { program, code, said })
+        }
     }
 }
 

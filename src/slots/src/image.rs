@@ -89,7 +89,7 @@ const MEASURED: [&str; 13] = [
     ".pcrpkey", ".profile", ".dtbauto", ".hwids",
 ];
 
-/// What the TPM's register 11 (SHA-256) holds after the boot stub has measured an image: of each part its name with
+/// What the TPM's PCR 11 (SHA-256) holds after the boot stub has measured an image: of each part its name with
 /// a zero byte, and then its content.
 ///
 /// # Errors
@@ -98,16 +98,16 @@ const MEASURED: [&str; 13] = [
 pub fn measured(image: &[u8]) -> Result<Digest, Refused> {
     let file =
         PeFile64::parse(image).map_err(|_| Refused::Foreign("it is no program for firmware"))?;
-    let mut register = Digest::from_bytes([0; 32]);
+    let mut pcr = Digest::from_bytes([0; 32]);
     for name in MEASURED {
         let Some(section) = file.section_by_name(name) else { continue };
         let data = section.data().map_err(|_| Refused::Foreign("a part of it is missing"))?;
         for measured in [format!("{name}\0").as_bytes(), data] {
-            let extended = [*register.as_bytes(), *Digest::of(measured).as_bytes()].concat();
-            register = Digest::of(&extended);
+            let extended = [*pcr.as_bytes(), *Digest::of(measured).as_bytes()].concat();
+            pcr = Digest::of(&extended);
         }
     }
-    Ok(register)
+    Ok(pcr)
 }
 
 #[cfg(test)]
