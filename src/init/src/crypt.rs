@@ -78,6 +78,11 @@ pub(crate) fn is_open() -> bool {
     Path::new(INSIDE).exists()
 }
 
+/// Whether it is encrypted, and a TPM may open it: without one a person does, each time.
+fn has_tpm() -> bool {
+    is_open() && measured().is_some()
+}
+
 /// Encrypts a partition that nothing is in, binds it to the TPM, and opens it. Gives the recovery key. It counts once
 /// [`finish`] was called.
 pub(crate) fn make(device: &str) -> Result<String, Error> {
@@ -128,21 +133,20 @@ pub(crate) fn recover(device: &str, typed: &str) -> Result<Option<Error>, Error>
     })
 }
 
-/// Binds it, if it is encrypted, to what was started now, and to nothing else.
+/// Binds it, if a TPM can open it, to what was started now, and to nothing else.
 pub(crate) fn bind_here() -> Result<(), Error> {
-    if !is_open() {
+    if !has_tpm() {
         return Ok(());
     }
     bind(&outside()?, &format!("--unlock-tpm2-device={TPM}"), "tpm2")
 }
 
-/// Lets an image in, if it is encrypted, that is to be tried, besides the one that runs. Its signature is taken as that of the one
+/// Lets an image in, if a TPM can open it, that is to be tried, besides the one that runs. Its signature is taken as that of the one
 /// that runs was.
-pub(crate) fn let_in(image: &[u8]) -> Result<(), Error> {
-    if !is_open() {
+pub(crate) fn let_in(measured: &Digest) -> Result<(), Error> {
+    if !has_tpm() {
         return Ok(());
     }
-    let measured = slots::measured(image).map_err(|why| Error::Image { why: why.to_string() })?;
     // What an earlier trial left is shut out.
     bind_here()?;
     let pcrs = format!("--tpm2-pcrs=7+11:sha256={}", measured.to_hex());

@@ -78,8 +78,8 @@ enum Event {
     Dhcp(u64, dhcp::News),
     /// What became of an image that the server handed over.
     Image(update::Taken),
-    /// The spare image was made anew, and the data partition is bound to the image that stays.
-    Settled(Result<(), Error>),
+    /// The spare image was made anew.
+    Spare(Result<(), Error>),
     /// A line that the server wrote.
     Line(String),
     /// A line that a person typed on a console.
@@ -480,7 +480,7 @@ impl Appliance {
                 let done = self.slots.as_mut().map(|slots| slots.arrange(taken));
                 self.go_on(done.unwrap_or(Ok(update::Done::Nothing)));
             }
-            Event::Settled(done) => {
+            Event::Spare(done) => {
                 self.slots.iter_mut().for_each(update::Slots::is_free);
                 self.note(done);
             }

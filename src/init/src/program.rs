@@ -1,4 +1,7 @@
 //! Programs that are run to their end before the server is looked after.
+//!
+//! **Invariant:** they are run on the main thread alone. It takes leave of every child that ends, and would take one from under a
+//! thread that waits for it.
 
 use crate::error::Error;
 use std::process::{Command, Output};

@@ -6,7 +6,7 @@
 
 use crate::{
     Event, crypt,
-    error::Error,
+    error::{Error, chain},
     esp, firmware, server,
     settings::{bounded, number_of, write_json},
 };
@@ -73,11 +73,8 @@ impl Slots {
         }
         write_json(Path::new(RECORD), &record)?;
         let mut said = say(started, &record, &standing);
-        if matches!(standing, Standing::CameBack(..)) {
-            // The image that did not stay gets nothing from the TPM any more.
-            if let Err(error) = crypt::bind_here() {
-                said = format!("{said}; {}", crate::error::chain(&error));
-            }
+        if matches!(standing, Standing::Usual | Standing::CameBack(..)) {
+            said = shut_out_others(said);
         }
         let now = Instant::now();
         let slots = Self {
@@ -138,11 +135,8 @@ impl Slots {
         write_json(Path::new(OUTCOME), &Outcome::of(trial, None, Timestamp::now()))?;
         self.busy = true;
         let events = events.clone();
-        thread::spawn(move || {
-            let done = crypt::bind_here().and(esp::copy_to_spare(slot));
-            drop(events.send(Event::Settled(done)));
-        });
-        Ok(Done::Say(words))
+        thread::spawn(move || drop(events.send(Event::Spare(esp::copy_to_spare(slot)))));
+        Ok(Done::Say(shut_out_others(words)))
     }
 
     /// Leaves word why, for the image that comes back.
@@ -180,9 +174,16 @@ impl Slots {
     /// Arranges the trial of an image that lies in its slot.
     pub(crate) fn arrange(&mut self, taken: Taken) -> Result<Done, Error> {
         self.busy = false;
-        let trial = match taken {
-            Taken::Written(trial) => trial,
-            Taken::Refused(sha256, why) => {
+        let admitted = match taken {
+            Taken::Written(trial, measured) => match crypt::let_in(&measured) {
+                Ok(()) => Ok(trial),
+                Err(error) => Err((Some(trial.sha256), chain(&error))),
+            },
+            Taken::Refused(sha256, why) => Err((sha256, why)),
+        };
+        let trial = match admitted {
+            Ok(trial) => trial,
+            Err((sha256, why)) => {
                 let words = format!("a new image was refused: {why}");
                 write_json(
                     Path::new(OUTCOME),
@@ -201,6 +202,16 @@ impl Slots {
     }
 }
 
+/// Has the data partition open for the image that runs alone, now that it stays; what is said then.
+fn shut_out_others(said: String) -> String {
+    match crypt::bind_here() {
+        Ok(()) => said,
+        Err(error) => {
+            format!("{said}; another one may still open the data partition: {}", chain(&error))
+        }
+    }
+}
+
 /// What looking after the slots came to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Done {
@@ -214,8 +225,8 @@ pub(crate) enum Done {
 /// What became of an image that was found.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    /// It is in its slot.
-    Written(Trial),
+    /// It is in its slot, and what it will measure.
+    Written(Trial, Digest),
     /// It is not; what was announced, and why.
     Refused(Option<Digest>, String),
 }
@@ -230,17 +241,17 @@ fn take(slot: Slot, from: Version, floor: &Version) -> Taken {
         let to = slots::admit(&image, request, floor)
             .map_err(|why| Error::Image { why: why.to_string() })?;
         crate::screen::log(&format!("Writing version {to} to slot {slot}."));
+        let measured =
+            slots::measured(&image).map_err(|why| Error::Image { why: why.to_string() })?;
         esp::write(slot, &image)?;
-        crypt::let_in(&image)?;
-        Ok(Trial { slot, from, to, sha256: request.sha256, began: false, gave_up: None })
+        let sha256 = request.sha256;
+        Ok((Trial { slot, from, to, sha256, began: false, gave_up: None }, measured))
     });
     // The request first: without it nobody looks at the image.
     files.iter().for_each(|file| drop(fs::remove_file(file)));
     taken.map_or_else(
-        |error| {
-            Taken::Refused(announced.map(|request| request.sha256), crate::error::chain(&error))
-        },
-        Taken::Written,
+        |error| Taken::Refused(announced.map(|request| request.sha256), chain(&error)),
+        |(trial, measured)| Taken::Written(trial, measured),
     )
 }
 
