@@ -2,10 +2,45 @@
 
 use crate::guest::{Guest, Hardware, image, only};
 use crate::slots::{Images, WITHIN};
-use std::{fs, path::Path};
+use ids::Digest;
+use serde_json::json;
+use std::{fs, path::Path, process::Command};
+use tests::{run, scratch};
 
 const LOCKED: &str = "The data partition is locked";
 const ASKS: &str = "or, where nobody has the key, type erase everything:";
+
+/// Stands in for the server, which tests cannot reach inside an encrypted disk: it hands over the image that lies beside it, if one
+/// does, says that it serves a site, takes connections, and answers each verb. How the real one hands an image over is in `update.rs`.
+const SERVER: &str = r#"
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+static int copy(const char *from, const char *to) {
+    int in = open(from, O_RDONLY), out;
+    if (in < 0) return 0;
+    out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    while (sendfile(out, in, 0, 1 << 20) > 0);
+    return close(out) == 0;
+}
+int main(int count, char **words) {
+    struct sockaddr_in6 door = {.sin6_family = AF_INET6, .sin6_port = htons(443)};
+    int serves = 0, listener;
+    for (int i = 1; i < count; i++) serves |= !strcmp(words[i], "serve");
+    if (!serves) return 0;
+    listener = socket(AF_INET6, SOCK_STREAM, 0);
+    bind(listener, (struct sockaddr *)&door, sizeof door);
+    listen(listener, 9);
+    puts("{\"site\":\"north\",\"ca\":\"-\",\"audit_key\":\"-\",\"first_code\":null}");
+    fflush(stdout);
+    if (copy("/new/image.efi", "/data/update/in/image.efi") && copy("/new/request.json", "/data/update/in/request.new"))
+        rename("/data/update/in/request.new", "/data/update/in/request.json");
+    for (;;) pause();
+}
+"#;
 
 /// The recovery key on its screen.
 fn recovery_key(guest: &Guest) -> String {
@@ -85,4 +120,44 @@ fn what_is_locked_is_given_up_by_typing_so() {
     guest.until_it_says("locked: no TPM has measured what was started", WITHIN);
     guest.types(&[(ASKS, "erase everything")], WITHIN);
     guest.until_it_says("was blank and has been made; it is NOT encrypted", WITHIN);
+}
+
+#[test]
+fn an_image_on_trial_is_let_in_and_the_one_before_it_shut_out_once_it_is_blessed() {
+    let Some(image) = image() else { return };
+    let folder = scratch();
+    let (source, stand_in) = (folder.path().join("server.c"), folder.path().join("server"));
+    fs::write(&source, SERVER).unwrap();
+    run(Command::new("gcc").args(["-static", "-o"]).args([&stand_in, &source])).ok();
+    let server = ("bin/patchkeep", &*fs::read(&stand_in).unwrap());
+    let (old, new) = (Images::new(&image), Images::new(&image));
+    let new = fs::read(new.make("0.2.0", &[server], "")).unwrap();
+    let request = json!({ "bytes": new.len(), "sha256": Digest::of(&new).to_hex() }).to_string();
+    let given = [server, ("new/image.efi", &*new), ("new/request.json", request.as_bytes())];
+    let old = old.make("0.1.0", &given, "");
+
+    let mut machine = Hardware::with_secure_boot(&image, &only(&image, ".img"));
+    (machine.has_tpm, machine.memory) = (true, 1024);
+    put(&machine, &old);
+    let mut guest = machine.boot();
+    let took = guest.until_it_says("slot B was started, ON TRIAL", WITHIN);
+    eprintln!("from the first start to the new image on trial: {:.1} s", took.as_secs_f64());
+    guest.until_it_says("version 0.2.0 answers and is blessed", WITHIN);
+    let screen = guest.screen();
+    assert!(
+        !screen.contains(LOCKED) && screen.contains("was checked; it is encrypted"),
+        "{screen}"
+    );
+    guest.press_power_button();
+
+    let mut guest = machine.boot();
+    guest.until_it_says("slot B was started, as always", WITHIN);
+    guest.until_it_says("The server is running.", WITHIN);
+    assert!(!guest.screen().contains(LOCKED), "{}", guest.screen());
+    guest.press_power_button();
+    // The old one, in the place of the new one.
+    put(&machine, &old);
+    let mut guest = machine.boot();
+    guest.until_it_says(LOCKED, WITHIN);
+    assert!(guest.screen().contains("Patchkeep 0.1.0"), "{}", guest.screen());
 }

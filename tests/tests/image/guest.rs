@@ -47,6 +47,8 @@ pub(crate) struct Hardware {
     /// Words on the kernel's command line, where it is booted directly.
     pub(crate) words: &'static str,
     pub(crate) has_disk: bool,
+    /// Its memory, in MiB. Half of it may hold what the image unpacks.
+    pub(crate) memory: u16,
     /// Has a TPM 2.0 (swtpm), which keeps what it knows while the machine is off.
     pub(crate) has_tpm: bool,
     /// A folder that is a FAT stick.
@@ -75,6 +77,7 @@ impl Hardware {
             has_firmware: false,
             words,
             has_disk: true,
+            memory: 512,
             has_tpm: false,
             medium: None,
             base: None,
@@ -149,7 +152,8 @@ impl Hardware {
         let own = |name: &str| self.folder.path().join(name).display().to_string();
         let (door, other_door) = (free_port(), free_port());
         let mut qemu = Command::new("timeout");
-        qemu.args([GUEST_SECONDS_MAX, "qemu-system-x86_64", "-cpu", "max", "-m", "512"]);
+        let memory = self.memory.to_string();
+        qemu.args([GUEST_SECONDS_MAX, "qemu-system-x86_64", "-cpu", "max", "-m", &memory]);
         let (keyboard, screen) = (own("keyboard"), own("screen"));
         let serial =
             format!("socket,id=serial,path={keyboard},server=on,wait=off,logfile={screen}");
