@@ -7,7 +7,7 @@ use clap::Args;
 use durable::RealDisk;
 use fleet::RefusalKind;
 use ids::Fault;
-use server::{Clients, Config, Door, Identity, Limits, People, Serving, Tls};
+use server::{Clients, Config, Door, Identity, Limits, People, Port, Serving, Tls};
 use site::{Folder, Refusals, Site};
 use std::{
     net::SocketAddr,
@@ -40,6 +40,10 @@ pub(crate) struct Serve {
     /// Address of the people's door.
     #[arg(long, default_value = "0.0.0.0:443")]
     people: SocketAddr,
+    /// Address, usually port 80, at which browsers that come without TLS are sent to the people's door, and at which
+    /// nothing else is answered. Without it there is none.
+    #[arg(long, value_name = "ADDRESS")]
+    redirect: Option<SocketAddr>,
     /// A host name or address by which this machine is reached; may be given more than once.
     #[arg(long = "name", value_name = "NAME")]
     names: Vec<String>,
@@ -68,18 +72,19 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) fn run(self, screen: &Screen) -> Result<(), Failure> {
         let opening = Opening {
-            endpoints: self.endpoints,
-            people: self.people,
+            endpoints: Port::take(self.endpoints)?,
+            people: Port::take(self.people)?,
+            redirect: self.redirect.map(Port::take).transpose()?,
             names: self.names,
             bytes_per_second: self.bytes_per_second,
             check_in_seconds: self.check_in_seconds,
         };
         let runtime = runtime()?;
         runtime.block_on(async {
-            let (site, opening, code) = match open_site(&self.data)? {
-                Some(site) => (site, opening, None),
-                None => match first_start::wait(&self.data, opening, screen).await? {
-                    Some((site, opening, code)) => (site, opening, Some(code)),
+            let (site, code) = match open_site(&self.data)? {
+                Some(site) => (site, None),
+                None => match first_start::wait(&self.data, &opening, screen).await? {
+                    Some((site, code)) => (site, Some(code)),
                     None => return Ok(()),
                 },
             };
@@ -92,52 +97,63 @@ impl Serve {
             if let Some(folder) = self.network {
                 site.network_in(folder);
             }
-            let open = Open::start(site, &opening).await?;
+            let open = Open::start(site, opening).await?;
             if !self.media.is_empty() {
                 open.site.look_for_media_in(self.media);
             }
-            // The appliance's first program shows this on the screen.
-            screen.result(
-                &serde_json::json!({
-                    "endpoints": open.endpoints(),
-                    "people": open.people(),
-                    "site": open.site.name()?,
-                    "ca": open.site.authority()?.fingerprint(),
-                    "audit_key": open.site.audit_fingerprint()?,
-                    "first_code": open.site.first_code(),
-                }),
-                format!(
-                    "Serving site {} until it is interrupted.\n  endpoints  https://{}\n  people     \
-                     https://{}",
-                    open.site.name()?,
-                    open.endpoints(),
-                    open.people()
-                ),
-            );
-            if let Some(restored) = open.site.restored() {
-                screen.note(format!(
-                    "It was restored from a backup of {} and only reads: see `patchkeep status`.",
-                    restored.backup_at
-                ));
-            }
-            if let Some(code) = open.site.first_code() {
-                screen.note(format!(
-                    "Nobody has an account yet: the first administrator opens https://{}/first-start and types \
-                     this code there: {code}",
-                    open.people()
-                ));
-            }
+            tell(&open, screen)?;
             until_told(&open).await;
             open.stop().await
         })
     }
 }
 
+/// Says where the doors are, and what is to be known of the site.
+fn tell(open: &Open, screen: &Screen) -> Result<(), Failure> {
+    let redirected = match open.redirect() {
+        Some(from) => format!("\n  from       http://{from}"),
+        None => String::new(),
+    };
+    // The appliance's first program shows this on the screen.
+    screen.result(
+        &serde_json::json!({
+            "endpoints": open.endpoints(),
+            "people": open.people(),
+            "redirect": open.redirect(),
+            "site": open.site.name()?,
+            "ca": open.site.authority()?.fingerprint(),
+            "audit_key": open.site.audit_fingerprint()?,
+            "first_code": open.site.first_code(),
+        }),
+        format!(
+            "Serving site {} until it is interrupted.\n  endpoints  https://{}\n  people     \
+             https://{}{redirected}",
+            open.site.name()?,
+            open.endpoints(),
+            open.people()
+        ),
+    );
+    if let Some(restored) = open.site.restored() {
+        screen.note(format!(
+            "It was restored from a backup of {} and only reads: see `patchkeep status`.",
+            restored.backup_at
+        ));
+    }
+    if let Some(code) = open.site.first_code() {
+        screen.note(format!(
+            "Nobody has an account yet: the first administrator opens https://{}/first-start and types \
+             this code there: {code}",
+            open.people()
+        ));
+    }
+    Ok(())
+}
+
 /// Where and as whom to serve.
-#[derive(Clone)]
 pub(crate) struct Opening {
-    pub(crate) endpoints: SocketAddr,
-    pub(crate) people: SocketAddr,
+    pub(crate) endpoints: Port,
+    pub(crate) people: Port,
+    pub(crate) redirect: Option<Port>,
     pub(crate) names: Vec<String>,
     pub(crate) bytes_per_second: Option<u64>,
     pub(crate) check_in_seconds: u64,
@@ -149,6 +165,7 @@ pub(crate) struct Open {
     serving: Serving,
     endpoints: SocketAddr,
     people: SocketAddr,
+    redirect: Option<SocketAddr>,
     refusals: Arc<Refusals>,
 }
 
@@ -175,12 +192,12 @@ pub(crate) fn open_site(data: &Path) -> Result<Option<Site>, Failure> {
 
 impl Open {
     /// Opens the doors.
-    pub(crate) async fn start(site: Site, opening: &Opening) -> Result<Self, Failure> {
+    pub(crate) async fn start(site: Site, opening: Opening) -> Result<Self, Failure> {
         let folder = site.folder().clone();
         let site = Arc::new(site);
         site.check_in_every(opening.check_in_seconds);
         let authority = site.authority()?;
-        let names = names(opening);
+        let names = names(&opening);
         let shown = authority
             .server(&RealDisk, &folder.keys(), &names, site::now())
             .map_err(|e| Failure::new(Fault::Broken, &e))?;
@@ -200,9 +217,10 @@ impl Open {
         });
         let scripts = rest::Setup { site: Arc::downgrade(&site), refusals: Arc::clone(&refusals) };
         let routes = routes.merge(rest::routes(scripts));
+        let (endpoints, people) = (opening.endpoints.address(), opening.people.address());
         let config = Config {
             endpoints: opening.endpoints,
-            people: Some(People { address: opening.people, routes }),
+            people: Some(People { port: opening.people, redirect: opening.redirect, routes }),
             names: Vec::new(),
             limits: Limits { bytes_per_second: opening.bytes_per_second, ..Limits::default() },
             agents: Arc::downgrade(&site),
@@ -227,9 +245,8 @@ impl Open {
         let serving = server::start(config, shelf, store, tls, on_refusal).await?;
         site.announce()?;
         look_after_providers(&site);
-        let endpoints = serving.endpoints().unwrap_or(opening.endpoints);
-        let people = serving.people().unwrap_or(opening.people);
-        Ok(Self { site, serving, endpoints, people, refusals })
+        let redirect = serving.redirect();
+        Ok(Self { site, serving, endpoints, people, redirect, refusals })
     }
 
     pub(crate) fn endpoints(&self) -> SocketAddr {
@@ -238,6 +255,10 @@ impl Open {
 
     pub(crate) fn people(&self) -> SocketAddr {
         self.people
+    }
+
+    fn redirect(&self) -> Option<SocketAddr> {
+        self.redirect
     }
 
     /// Shuts the doors, writes what was counted, closes the data folder.
@@ -334,7 +355,7 @@ pub(crate) fn names(opening: &Opening) -> Vec<String> {
         let host = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
         names.extend([host, "localhost".to_owned(), "127.0.0.1".to_owned()]);
     }
-    for address in [opening.endpoints, opening.people] {
+    for address in [&opening.endpoints, &opening.people].map(Port::address) {
         let text = address.ip().to_string();
         if !address.ip().is_unspecified() && !names.contains(&text) {
             names.push(text);

@@ -7,8 +7,9 @@ use std::{fs, path::Path};
 
 /// Where the image says what it is.
 const IMAGE: &str = "/etc/patchkeep/image.json";
-/// The first port that needs no rights to listen at: the people's door is the lowest of ours.
-const FREE_PORTS: &str = "443";
+/// The first port that needs no rights to listen at: the one that sends browsers to the people's door is the lowest of
+/// ours.
+const FREE_PORTS: &str = "80";
 
 /// The kernel's settings, by their path under /proc/sys.
 const SETTINGS: &[(&str, &str)] = &[

@@ -109,7 +109,7 @@ impl Server {
         let mut command = command();
         command.args(["--json", "serve", "--data", SITE]);
         // Of both IPv6 and IPv4.
-        command.args(["--people", "[::]:443", "--endpoints", "[::]:8443"]);
+        command.args(["--people", "[::]:443", "--endpoints", "[::]:8443", "--redirect", "[::]:80"]);
         for name in &self.names {
             command.args(["--name", name]);
         }

@@ -8,7 +8,7 @@ use catalogue::{Catalogue, File, FileKind, SCHEMA, Vendor};
 use durable::RealDisk;
 use ids::{Hasher, Timestamp};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use server::{Clients, Config, Identity, Limits, Tls, start};
+use server::{Clients, Config, Identity, Limits, Port, Tls, start};
 use site::{Shelf, ShelfHandle, SourceView};
 use std::{
     error::Error,
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tls = Tls { identity, clients: Clients::UnsafeEverybody, allow_tls12: false };
     let limits = Limits { connections_per_address: 4096, ..Limits::default() };
     let config = Config {
-        endpoints: address.parse()?,
+        endpoints: Port::take(address.parse()?)?,
         people: None,
         names: Vec::new(),
         limits,

@@ -1,10 +1,10 @@
 //! What a server is told when it starts: doors, limits, certificates, and whom to tell of refusals.
 
+use crate::Port;
 use axum::Router;
 use site::{Revoked, Site};
 use std::{
     fmt,
-    net::SocketAddr,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -12,8 +12,8 @@ use std::{
 /// Where and how to serve.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Address of the endpoints' door, usually port 8443; port 0 takes a free one.
-    pub endpoints: SocketAddr,
+    /// Address of the endpoints' door, usually port 8443.
+    pub endpoints: Port,
     /// The people's door, usually port 443; `None` leaves it shut.
     pub people: Option<People>,
     /// Host names and addresses that requests may name; others are answered with 421. None given:
@@ -29,7 +29,9 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct People {
     /// Its address.
-    pub address: SocketAddr,
+    pub port: Port,
+    /// Where browsers that come without TLS are sent to it, usually port 80; `None` is nowhere.
+    pub redirect: Option<Port>,
     /// What answers there: pages.
     pub routes: Router,
 }

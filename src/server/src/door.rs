@@ -55,9 +55,30 @@ pub(crate) struct Doorway {
     pub(crate) on_refusal: OnRefusal,
 }
 
+/// What takes connections.
+pub(crate) trait Takes: Send + Sync + 'static {
+    fn limits(&self) -> &Limits;
+
+    /// A connection was not taken.
+    fn turned_away(&self, reason: Reason);
+
+    /// Sees a connection to its end, which comes soon once `stop` changes.
+    fn connection(
+        self: Arc<Self>,
+        tcp: TcpStream,
+        place: Place,
+        stop: watch::Receiver<()>,
+    ) -> impl Future<Output = ()> + Send;
+}
+
 /// Takes connections until `stop` changes; then waits for those under way, as long as the limits say.
-pub(crate) async fn serve(way: Arc<Doorway>, listener: TcpListener, mut stop: watch::Receiver<()>) {
-    let gate = Gate::new(way.limits.connections, way.limits.connections_per_address);
+pub(crate) async fn serve<D: Takes>(
+    way: Arc<D>,
+    listener: TcpListener,
+    mut stop: watch::Receiver<()>,
+) {
+    let limits = way.limits();
+    let gate = Gate::new(limits.connections, limits.connections_per_address);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -68,7 +89,7 @@ pub(crate) async fn serve(way: Arc<Doorway>, listener: TcpListener, mut stop: wa
                     Ok(place) => {
                         connections.spawn(Arc::clone(&way).connection(tcp, place, stop.clone()));
                     }
-                    Err(reason) => way.refused(Who::Unknown, reason),
+                    Err(reason) => way.turned_away(reason),
                 },
                 // Out of file descriptors, most likely: the next one may go better.
                 Err(error) => {
@@ -80,14 +101,18 @@ pub(crate) async fn serve(way: Arc<Doorway>, listener: TcpListener, mut stop: wa
     }
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };
-    if timeout(way.limits.stop, ended).await.is_err() {
+    if timeout(way.limits().stop, ended).await.is_err() {
         connections.shutdown().await;
     }
 }
 
-impl Doorway {
-    fn refused(&self, who: Who, reason: Reason) {
-        (self.on_refusal)(Refusal { door: self.door, who, reason });
+impl Takes for Doorway {
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn turned_away(&self, reason: Reason) {
+        self.refused(Who::Unknown, reason);
     }
 
     async fn connection(self: Arc<Self>, tcp: TcpStream, _place: Place, stop: watch::Receiver<()>) {
@@ -121,6 +146,12 @@ impl Doorway {
         if ended.is_err_and(|error| error.is_parse()) {
             self.refused(who, Reason::BadRequest);
         }
+    }
+}
+
+impl Doorway {
+    fn refused(&self, who: Who, reason: Reason) {
+        (self.on_refusal)(Refusal { door: self.door, who, reason });
     }
 
     async fn http1(

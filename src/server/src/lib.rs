@@ -1,4 +1,5 @@
-//! HTTPS doors: repositories for endpoints, and one for people behind which pages of another room stand.
+//! HTTPS doors: repositories for endpoints, and one for people behind which pages of another room stand; and a plain one
+//! that only sends people there (`redirect.rs`).
 //!
 //! [`start`] opens the doors. Endpoints get `/view/<sequence>/<source>/<path>` and
 //! `/ring/<ring>/<source>/<path>` over TLS 1.3 with client certificates (RFC 8446, X25519MLKEM768
@@ -20,6 +21,8 @@ mod files;
 mod gate;
 mod line;
 mod path;
+mod port;
+mod redirect;
 mod reply;
 mod serving;
 mod small;
@@ -31,5 +34,6 @@ pub use config::{
 };
 pub use error::Error;
 pub use path::{TARGET_BYTES_MAX, Target, parse_target};
+pub use port::Port;
 pub use serving::{Serving, start, start_for_people};
 pub use site::Revoked;

@@ -1,13 +1,15 @@
 //! Starting and stopping.
 
 use crate::{
-    Clients, Config, Door, Error, Identity, Limits, OnRefusal, People, Revoked, Tls,
+    Clients, Config, Door, Error, Identity, Limits, OnRefusal, People, Port, Revoked, Tls,
     agents::Agents,
-    door::{Behind, Doorway, serve},
+    door::{Behind, Doorway, Takes, serve},
     files::Files,
     line::Cap,
+    redirect::Redirect,
     tls::{self, Shown},
 };
+use futures::{FutureExt as _, future::BoxFuture};
 use site::ShelfHandle;
 use std::{
     collections::HashSet,
@@ -15,22 +17,15 @@ use std::{
     sync::{Arc, Weak},
 };
 use store::Store;
-use tokio::{
-    net::{TcpListener, TcpSocket},
-    sync::watch,
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 use tokio_rustls::TlsAcceptor;
-
-/// Connections that the kernel holds for us while we are busy.
-const BACKLOG: u32 = 1024;
 
 /// A server that is up. It goes on when this is dropped only as long as its runtime does; call
 /// [`stop`](Self::stop) to end it in order.
 pub struct Serving {
     endpoints: Option<SocketAddr>,
     people: Option<SocketAddr>,
+    redirect: Option<SocketAddr>,
     shown: Arc<Shown>,
     stop: watch::Sender<()>,
     doors: Vec<JoinHandle<()>>,
@@ -47,6 +42,12 @@ impl Serving {
     #[must_use]
     pub fn people(&self) -> Option<SocketAddr> {
         self.people
+    }
+
+    /// Where people are sent to their door from, if they are.
+    #[must_use]
+    pub fn redirect(&self) -> Option<SocketAddr> {
+        self.redirect
     }
 
     /// Shows another certificate to connections from now on.
@@ -67,13 +68,15 @@ impl Serving {
     }
 }
 
-/// What doors have in common.
+/// Doors that are about to open, and what they have in common.
 struct Doors {
     shown: Arc<Shown>,
     limits: Limits,
     names: HashSet<String>,
     revoked: Revoked,
     on_refusal: OnRefusal,
+    stop: watch::Sender<()>,
+    ready: Vec<BoxFuture<'static, ()>>,
 }
 
 impl Doors {
@@ -93,6 +96,8 @@ impl Doors {
             names: names.iter().map(|name| name.to_ascii_lowercase()).collect(),
             revoked,
             on_refusal,
+            stop: watch::Sender::new(()),
+            ready: Vec::new(),
         })
     }
 
@@ -115,16 +120,34 @@ impl Doors {
         })
     }
 
+    /// Has a door ready at an address.
+    fn add<D: Takes>(&mut self, port: &Port, way: Arc<D>) -> Result<SocketAddr, Error> {
+        self.ready.push(serve(way, port.open()?, self.stop.subscribe()).boxed());
+        Ok(port.address())
+    }
+
+    /// Has the people's door ready, and the one that sends there, if there is one.
+    fn add_people(
+        &mut self,
+        people: People,
+        agents: Agents,
+        people_tls: Arc<rustls::ServerConfig>,
+    ) -> Result<(SocketAddr, Option<SocketAddr>), Error> {
+        let behind = Behind::People(people.routes, agents);
+        let at = self.add(&people.port, self.way(Door::People, behind, people_tls, None))?;
+        let redirect = Arc::new(Redirect::new(at.port(), &self.limits));
+        let redirect = people.redirect.map(|port| self.add(&port, redirect)).transpose()?;
+        Ok((at, redirect))
+    }
+
     fn open(
         self,
-        ways: Vec<(Arc<Doorway>, TcpListener)>,
         endpoints: Option<SocketAddr>,
         people: Option<SocketAddr>,
+        redirect: Option<SocketAddr>,
     ) -> Serving {
-        let (stop, stopped) = watch::channel(());
-        let open = |(way, listener)| tokio::spawn(serve(way, listener, stopped.clone()));
-        let doors = ways.into_iter().map(open).collect();
-        Serving { endpoints, people, shown: self.shown, stop, doors }
+        let doors = self.ready.into_iter().map(tokio::spawn).collect();
+        Serving { endpoints, people, redirect, shown: self.shown, stop: self.stop, doors }
     }
 }
 
@@ -140,22 +163,22 @@ pub async fn start(
     on_refusal: OnRefusal,
 ) -> Result<Serving, Error> {
     let rate = config.limits.bytes_per_second;
-    let doors = Doors::new(&tls, config.limits, &config.names, on_refusal)?;
+    let mut doors = Doors::new(&tls, config.limits, &config.names, on_refusal)?;
     let cap = rate.map(|rate| Arc::new(Cap::new(rate, Instant::now())));
     let agents = Agents::new(config.agents);
     let files = Behind::Files(Files::new(shelf, store), agents.clone());
     let endpoints_tls = tls::for_endpoints(&tls, Arc::clone(&doors.shown))?;
     let people_tls = tls::for_people(&tls, Arc::clone(&doors.shown))?;
-    let (listener, endpoints) = listen(config.endpoints)?;
-    let mut ways = vec![(doors.way(Door::Endpoints, files, endpoints_tls, cap), listener)];
-    let mut people_at = None;
-    if let Some(People { address, routes }) = config.people {
-        let (listener, address) = listen(address)?;
-        let routes = Behind::People(routes, agents);
-        ways.push((doors.way(Door::People, routes, people_tls, None), listener));
-        people_at = Some(address);
-    }
-    Ok(doors.open(ways, Some(endpoints), people_at))
+    let way = doors.way(Door::Endpoints, files, endpoints_tls, cap);
+    let endpoints = doors.add(&config.endpoints, way)?;
+    let (people, redirect) = match config.people {
+        Some(people) => {
+            let (people, redirect) = doors.add_people(people, agents, people_tls)?;
+            (Some(people), redirect)
+        }
+        None => (None, None),
+    };
+    Ok(doors.open(Some(endpoints), people, redirect))
 }
 
 /// Opens the people's door alone, before there is a site: nobody is served there, and no agent answered. As
@@ -168,22 +191,8 @@ pub async fn start_for_people(
     tls: Tls,
     on_refusal: OnRefusal,
 ) -> Result<Serving, Error> {
-    let doors = Doors::new(&tls, Limits::default(), &[], on_refusal)?;
+    let mut doors = Doors::new(&tls, Limits::default(), &[], on_refusal)?;
     let people_tls = tls::for_people(&tls, Arc::clone(&doors.shown))?;
-    let (listener, address) = listen(people.address)?;
-    let routes = Behind::People(people.routes, Agents::new(Weak::new()));
-    let ways = vec![(doors.way(Door::People, routes, people_tls, None), listener)];
-    Ok(doors.open(ways, None, Some(address)))
-}
-
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let bound = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        let listener = socket.listen(BACKLOG)?;
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    };
-    bound().map_err(|source| Error::Listen { address, source })
+    let (people, redirect) = doors.add_people(people, Agents::new(Weak::new()), people_tls)?;
+    Ok(doors.open(None, Some(people), redirect))
 }

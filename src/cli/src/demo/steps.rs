@@ -16,6 +16,7 @@ use collect::{
 };
 use fleet::{Custody, Role};
 use ids::{Digest, Fault, PersonId};
+use server::Port;
 use site::{Folder, Founding, ImportOrder, ImportOutcome, PackageManager, Site, audit::Scope};
 use std::{
     collections::BTreeMap,
@@ -207,10 +208,12 @@ impl<'a> Story<'a> {
     ) -> Result<Appliance, Failure> {
         let check_in_seconds = site::CHECK_IN_SECONDS;
         let (names, bytes_per_second) = (Vec::new(), None);
-        let opening = Opening { endpoints, people, names, bytes_per_second, check_in_seconds };
+        let (endpoints, people, redirect) = (Port::take(endpoints)?, Port::take(people)?, None);
+        let opening =
+            Opening { endpoints, people, redirect, names, bytes_per_second, check_in_seconds };
         let begun = Instant::now();
         let site = control::open(&Folder::at(&self.path("appliance")))?;
-        let open = Open::start(site, &opening).await?;
+        let open = Open::start(site, opening).await?;
         self.step += 1;
         self.screen.say(format!(
             "{:>2}. {:<10} endpoints at https://{}, people at https://{} [{:.1} s]",

@@ -17,13 +17,13 @@ use tokio::{
 /// told to stop first.
 pub(super) async fn wait(
     data: &Path,
-    mut opening: Opening,
+    opening: &Opening,
     screen: &Screen,
-) -> Result<Option<(Site, Opening, String)>, Failure> {
+) -> Result<Option<(Site, String)>, Failure> {
     let folder = Folder::at(data);
     let Before { code, authority } = site::before_founding(&folder)?;
     let identity = authority
-        .server(&RealDisk, &folder.keys(), &names(&opening), site::now())
+        .server(&RealDisk, &folder.keys(), &names(opening), site::now())
         .map_err(|e| Failure::new(Fault::Broken, &e))?;
     let founded = Arc::new(Notify::new());
     let (told, fingerprint) = (Arc::clone(&founded), authority.fingerprint());
@@ -46,10 +46,10 @@ pub(super) async fn wait(
         },
         allow_tls12: false,
     };
-    let people = People { address: opening.people, routes };
+    let (port, redirect) = (opening.people.clone(), opening.redirect.clone());
+    let people = People { port, redirect, routes };
     let serving = start_for_people(people, tls, Arc::new(|_| {})).await?;
-    opening.people = serving.people().unwrap_or(opening.people);
-    say(screen, opening.people, &fingerprint, &code);
+    say(screen, opening.people.address(), &fingerprint, &code);
     let stopping = |e| Failure::say(Fault::Unavailable, format!("cannot wait for signals: {e}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(stopping)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(stopping)?;
@@ -61,7 +61,7 @@ pub(super) async fn wait(
     // Whoever founded it still gets their page.
     serving.stop().await;
     match is_founded {
-        true => Ok(open_site(data)?.map(|site| (site, opening, code))),
+        true => Ok(open_site(data)?.map(|site| (site, code))),
         false => Ok(None),
     }
 }

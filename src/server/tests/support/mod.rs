@@ -115,7 +115,7 @@ impl Site {
         };
         let Clients::Certified { revoked, .. } = &tls.clients else { panic!() };
         let revoked = revoked.clone();
-        let any = "127.0.0.1:0".parse().unwrap();
+        let any = || server::Port::take("127.0.0.1:0".parse().unwrap()).unwrap();
         let names = vec!["127.0.0.1".to_owned(), "patch.lab.example".to_owned()];
         let agents = std::sync::Weak::new();
         let routes =
@@ -123,8 +123,8 @@ impl Site {
                 "/kept",
                 axum::routing::get(|| async { ([("cache-control", "max-age=60")], "a picture") }),
             );
-        let people = Some(People { address: any, routes });
-        let config = Config { endpoints: any, people, names, limits, agents };
+        let people = Some(People { port: any(), redirect: Some(any()), routes });
+        let config = Config { endpoints: any(), people, names, limits, agents };
         let refusals = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&refusals);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -146,6 +146,10 @@ impl Site {
 
     pub fn people(&self) -> SocketAddr {
         self.serving.as_ref().unwrap().people().unwrap()
+    }
+
+    pub fn redirect(&self) -> SocketAddr {
+        self.serving.as_ref().unwrap().redirect().unwrap()
     }
 
     /// The reasons, once there are `count` of them: the server tells of a refusal when it has ended
