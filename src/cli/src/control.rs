@@ -8,6 +8,7 @@
 mod account;
 mod api;
 mod appliance;
+mod hand_over;
 mod operation;
 mod people;
 mod report;
@@ -244,7 +245,7 @@ pub(crate) fn ask(
         Appliance::Here(data) => Folder::at(data),
     };
     if let Ok(stream) = UnixStream::connect(folder.socket()) {
-        return ask_server(stream, &request, screen);
+        return hand_over::around(&folder, request, |request| ask_server(stream, request, screen));
     }
     let site = open(&folder)?;
     let reply = perform(&site, request, &mut |progress| screen.progress(&progress));

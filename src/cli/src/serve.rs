@@ -1,5 +1,6 @@
 //! `patchkeep serve`: open the doors, and keep the appliance until it is told to stop.
 
+mod confined;
 mod first_start;
 
 use crate::{control, failure::Failure, screen::Screen};
@@ -67,6 +68,10 @@ pub(crate) struct Serve {
     /// The folder in which PID 1 takes changes of the network (in) and says how it stands.
     #[arg(long, value_name = "FOLDER")]
     network: Option<PathBuf>,
+    /// Ask the providers of snapshots that endpoints are bound to. What they start and write cannot be foreseen, so
+    /// that this process is then not confined. Without it they are not asked.
+    #[arg(long)]
+    providers: bool,
 }
 
 impl Serve {
@@ -75,10 +80,12 @@ impl Serve {
             endpoints: Port::take(self.endpoints)?,
             people: Port::take(self.people)?,
             redirect: self.redirect.map(Port::take).transpose()?,
-            names: self.names,
+            names: self.names.clone(),
             bytes_per_second: self.bytes_per_second,
             check_in_seconds: self.check_in_seconds,
         };
+        // Before there are threads, and before anything from outside is read.
+        screen.note(confined::confine(&self)?.to_string());
         let runtime = runtime()?;
         runtime.block_on(async {
             let (site, code) = match open_site(&self.data)? {
@@ -96,6 +103,9 @@ impl Serve {
             }
             if let Some(folder) = self.network {
                 site.network_in(folder);
+            }
+            if !self.providers {
+                site.ask_no_providers();
             }
             let open = Open::start(site, opening).await?;
             if !self.media.is_empty() {

@@ -84,6 +84,12 @@ impl Reader {
         Self { program: program.to_owned(), seconds_max: None }
     }
 
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// The same reader with a shorter time limit for every call.
     #[must_use]
     pub fn with_seconds_max(mut self, seconds: u64) -> Self {

@@ -13,7 +13,10 @@ use snapshot::{
 };
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -21,7 +24,11 @@ use std::{
 const AT_ONCE: usize = 4;
 /// What is known of providers beside the state.
 #[derive(Default)]
-pub(crate) struct Providers(Mutex<Known>);
+pub(crate) struct Providers {
+    known: Mutex<Known>,
+    /// Whether none is asked.
+    out_of_reach: AtomicBool,
+}
 
 #[derive(Default)]
 struct Known {
@@ -46,12 +53,22 @@ impl Providers {
         self.known().without_clones.contains(provider)
     }
 
+    fn are_out_of_reach(&self) -> bool {
+        self.out_of_reach.load(Ordering::Relaxed)
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Site {
+    /// Has no provider asked: this process is confined, and they could not do their work. Whatever waits for one is
+    /// told so.
+    pub fn ask_no_providers(&self) {
+        self.providers().out_of_reach.store(true, Ordering::Relaxed);
+    }
+
     /// Sets to work what providers are to be asked; does not wait for it. The appliance looks every second.
     pub fn see_to_providers(self: &Arc<Self>) {
         if self.restored().is_some() {
@@ -82,7 +99,10 @@ impl Site {
     ) -> Option<(ProviderDue, Digest)> {
         let provider = known.description.provider?;
         let seen_at = self.roster().seen(id).map(|seen| seen.at);
-        known.provider_due(seen_at, !self.providers().cannot_clone(&provider), now)
+        let due = known.provider_due(seen_at, !self.providers().cannot_clone(&provider), now)?;
+        // Jobs are told; what only tidies or tries can wait for an appliance that may.
+        let waits = matches!(due.0, ProviderDue::Delete | ProviderDue::Drill);
+        (!(waits && self.providers().are_out_of_reach())).then_some(due)
     }
 
     fn ask_provider(
@@ -240,6 +260,9 @@ impl Site {
 
     /// Who makes an endpoint's snapshots, and where it is reached.
     fn binding(&self, known: &Endpoint) -> Result<Binding, String> {
+        if self.providers().are_out_of_reach() {
+            return Err("this appliance was started without --providers, and asks none".to_owned());
+        }
         let record = known.description.provider.ok_or("it has no provider any more")?;
         let (_, kept) = self.evidence().get(&record).map_err(|e| told(&e))?;
         serde_json::from_value(kept["provider"].clone())

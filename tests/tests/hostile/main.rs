@@ -8,6 +8,7 @@
 mod attacks;
 mod bundle;
 mod common;
+mod confined;
 mod doors;
 mod full;
 mod kill;

@@ -23,6 +23,8 @@ pub(crate) struct House {
     pub(crate) workshop: Workshop,
     pub(crate) appliance: Appliance,
     here: Option<Here>,
+    /// What its server is told each time, from its next start on.
+    pub(crate) words: Vec<&'static str>,
     folder: TempDir,
     edition: u32,
     /// Payloads of what was offered last.
@@ -38,6 +40,7 @@ impl House {
             workshop,
             appliance,
             here: None,
+            words: Vec::new(),
             folder: scratch(),
             edition: 0,
             offered: [Digest::of(b""); 2],
@@ -93,7 +96,8 @@ impl House {
 
     /// Serves at the doors of before.
     pub(crate) fn serve(&mut self, [endpoints, people]: &[String; 2], words: &[&str]) {
-        self.here = Some(Here::serve_with(&self.appliance, endpoints, people, words));
+        let words = [&self.words, words].concat();
+        self.here = Some(Here::serve_with(&self.appliance, endpoints, people, &words));
     }
 
     /// What the log says, as far as it is published.

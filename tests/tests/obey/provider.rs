@@ -57,7 +57,9 @@ impl Drop for Still {
 
 /// A yard whose first endpoint has this provider, in a run that was started.
 fn yard(provider: impl FnOnce(&Yard) -> Value, words: &[&str]) -> Yard {
-    let yard = Yard::new(1);
+    let mut yard = Yard::new(1);
+    yard.house.words = vec!["--providers"];
+    yard.house.while_stopped(|_| ());
     let settings = yard.house.path("provider.json");
     fs::write(&settings, provider(&yard).to_string()).unwrap();
     let words = [&["web0", "--provider", &settings, "--as", "ann"], words].concat();
@@ -136,6 +138,22 @@ fn a_machine_with_data_is_put_back_when_a_person_says_so() {
     assert_eq!(yard.report()["endpoints"][0]["stands"], "awaiting decision");
     yard.operator("restore", &["web0"]).ok();
     until(&yard, "restored");
+}
+
+#[test]
+fn a_confined_appliance_asks_no_provider_and_says_so() {
+    let provider = |yard: &Yard| json!({ "provider": "command", "program": yard.house.path("asked"), "machine": "m" });
+    let mut yard = yard(provider, &[]);
+    let log = yard.house.here().log();
+    assert!(log.contains("NOT confined: what it writes, starts and calls"), "{log}");
+    yard.house.words.clear();
+    yard.house.while_stopped(|_| ());
+    let log = yard.house.here().log();
+    assert!(log.contains("Confined: ") && !log.contains("NOT"), "{log}");
+    assert_eq!(asks(&mut yard), Err(Some(JobEnd::Refused)));
+    let said = until(&yard, "refused")["said"].as_str().unwrap().to_owned();
+    assert!(said.starts_with("no snapshot, and nothing was changed: "), "{said}");
+    assert!(said.contains("started without --providers"), "{said}");
 }
 
 #[test]
