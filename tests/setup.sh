@@ -74,6 +74,7 @@ if [ "${1:-}" = image ]; then
   need sfdisk fdisk "to partition the image's disk"
   need mkfs.vfat dosfstools "to make its EFI partition"
   need mcopy mtools "to put the image on it"
+  need genisoimage genisoimage "discs to import from"
   need swtpm swtpm "a TPM for the machines that boot it"
   [ -f /usr/share/OVMF/OVMF_CODE_4M.secboot.fd ] || {
     missing+=(ovmf)

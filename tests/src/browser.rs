@@ -2,7 +2,7 @@
 
 use crate::{Appliance, Here, run};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 use totp_rs::{Algorithm, Secret, TOTP};
@@ -45,14 +45,21 @@ impl Browser {
     #[track_caller]
     #[must_use]
     pub fn open(appliance: &Appliance, here: &Here, whose: &str) -> Self {
-        let root = appliance.beside("browser-root.pem");
+        Self::at(&here.people, &appliance.beside(""), whose)
+    }
+
+    /// One that opens the console at an address, trusts the root that it has there, and keeps its things in a folder.
+    #[track_caller]
+    #[must_use]
+    pub fn at(door: &str, folder: &Path, whose: &str) -> Self {
+        let root = folder.join("browser-root.pem");
         let mut fetch = Command::new("curl");
         fetch.args(["--silent", "--show-error", "--fail", "--insecure", "--max-time", "30"]);
-        fetch.arg("--output").arg(&root).arg(format!("https://{}/ca.pem", here.people));
+        fetch.arg("--output").arg(&root).arg(format!("https://{door}/ca.pem"));
         run(&mut fetch).ok();
-        let jar = appliance.beside(&format!("browser-{whose}"));
+        let jar = folder.join(format!("browser-{whose}"));
         drop(fs::remove_file(&jar));
-        Self { door: here.people.clone(), root, jar, authenticator: Authenticator::default() }
+        Self { door: door.to_owned(), root, jar, authenticator: Authenticator::default() }
     }
 
     /// The same one, which opens the console by this name of the machine.

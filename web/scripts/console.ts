@@ -23,7 +23,12 @@ function follow(part: HTMLElement, from: string): void {
   events.addEventListener("part", (event: MessageEvent<string>) => {
     // What is being read or has the keyboard's focus is not pulled away.
     if (!part.contains(document.activeElement) && part.innerHTML !== event.data) {
+      const chosen = part.querySelector<HTMLInputElement>("input[type=radio]:checked")?.value;
       part.innerHTML = event.data;
+      // What a person chose stays chosen as long as it is there.
+      for (const choice of part.querySelectorAll<HTMLInputElement>("input[type=radio]")) {
+        choice.checked = choice.checked || (choice.value === chosen && !choice.disabled);
+      }
     }
     say("This part follows by itself.");
   });

@@ -9,7 +9,7 @@ use durable::RealDisk;
 use fleet::RefusalKind;
 use ids::Fault;
 use server::{Clients, Config, Door, Identity, Limits, People, Port, Serving, Tls};
-use site::{Folder, Refusals, Site};
+use site::{DataPartition, Folder, Refusals, Site};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -59,6 +59,12 @@ pub(crate) struct Serve {
     /// Without it, /media, /mnt and /run/media are.
     #[arg(long = "media", value_name = "FOLDER")]
     media: Vec<PathBuf>,
+    /// The file in which PID 1 says what is plugged in.
+    #[arg(long, value_name = "FILE")]
+    plugged_in: Option<PathBuf>,
+    /// How the data partition is kept: PID 1 says it.
+    #[arg(long, value_name = "WORD", value_parser = data_partition)]
+    data_partition: Option<DataPartition>,
     /// The version of the image that this appliance runs from: PID 1 says it.
     #[arg(long, value_name = "VERSION", requires = "image_updates")]
     image_version: Option<slots::Version>,
@@ -104,6 +110,9 @@ impl Serve {
             if let Some(folder) = self.network {
                 site.network_in(folder);
             }
+            if let Some(kept) = self.data_partition {
+                site.data_is(kept);
+            }
             if !self.providers {
                 site.ask_no_providers();
             }
@@ -111,8 +120,11 @@ impl Serve {
             if !self.media.is_empty() {
                 open.site.look_for_media_in(self.media);
             }
+            if let Some(file) = self.plugged_in {
+                open.site.media_plugged_in(file);
+            }
             tell(&open, screen)?;
-            until_told(&open).await;
+            until_told(&open, screen).await;
             open.stop().await
         })
     }
@@ -157,6 +169,29 @@ fn tell(open: &Open, screen: &Screen) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Says which service levels are missed, where that is other than what was said last: the appliance's first program shows it.
+fn say_levels(site: &Site, screen: &Screen, said: &mut Vec<String>) {
+    let alarms = site.state().level_alarms.clone();
+    let missed = alarms.iter().map(|(level, alarm)| {
+        format!("{}: missed {} times since {:.0}", level.word(), alarm.missed, alarm.since)
+    });
+    let missed: Vec<String> = missed.collect();
+    if missed != *said {
+        let text = match missed.is_empty() {
+            true => "No service level is missed any more.".to_owned(),
+            false => format!("MISSED: {}", missed.join("; ")),
+        };
+        screen.result(&serde_json::json!({ "missed_levels": missed }), text);
+        *said = missed;
+    }
+}
+
+fn data_partition(word: &str) -> Result<DataPartition, String> {
+    let words = DataPartition::ALL.map(DataPartition::word).join(", ");
+    let found = DataPartition::ALL.into_iter().find(|kept| kept.word() == word);
+    found.ok_or_else(|| format!("it is one of {words}"))
 }
 
 /// Where and as whom to serve.
@@ -297,11 +332,12 @@ fn look_after_providers(site: &Arc<Site>) {
 }
 
 /// Waits for an interrupt or a request to end, writing counted refusals meanwhile.
-async fn until_told(open: &Open) {
+async fn until_told(open: &Open, screen: &Screen) {
     use tokio::signal::unix::{SignalKind, signal};
     let mut looks = tokio::time::interval(LOOK_EVERY);
     let mut levels = tokio::time::interval(LEVELS_EVERY);
     let mut days = tokio::time::interval(RADAR_EVERY);
+    let mut said = Vec::new();
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -328,6 +364,7 @@ async fn until_told(open: &Open) {
                     Ok(Err(error)) => tracing::warn!(error = site::chain(&error), "service levels"),
                     Err(_) => {}
                 }
+                say_levels(&open.site, screen, &mut said);
             }
             _ = looks.tick() => {
                 let (site, refusals) = (Arc::clone(&open.site), Arc::clone(&open.refusals));

@@ -48,6 +48,9 @@ impl Status {
         }
         let _ = write!(text, "\n{}", ring::lines(&status.rings));
         let _ = write!(text, "\n{}", scanner::line(&status.scanner));
+        if let Some(kept) = status.data_partition {
+            let _ = write!(text, "\nData partition: {}", kept.says());
+        }
         for (level, alarm) in &status.missed {
             let _ = write!(
                 text,

@@ -250,14 +250,48 @@ struct New {
     frame: Frame,
     may: bool,
     me: PersonId,
-    places: String,
+    at_hand: AtHand,
+}
+
+/// The media at hand: a live part of its page.
+#[derive(Template)]
+#[template(path = "media_live.html")]
+struct AtHand {
     media: Vec<PresentMedium>,
     /// Why there is no list of media.
     blind: Option<String>,
+    /// The folders in which media are looked for; none where the appliance itself sees what is plugged in.
+    places: Option<String>,
     newest: Option<u64>,
 }
 
-impl New {
+impl AtHand {
+    async fn look(visit: &Visit) -> Self {
+        let looked = tokio::time::timeout(LOOK_TIME, reading(visit, Site::present_media)).await;
+        let (media, blind) = match looked {
+            Ok(Ok(media)) => (media, None),
+            Ok(Err(failure)) => (Vec::new(), Some(failure.said())),
+            Err(_) => {
+                let blind =
+                    "Looking at the media takes longer than 5 seconds: one of them may be damaged.";
+                (Vec::new(), Some(blind.to_owned()))
+            }
+        };
+        let site = visit.site();
+        let places = || {
+            let places = site.media_places();
+            places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ")
+        };
+        let places = (!site.sees_what_is_plugged_in()).then(places);
+        Self { media, blind, places, newest: site.state().newest.map(|(sequence, _)| sequence) }
+    }
+
+    /// The first that can be imported, which is chosen until a person chooses.
+    fn is_first(&self, medium: &PresentMedium) -> bool {
+        let first = self.media.iter().find(|medium| medium.wrong.is_none());
+        first.is_some_and(|first| first.path == medium.path)
+    }
+
     fn seen(medium: &PresentMedium) -> String {
         let seen = &medium.seen;
         let kind = seen.media_type.and_then(custody::media_word);
@@ -288,28 +322,24 @@ const LOOK_TIME: Duration = Duration::from_secs(5);
 async fn new(visit: Visit) -> Result<Html<String>, Failure> {
     let frame =
         Frame::new(&visit, Section::Imports, "Import a bundle").below("Imports", "/imports");
-    let looked = tokio::time::timeout(LOOK_TIME, reading(&visit, Site::present_media)).await;
-    let (media, blind) = match looked {
-        Ok(Ok(media)) => (media, None),
-        Ok(Err(failure)) => (Vec::new(), Some(failure.said())),
-        Err(_) => {
-            let blind =
-                "Looking at the media takes longer than 5 seconds: one of them may be damaged.";
-            (Vec::new(), Some(blind.to_owned()))
-        }
-    };
-    let places: Vec<String> =
-        visit.site().media_places().iter().map(|place| place.display().to_string()).collect();
     let page = New {
         frame,
         may: visit.may(Operation::Import),
         me: visit.person().clone(),
-        places: places.join(", "),
-        media,
-        blind,
-        newest: visit.site().state().newest.map(|(sequence, _)| sequence),
+        at_hand: AtHand::look(&visit).await,
     };
     Ok(Html(page.render()?))
+}
+
+/// What is at hand, as it comes and goes.
+async fn media(watching: Watching) -> Result<Response, Failure> {
+    let visit = Arc::new(watching.0.clone());
+    visit.acting(Operation::Import)?;
+    let look = move || {
+        let visit = Arc::clone(&visit);
+        async move { Look::Part(AtHand::look(&visit).await.render().unwrap_or_default()) }
+    };
+    Ok(live::follow(watching, look).into_response())
 }
 
 async fn begin(
@@ -388,6 +418,7 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/imports", get(list).post(begin))
         .route("/imports/new", get(new))
         .route("/imports/live", get(live))
+        .route("/imports/media", get(media))
         .route("/imports/{sequence}", get(one))
         .route("/imports/{sequence}/back", post(back))
         .route("/custody/{custody}", get(record))

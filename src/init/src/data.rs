@@ -172,6 +172,15 @@ fn mount(device: &str) -> Result<(), Error> {
         .map_err(|source| Error::Mount { what: device.to_owned(), at: AT.to_owned(), source })
 }
 
+/// How it is kept, in a word that the server knows.
+pub(crate) fn kept() -> &'static str {
+    match (crypt::is_open(), firmware::has_secure_boot()) {
+        (true, true) => "encrypted",
+        (true, false) => "encrypted-without-secure-boot",
+        (false, _) => "not-encrypted",
+    }
+}
+
 /// Finds it; a disk may take a while to turn up.
 pub(crate) fn find() -> Result<PathBuf, Error> {
     let begun = Instant::now();

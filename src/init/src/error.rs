@@ -44,6 +44,8 @@ pub(crate) enum Error {
     NoWatchdog,
     #[error("the firmware does not take {what}")]
     Firmware { what: String, source: io::Error },
+    #[error("{device}, which was plugged in, cannot be used")]
+    Medium { device: PathBuf, source: Box<Error> },
     #[error("{why}")]
     Image { why: String },
     #[error("signals cannot be waited for")]

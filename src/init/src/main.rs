@@ -2,10 +2,10 @@
 //!
 //! It goes through [`Phase`]s in order. One that fails says so on the screen and the next ones do what they can: a dead
 //! disk still boots to a screen that says so. Then it waits for [`Event`]s in one loop: it starts the server again
-//! when that ended, reaps what others left, loads modules for devices that are plugged in, pets the watchdog, and shuts down in
-//! order when the power button is pressed.
+//! when that ended, reaps what others left, loads modules for devices that are plugged in, has media read, pets the watchdog, and
+//! shuts down in order when the power button is pressed.
 //!
-//! **Invariant:** it never ends, and starts nothing but the server, its verbs and the programs that make, open and check the data partition.
+//! **Invariant:** it never ends, and starts nothing but the server, its verbs, what reads media, and the programs that make, open and check the data partition.
 //! **Invariant:** nothing is the server's account's but its own folder, and those in which it asks for an image or a network.
 
 mod clock;
@@ -15,6 +15,7 @@ mod dhcp;
 mod error;
 mod esp;
 mod firmware;
+mod media;
 mod menu;
 mod modules;
 mod mount;
@@ -26,8 +27,8 @@ mod program;
 mod screen;
 mod server;
 mod settings;
-mod stick;
 mod update;
+mod usb;
 mod watchdog;
 
 use error::{Error, chain};
@@ -56,6 +57,12 @@ const STOP_WITHIN: Duration = Duration::from_secs(60);
 /// How long a broken screen stands before the machine starts again.
 const BROKEN_FOR: Duration = Duration::from_secs(30);
 
+/// How long after the start a medium may set another network, where one is set already.
+const CHANGED_WITHIN: Duration = Duration::from_secs(60);
+
+/// How the line begins in which the server says how it is confined.
+const CONFINED: &str = "Confined";
+
 /// What is typed to give up what is locked.
 const ERASE: &str = "erase everything";
 /// What is asked as long as the data partition is locked.
@@ -73,7 +80,15 @@ enum Event {
     Device(String),
     /// An input device turned up.
     Input(PathBuf),
+    /// Block devices turned up, went away or hold something else.
+    Blocks,
+    /// What turned up on USB, by its path in /sys.
+    Interface(String),
+    /// What was learnt of a medium.
+    Medium(media::Key, media::News),
     Serving(Serving),
+    /// Which service levels are missed.
+    Levels(Vec<String>),
     /// News of the address that DHCP lends, with the number of who asked.
     Dhcp(u64, dhcp::News),
     /// What became of an image that the server handed over.
@@ -137,6 +152,7 @@ struct Appliance {
     image: mount::Image,
     loader: Option<modules::Loader>,
     network: Option<network::Network>,
+    media: media::Media,
     server: Option<Server>,
     watchdog: Option<watchdog::Watchdog>,
     slots: Option<update::Slots>,
@@ -152,7 +168,7 @@ struct Appliance {
     /// Why the machine is to start again.
     restart: Option<&'static str>,
     begun: Instant,
-    looked_at_sticks: Instant,
+    usb_is_closed: bool,
     alive: Instant,
 }
 
@@ -160,6 +176,7 @@ impl Appliance {
     fn new(events: Sender<Event>) -> Self {
         let now = Instant::now();
         Self {
+            media: media::Media::new(events.clone()),
             events,
             view: View::default(),
             image: mount::Image::default(),
@@ -175,7 +192,7 @@ impl Appliance {
             ending: None,
             restart: None,
             begun: now,
-            looked_at_sticks: now,
+            usb_is_closed: false,
             alive: now,
         }
     }
@@ -203,6 +220,8 @@ impl Appliance {
             }
             Phase::Screen => {
                 self.listen();
+                let looked = self.media.look();
+                self.note(looked);
                 Ok("listens to the power button and what is typed".to_owned())
             }
         }
@@ -394,12 +413,12 @@ impl Appliance {
         }
         let changed = self.network.as_mut().map(network::Network::see_to);
         changed.into_iter().for_each(|changed| self.go_on_reached(changed));
-        let may_change =
-            self.view.address.is_none() || self.begun.elapsed() < stick::CHANGED_WITHIN;
-        if self.has_data && may_change && self.looked_at_sticks.elapsed() > stick::LOOK_EVERY {
-            self.looked_at_sticks = Instant::now();
-            self.look_at_sticks();
+        if self.begun.elapsed() > usb::LETS_IN_FOR
+            && !std::mem::replace(&mut self.usb_is_closed, true)
+        {
+            usb::close();
         }
+        self.take_network_off_media();
         if self.has_data && self.alive.elapsed() > ALIVE_EVERY {
             self.alive = Instant::now();
             self.note(clock::keep());
@@ -433,15 +452,12 @@ impl Appliance {
         }
     }
 
-    /// Takes the network's settings off a stick.
-    fn look_at_sticks(&mut self) {
-        match stick::look() {
-            None => {}
-            Some(Err(error)) => self.trouble(chain(&error)),
-            Some(Ok(settings)) => {
-                let changed = self.network.as_mut().map(|network| network.set_there(settings));
-                changed.into_iter().for_each(|changed| self.go_on_reached(changed));
-            }
+    /// Takes the network's settings off a medium: while there is no address, and at the start, so that it can be changed.
+    fn take_network_off_media(&mut self) {
+        let may_change = self.view.address.is_none() || self.begun.elapsed() < CHANGED_WITHIN;
+        if let Some(settings) = self.media.network().filter(|_| self.has_data && may_change) {
+            let changed = self.network.as_mut().map(|network| network.set_there(settings));
+            changed.into_iter().for_each(|changed| self.go_on_reached(changed));
         }
     }
 
@@ -457,6 +473,21 @@ impl Appliance {
                 failed.iter().for_each(|error| self.trouble(chain(error)));
             }
             Event::Input(input) => power::listen(input, self.events.clone()),
+            Event::Blocks => {
+                let looked = self.media.look();
+                self.note(looked);
+            }
+            Event::Interface(path) => {
+                if self.usb_is_closed {
+                    // Of controllers that turned up, too.
+                    usb::close();
+                }
+                usb::admit(&path).into_iter().for_each(|refused| self.trouble(refused));
+            }
+            Event::Medium(key, news) => match self.media.hear(&key, news) {
+                Ok(said) => said.into_iter().for_each(|said| self.trouble(said)),
+                Err(error) => self.trouble(chain(&error)),
+            },
             Event::Serving(serving) => {
                 if matches!(serving, Serving::Site { .. }) {
                     self.view.recovery_key = None;
@@ -470,6 +501,10 @@ impl Appliance {
                     _ => "The server is running.",
                 }
                 .to_owned();
+                screen::show(&self.view);
+            }
+            Event::Levels(missed) => {
+                self.view.missed_levels = missed;
                 screen::show(&self.view);
             }
             Event::Dhcp(number, news) => {
@@ -486,6 +521,10 @@ impl Appliance {
             }
             Event::Typed(console, line) => return self.typed(&console, &line),
             Event::Line(line) => {
+                // What of the server's confinement holds, which it says first.
+                if line.starts_with(CONFINED) {
+                    screen::log(&line);
+                }
                 if let Some(server) = &mut self.server {
                     server.keep(line);
                 }
@@ -546,6 +585,8 @@ impl Appliance {
                 );
                 screen::show(&self.view);
             }
+            let ended = self.media.ended(child);
+            self.note(ended);
         }
     }
 
@@ -587,6 +628,7 @@ impl Appliance {
             server.stop(Signal::KILL);
             how = "The server did not stop and was killed.";
         }
+        self.media.close();
         let closed = match self.has_data {
             true => {
                 self.note(clock::keep());

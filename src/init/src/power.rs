@@ -1,8 +1,9 @@
-//! The power button, and devices that turn up while the appliance runs.
+//! The power button, and what the kernel says of devices while the appliance runs.
 
 use crate::Event;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_KOBJECT_UEVENT};
 use std::{
+    collections::BTreeMap,
     fs, io,
     io::Read as _,
     path::{Path, PathBuf},
@@ -44,29 +45,29 @@ pub(crate) fn inputs() -> Vec<PathBuf> {
     entries.filter_map(io::Result::ok).filter_map(named).collect()
 }
 
-/// What the kernel says of a device that was added.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Added {
-    modalias: Option<String>,
-    input: Option<PathBuf>,
-}
-
-/// Reads one message of the kernel's; `None` where nothing was added.
-fn added(message: &[u8]) -> Option<Added> {
+/// What is to be done about one message of the kernel's (a uevent).
+fn events_of(message: &[u8]) -> Vec<Event> {
     let mut fields =
         message.split(|byte| *byte == 0).filter_map(|field| std::str::from_utf8(field).ok());
-    fields.next()?.starts_with("add@").then_some(())?;
-    let mut added = Added::default();
-    for (key, value) in fields.filter_map(|field| field.split_once('=')) {
-        match key {
-            "MODALIAS" => added.modalias = Some(value.to_owned()),
-            "DEVNAME" if value.starts_with("input/event") => {
-                added.input = Some(Path::new("/dev").join(value))
-            }
-            _ => {}
-        }
+    let Some((action, path)) = fields.next().and_then(|first| first.split_once('@')) else {
+        return Vec::new();
+    };
+    let fields: BTreeMap<&str, &str> = fields.filter_map(|field| field.split_once('=')).collect();
+    let is = |key: &str, value: &str| fields.get(key) == Some(&value);
+    let mut events = Vec::new();
+    if is("SUBSYSTEM", "block") {
+        events.push(Event::Blocks);
     }
-    Some(added)
+    if action != "add" {
+        return events;
+    }
+    if is("DEVTYPE", "usb_interface") {
+        events.push(Event::Interface(path.to_owned()));
+    }
+    events.extend(fields.get("MODALIAS").map(|device| Event::Device((*device).to_owned())));
+    let input = fields.get("DEVNAME").filter(|name| name.starts_with("input/event"));
+    events.extend(input.map(|name| Event::Input(Path::new("/dev").join(name))));
+    events
 }
 
 /// Passes on what turns up from now on.
@@ -76,9 +77,10 @@ pub(crate) fn watch_devices(events: Sender<Event>) -> io::Result<()> {
     thread::spawn(move || {
         while let Ok((message, from)) = socket.recv_from_full() {
             // Programs could send such messages too: only the kernel is port 0.
-            let Some(added) = added(&message).filter(|_| from.port_number() == 0) else { continue };
-            let device = added.modalias.map(Event::Device);
-            for event in device.into_iter().chain(added.input.map(Event::Input)) {
+            if from.port_number() != 0 {
+                continue;
+            }
+            for event in events_of(&message) {
                 if events.send(event).is_err() {
                     return;
                 }
@@ -108,13 +110,19 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_was_added_says_what_it_wants() {
+    fn a_device_says_what_it_wants_when_it_is_added_and_a_disk_when_it_goes_too() {
+        let told = |message: &[u8]| format!("{:?}", events_of(message));
         let message = b"add@/devices/x\0ACTION=add\0MODALIAS=usb:v1d2\0SEQNUM=7\0";
-        let told = Added { modalias: Some("usb:v1d2".into()), input: None };
-        assert_eq!(added(message), Some(told));
-        let told = Added { modalias: None, input: Some("/dev/input/event3".into()) };
-        assert_eq!(added(b"add@/devices/y\0DEVNAME=input/event3\0"), Some(told));
-        assert_eq!(added(b"remove@/devices/x\0ACTION=remove\0MODALIAS=usb:v1d2\0"), None);
-        assert_eq!(added(b""), None);
+        assert_eq!(told(message), r#"[Device("usb:v1d2")]"#);
+        let message = b"add@/devices/y\0DEVNAME=input/event3\0";
+        assert_eq!(told(message), r#"[Input("/dev/input/event3")]"#);
+        let message = b"add@/devices/x/1-1:1.0\0DEVTYPE=usb_interface\0MODALIAS=usb:v1d2\0";
+        assert_eq!(told(message), r#"[Interface("/devices/x/1-1:1.0"), Device("usb:v1d2")]"#);
+        for action in ["add", "remove", "change"] {
+            let message = format!("{action}@/devices/z\0SUBSYSTEM=block\0DEVNAME=sda\0");
+            assert_eq!(told(message.as_bytes()), "[Blocks]");
+        }
+        assert_eq!(told(b"remove@/devices/x\0ACTION=remove\0MODALIAS=usb:v1d2\0"), "[]");
+        assert_eq!(told(b""), "[]");
     }
 }

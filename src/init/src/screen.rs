@@ -26,6 +26,8 @@ pub(crate) struct View {
     pub(crate) serving: Option<Serving>,
     /// The data partition's recovery key, from when it was made until there is a site.
     pub(crate) recovery_key: Option<String>,
+    /// Service levels that are missed, as the server says.
+    pub(crate) missed_levels: Vec<String>,
     /// Memory in use and all of it, in MiB.
     pub(crate) memory: Option<(u64, u64)>,
     /// What is going on now, in one sentence.
@@ -67,6 +69,17 @@ impl View {
         }
     }
 
+    /// How service levels stand, a line each that is missed.
+    fn levels(&self) -> Vec<String> {
+        match self.missed_levels[..] {
+            [] => vec!["  service levels     none is missed".to_owned()],
+            _ => {
+                let missed = self.missed_levels.iter();
+                missed.map(|missed| format!("  service level      MISSED: {missed}")).collect()
+            }
+        }
+    }
+
     /// The screen's text.
     pub(crate) fn text(&self) -> String {
         let mut lines = vec![format!("Patchkeep {}", self.version)];
@@ -87,6 +100,7 @@ impl View {
                 lines.push(format!("Site {site}"));
                 lines.push(format!("  site CA (SHA-256)  {ca}"));
                 lines.push(format!("  audit key          {audit_key}"));
+                lines.extend(self.levels());
                 first_code
                     .as_ref()
                     .map(|code| (code, "first sign-in", "until somebody has an account"))
@@ -229,6 +243,9 @@ mod tests {
         );
         view.serving = serde_json::from_str(&said.replace("\"1234-5678\"", "null")).unwrap();
         assert!(!view.text().contains("first-start"));
+        assert!(view.text().contains("service levels     none is missed"));
+        view.missed_levels.push("content: missed 2 times".to_owned());
+        assert!(view.text().contains("service level      MISSED: content: missed 2 times"));
         let first = r#"{"authority":"ef","first_code":"8765-4321"}"#;
         view.serving = serde_json::from_str(first).unwrap();
         let text = view.text();

@@ -1,6 +1,6 @@
 //! The server: started without root's rights, listened to, and started again after it ended.
 
-use crate::{Event, error::Error, network, screen, update};
+use crate::{Event, data, error::Error, media, network, screen, update};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
@@ -41,6 +41,17 @@ pub(crate) enum Serving {
     },
     /// No site yet: it can be founded in a browser, behind the code.
     Unfounded { authority: String, first_code: String },
+}
+
+/// What the server says on its standard output.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Word {
+    Serving(Serving),
+    /// Which service levels are missed, whenever that changes.
+    Levels {
+        missed_levels: Vec<String>,
+    },
 }
 
 /// How long to wait after so many failures in a row: twice as long each time.
@@ -113,7 +124,8 @@ impl Server {
         for name in &self.names {
             command.args(["--name", name]);
         }
-        command.args(["--network", network::FOLDER]);
+        command.args(["--network", network::FOLDER, "--plugged-in", media::FILE]);
+        command.args(["--data-partition", data::kept()]);
         if let Some(version) = &self.image {
             command.args(["--image-version", version, "--image-updates", update::FOLDER]);
         }
@@ -133,10 +145,13 @@ impl Server {
             thread::spawn(move || {
                 // Values that are not known are passed over: a server whose output nobody takes would stand still.
                 let values = serde_json::Deserializer::from_reader(out).into_iter::<Value>();
-                for serving in
+                for word in
                     values.map_while(Result::ok).filter_map(|v| serde_json::from_value(v).ok())
                 {
-                    drop(events.send(Event::Serving(serving)));
+                    drop(events.send(match word {
+                        Word::Serving(serving) => Event::Serving(serving),
+                        Word::Levels { missed_levels } => Event::Levels(missed_levels),
+                    }));
                 }
             });
         }

@@ -12,10 +12,12 @@ mod error;
 mod files;
 mod folder;
 mod medium;
+mod plugged;
 mod stretch;
 mod volumes;
 
 pub use contents::Contents;
 pub use error::Error;
 pub use medium::{Medium, VOLUME_SUFFIX};
+pub use plugged::{PLUGGED_BYTES_MAX, Plugged};
 pub use stretch::Stretch;

@@ -1,7 +1,7 @@
 //! Parsers of foreign formats, made to run where a mistake in them can do no harm.
 //!
-//! Owns OpenPGP (Sequoia, only here), xz, gzip, zstd, and the ar and tar of Debian packages. The
-//! program `patchkeep-reader` is [`answer`] inside [`sandbox::child::serve`].
+//! Owns OpenPGP (Sequoia, only here), xz, gzip, zstd, the ar and tar of Debian packages, and the file systems of media.
+//! The program `patchkeep-reader` is [`answer`] inside [`sandbox::child::serve`], or [`medium::serve`].
 //!
 //! **Invariant:** nothing here opens a file, names one after its input, or is linked into another
 //! program of the house: the licence of Sequoia (LGPL) and its parsers stay in this one.
@@ -11,6 +11,7 @@
 
 mod deb;
 mod inflate;
+pub mod medium;
 mod openpgp;
 mod selftest;
 

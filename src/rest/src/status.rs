@@ -4,12 +4,17 @@ use crate::{
     act::{Asking, Json, No, Table},
     problem::Problem,
     ring::RingPointer,
-    words::{At, Document, Of, Record, Sha256, SiteWord, Source, words},
+    words::{At, Document, Of, Record, Sha256, SiteWord, Source, choices, words},
 };
 use fleet::Operation;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+
+choices! {
+    /// How the data partition is kept.
+    DataPartition of site::DataPartition { Encrypted, EncryptedWithoutSecureBoot, NotEncrypted, }
+}
 
 words! {
     /// How the appliance is.
@@ -40,6 +45,8 @@ words! {
         payload_bytes: u64,
         /// Bytes that are free.
         available_bytes: u64,
+        /// How the data partition is kept; null where the appliance runs from no image.
+        data_partition: Option<DataPartition>,
         /// Of which backup it was restored, as long as it only reads.
         restored: Option<Restored>,
     }

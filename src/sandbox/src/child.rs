@@ -22,6 +22,7 @@ use seccompiler::{
 use std::{
     collections::BTreeMap,
     io::{self, Read, Write},
+    os::fd::RawFd,
     process::ExitCode,
 };
 
@@ -40,11 +41,25 @@ impl Default for Limits {
     }
 }
 
-/// Gives up files, network, programs and privileges for good. On error nothing may be read.
+/// The descriptors that a confined process was given to work with.
+#[derive(Debug, Clone, Copy)]
+pub enum Given {
+    /// A request on standard input, a reply on standard output.
+    Request,
+    /// A medium that is read at any place, and a connection to the kernel, which other threads hear.
+    Medium {
+        /// The medium.
+        device: RawFd,
+        /// The connection.
+        connection: RawFd,
+    },
+}
+
+/// Gives up files, network, programs and privileges for good, in all threads. On error nothing may be read.
 ///
 /// # Errors
 /// A phrase that names the part that this machine refused.
-pub fn confine(limits: Limits) -> Result<(), String> {
+pub fn confine(limits: Limits, given: Given) -> Result<(), String> {
     let told = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| told("death signal", &e))?;
     rustix::thread::set_no_new_privs(true).map_err(|e| told("no new privileges", &e))?;
@@ -69,11 +84,11 @@ pub fn confine(limits: Limits) -> Result<(), String> {
     // After Landlock, which needs a descriptor of its own for a moment.
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Nofile, none).map_err(|e| told("resource limit", &e))?;
-    let filter = filter().map_err(|e| told("seccomp filter", &e))?;
-    seccompiler::apply_filter(&filter).map_err(|e| told("seccomp", &e))
+    let filter = filter(given).map_err(|e| told("seccomp filter", &e))?;
+    seccompiler::apply_filter_all_threads(&filter).map_err(|e| told("seccomp", &e))
 }
 
-fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
+fn filter(given: Given) -> Result<BpfProgram, seccompiler::BackendError> {
     use SeccompCmpArgLen::Dword;
     let argument = |index, value: libc::c_int| {
         let value = u64::from(value.unsigned_abs());
@@ -104,8 +119,20 @@ fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
     .map(|call| (call, Vec::new()))
     .collect();
     rules.insert(libc::SYS_madvise, vec![argument(2, libc::MADV_DONTNEED)?]);
-    rules.insert(libc::SYS_read, vec![argument(0, 0)?]);
-    rules.insert(libc::SYS_write, vec![argument(0, 1)?, argument(0, 2)?]);
+    match given {
+        Given::Request => {
+            rules.insert(libc::SYS_read, vec![argument(0, 0)?]);
+            rules.insert(libc::SYS_write, vec![argument(0, 1)?, argument(0, 2)?]);
+        }
+        Given::Medium { device, connection } => {
+            rules.insert(libc::SYS_pread64, vec![argument(0, device)?]);
+            rules.insert(libc::SYS_read, vec![argument(0, connection)?]);
+            rules.insert(libc::SYS_writev, vec![argument(0, connection)?]);
+            rules.insert(libc::SYS_write, vec![argument(0, 2)?]);
+            // At its end, when the kernel has hung up.
+            rules.insert(libc::SYS_close, Vec::new());
+        }
+    }
     rules.insert(libc::SYS_mmap, vec![never_code()?]);
     rules.insert(libc::SYS_mprotect, vec![never_code()?]);
     let arch = std::env::consts::ARCH.try_into()?;
@@ -152,7 +179,7 @@ impl Write for Body<'_> {
 ///
 /// `work` gets what to do and the exchange; an error of its own is an [`Answer::Refused`].
 pub fn serve(work: impl FnOnce(Operation, Exchange<'_>) -> Answer) -> ExitCode {
-    let answer = match confine(Limits::default()) {
+    let answer = match confine(Limits::default(), Given::Request) {
         Ok(()) => respond(work),
         Err(reason) => Ok(Answer::Unconfined { reason }),
     };

@@ -44,12 +44,15 @@ pub(crate) fn see(record: &mut Custody, path: &Path) {
         if matches!(mount.fs_type.as_str(), "iso9660" | "udf") {
             record.media_type.get_or_insert(MediaType::Optical);
         }
-        record.fs_type = Some(mount.fs_type);
+        // Of what the appliance reads outside the kernel, the kernel knows that it does.
+        let kind = mount.fs_type.strip_prefix("fuse.").unwrap_or(&mount.fs_type);
+        record.fs_type = Some(kind.to_owned());
         record.write_blocked = Some(mount.read_only);
         record.port_path.get_or_insert(mount.device.clone());
         see_device(record, &mount.device);
     }
     if let Ok(stat) = rustix::fs::statvfs(path) {
+        // The file system's own, which is what can be filled.
         record.capacity_bytes = Some(stat.f_blocks.saturating_mul(stat.f_frsize));
     }
 }
@@ -89,6 +92,9 @@ fn parse_mount(line: &str) -> Option<Mount> {
 fn see_device(record: &mut Custody, device: &str) {
     let Some(name) = Path::new(device).file_name() else { return };
     let Ok(sys) = fs::canonicalize(Path::new("/sys/class/block").join(name)) else { return };
+    // The kernel counts in sectors of 512 bytes, whatever the device's own are.
+    let sectors = read_line(&sys.join("size")).and_then(|size| size.parse::<u64>().ok());
+    record.capacity_bytes = sectors.map(|sectors| sectors.saturating_mul(512));
     let first =
         |folder: &Path, names: &[&str]| names.iter().find_map(|name| read_line(&folder.join(name)));
     for folder in sys.ancestors().take_while(|f| f.starts_with("/sys/devices")) {

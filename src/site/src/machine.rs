@@ -1,17 +1,82 @@
 //! Words that the server and PID 1 leave for each other: small files, each whole or not there.
 
 use crate::{Error, Site, image::Running, network::SharedFolder};
-use serde::{Serialize, de::DeserializeOwned};
-use std::{io, path::Path};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 /// What PID 1 told the server at its start: nothing on a desk or in a package.
 #[derive(Debug, Default)]
 pub(crate) struct FirstProgram {
     pub(crate) running: Running,
     pub(crate) network: SharedFolder,
+    /// The file in which it says what is plugged in.
+    pub(crate) plugged_in: OnceLock<PathBuf>,
+    data: OnceLock<DataPartition>,
+}
+
+/// How the data partition is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataPartition {
+    /// A TPM opens it for the image that was blessed, or one on trial, started under Secure Boot.
+    Encrypted,
+    /// Secure Boot is off: the TPM opens it for whoever starts the same.
+    EncryptedWithoutSecureBoot,
+    /// Whoever has the disk reads it.
+    NotEncrypted,
+}
+
+impl DataPartition {
+    /// Each of them.
+    pub const ALL: [Self; 3] =
+        [Self::Encrypted, Self::EncryptedWithoutSecureBoot, Self::NotEncrypted];
+
+    /// The word for it at a command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Encrypted => "encrypted",
+            Self::EncryptedWithoutSecureBoot => "encrypted-without-secure-boot",
+            Self::NotEncrypted => "not-encrypted",
+        }
+    }
+
+    /// The same for people.
+    #[must_use]
+    pub fn says(self) -> &'static str {
+        match self {
+            Self::Encrypted => {
+                "encrypted (LUKS2); the TPM opens it for this image alone, under Secure Boot"
+            }
+            Self::EncryptedWithoutSecureBoot => {
+                "encrypted (LUKS2), but Secure Boot is off: whoever starts another system on this machine may open it too"
+            }
+            Self::NotEncrypted => "not encrypted: whoever has the disk reads it",
+        }
+    }
 }
 
 impl Site {
+    /// Says in which file PID 1 lists what is plugged in ([`media::Plugged`]).
+    pub fn media_plugged_in(&self, file: PathBuf) {
+        self.first_program().plugged_in.get_or_init(|| file);
+    }
+
+    /// Says how the data partition is kept.
+    pub fn data_is(&self, kept: DataPartition) {
+        self.first_program().data.get_or_init(|| kept);
+    }
+
+    /// How the data partition is kept; none where the appliance runs from no image, and does not know.
+    #[must_use]
+    pub fn data_partition(&self) -> Option<DataPartition> {
+        self.first_program().data.get().copied()
+    }
+
     /// A word that PID 1 left, of at most so many bytes; `None` where it left none.
     pub(crate) fn word<T: DeserializeOwned>(
         &self,

@@ -1,12 +1,14 @@
-//! Media at hand: bundles that lie where media are looked for, for people to choose from.
+//! Media at hand: bundles that lie where media are looked for, and what else is plugged in, for people to choose from.
 //!
 //! Only names and the bundle's own number are read, and nothing of it is believed: an import judges it.
 
 use crate::{Error, Site, custody, vendor::chain};
 use fleet::{Custody, MediaType};
-use media::Medium;
+use media::{Medium, PLUGGED_BYTES_MAX, Plugged};
 use std::{
-    fs, iter,
+    fs::{self, File},
+    io::Read as _,
+    iter,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -18,24 +20,32 @@ const FOLDERS_MAX: usize = 100;
 
 /// Where media are looked for.
 #[derive(Debug)]
-pub(crate) struct Places(Mutex<Vec<PathBuf>>);
+pub(crate) struct Places {
+    folders: Mutex<Vec<PathBuf>>,
+    looking: Mutex<()>,
+}
 
 impl Default for Places {
     fn default() -> Self {
-        Self(Mutex::new(MEDIA_PLACES.into_iter().map(PathBuf::from).collect()))
+        let folders = Mutex::new(MEDIA_PLACES.into_iter().map(PathBuf::from).collect());
+        Self { folders, looking: Mutex::new(()) }
     }
 }
 
-/// A bundle that lies there.
+/// A bundle that lies there, or a medium without one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresentMedium {
     /// What an import takes: a folder, or a device.
     pub path: PathBuf,
+    /// Whether it has the look of a bundle.
+    pub is_bundle: bool,
+    /// The medium's name, as a person gave it; empty where it has none that is known.
+    pub label: String,
     /// The number that it says of itself; nothing vouches for it yet.
     pub says: Option<u64>,
     /// Volumes of it that are not there.
     pub missing_volumes: Vec<u32>,
-    /// What is wrong with it, where it cannot even be looked at.
+    /// Why it cannot be imported, where it cannot even be looked at or is no bundle.
     pub wrong: Option<String>,
     /// What can be seen of its medium.
     pub seen: Custody,
@@ -44,21 +54,31 @@ pub struct PresentMedium {
 impl Site {
     /// Says where media are looked for: folders, what lies and what is mounted in them.
     pub fn look_for_media_in(&self, places: Vec<PathBuf>) {
-        *self.places().0.lock().unwrap_or_else(PoisonError::into_inner) = places;
+        *self.places().folders.lock().unwrap_or_else(PoisonError::into_inner) = places;
     }
 
     /// Where media are looked for.
     #[must_use]
     pub fn media_places(&self) -> Vec<PathBuf> {
-        self.places().0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.places().folders.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The bundles at hand, by path. A medium that is damaged may hold this up for as long as its device does.
+    /// Whether it is told what is plugged in.
+    #[must_use]
+    pub fn sees_what_is_plugged_in(&self) -> bool {
+        self.first_program().plugged_in.get().is_some()
+    }
+
+    /// The media at hand, by path. A medium that is damaged may hold this up for as long as its device does.
     ///
     /// # Errors
-    /// [`Error::Busy`] while an import reads its medium: two readers would only slow each other down.
+    /// [`Error::Busy`] while an import reads its medium, or somebody else looks: two readers would only slow each other down.
     pub fn present_media(&self) -> Result<Vec<PresentMedium>, Error> {
-        let Ok(_one) = self.importing.try_lock() else {
+        // An import may begin while this looks.
+        if self.importing.try_lock().is_err() {
+            return Err(Error::Busy);
+        }
+        let Ok(_one) = self.places().looking.try_lock() else {
             return Err(Error::Busy);
         };
         let (places, mounts) = (self.media_places(), custody::mounts());
@@ -75,6 +95,8 @@ impl Site {
         }
         let in_use: Vec<&str> = mounts.iter().map(|mount| mount.device.as_str()).collect();
         found.extend(devices(&in_use).iter().filter_map(|device| look(device)));
+        let said = self.first_program().plugged_in.get().and_then(|file| plugged(file));
+        said.into_iter().flatten().for_each(|medium| add(&mut found, medium));
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }
@@ -107,7 +129,42 @@ fn look(path: &Path) -> Option<PresentMedium> {
     };
     let mut seen = Custody::default();
     custody::see(&mut seen, path);
-    Some(PresentMedium { path: path.to_owned(), says, missing_volumes, wrong, seen })
+    let (path, is_bundle, label) = (path.to_owned(), true, String::new());
+    Some(PresentMedium { path, is_bundle, label, says, missing_volumes, wrong, seen })
+}
+
+/// What is plugged in, as the appliance's first program says; it writes that file whole or not at all.
+fn plugged(file: &Path) -> Option<Vec<Plugged>> {
+    let mut bytes = Vec::new();
+    File::open(file).ok()?.take(PLUGGED_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// Adds what is known of a medium that is plugged in to the bundles on it, or itself, where there is none.
+fn add(found: &mut Vec<PresentMedium>, plugged: Plugged) {
+    let path = plugged.at.unwrap_or(plugged.device);
+    let mut on_it = found.iter_mut().filter(|medium| medium.path.starts_with(&path)).peekable();
+    if on_it.peek().is_some() {
+        on_it.for_each(|medium| medium.label.clone_from(&plugged.label));
+        return;
+    }
+    let why = match plugged.holds {
+        None => "it is still looked at",
+        Some(_) => "no bundle lies on it",
+    };
+    let wrong = Some(plugged.wrong.unwrap_or_else(|| why.to_owned()));
+    let mut seen = Custody::default();
+    custody::see(&mut seen, &path);
+    let (is_bundle, label) = (false, plugged.label);
+    found.push(PresentMedium {
+        path,
+        is_bundle,
+        label,
+        says: None,
+        missing_volumes: Vec::new(),
+        wrong,
+        seen,
+    });
 }
 
 fn has_volumes(path: &Path) -> bool {
@@ -162,5 +219,46 @@ mod tests {
         fs::write(other.join(format!("bundle-1{}", media::VOLUME_SUFFIX)), "nonsense").unwrap();
         assert!(look(&other).unwrap().wrong.is_some());
         assert_eq!(folders(folder.path()), [other, stick]);
+    }
+
+    #[test]
+    fn what_is_plugged_in_is_named_and_shown_without_a_bundle_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (stick, empty) = (folder.path().join("sda1-7"), folder.path().join("sdb-8"));
+        fs::create_dir_all(stick.join("bundle/metadata")).unwrap();
+        fs::create_dir_all(stick.join("bundle/targets")).unwrap();
+        fs::create_dir_all(&empty).unwrap();
+        let plugged_in =
+            |device: &str, at: Option<&Path>, holds: Option<&str>, wrong: Option<&str>| Plugged {
+                device: device.into(),
+                at: at.map(Path::to_owned),
+                label: format!("label of {device}"),
+                holds: holds.map(str::to_owned),
+                wrong: wrong.map(str::to_owned),
+            };
+        let said = [
+            plugged_in("/dev/sda1", Some(&stick), Some("FAT"), None),
+            plugged_in("/dev/sdb", Some(&empty), Some("FAT"), None),
+            plugged_in("/dev/sdc", None, None, Some("no file system")),
+            plugged_in("/dev/sdd", None, None, None),
+        ];
+        let file = folder.path().join("media.json");
+        fs::write(&file, serde_json::to_vec(&said).unwrap()).unwrap();
+        let mut found: Vec<PresentMedium> = look(&stick.join("bundle")).into_iter().collect();
+        plugged(&file).unwrap().into_iter().for_each(|medium| add(&mut found, medium));
+        let told: Vec<(bool, &str, Option<&str>)> = found
+            .iter()
+            .map(|medium| (medium.is_bundle, &*medium.label, medium.wrong.as_deref()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (true, "label of /dev/sda1", None),
+                (false, "label of /dev/sdb", Some("no bundle lies on it")),
+                (false, "label of /dev/sdc", Some("no file system")),
+                (false, "label of /dev/sdd", Some("it is still looked at")),
+            ]
+        );
+        assert!(plugged(&folder.path().join("nothing")).is_none());
     }
 }

@@ -276,6 +276,10 @@ impl Site {
         &self.first_program.running
     }
 
+    pub(crate) fn first_program(&self) -> &FirstProgram {
+        &self.first_program
+    }
+
     /// Where changes of the network are taken.
     pub(crate) fn shared_folder(&self) -> &SharedFolder {
         &self.first_program.network

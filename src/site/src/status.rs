@@ -1,6 +1,6 @@
 //! What the appliance says of itself: for people in a hurry, and for the site's receipt.
 
-use crate::{Ending, Error, Restored, RingPointer, ScannerStatus, Site};
+use crate::{DataPartition, Ending, Error, Restored, RingPointer, ScannerStatus, Site};
 use fleet::{Level, LevelAlarm};
 use ids::{Digest, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,9 @@ pub struct Status {
     pub payload_bytes: u64,
     /// Free bytes on the disk.
     pub available_bytes: u64,
+    /// How the data partition is kept; none where the appliance runs from no image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_partition: Option<DataPartition>,
     /// Of which backup it was restored, as long as its next epoch is not open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Restored>,
@@ -104,6 +107,7 @@ impl Site {
             payloads: total.payloads,
             payload_bytes: total.bytes,
             available_bytes: self.store().available().map_err(Error::Store)?,
+            data_partition: self.data_partition(),
             restored: self.restored().cloned(),
         })
     }

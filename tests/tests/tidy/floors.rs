@@ -213,7 +213,11 @@ const OUTSIDE: &[(&str, &[&str])] = &[
         ],
     ),
     // OpenPGP (LGPL) is named here and nowhere else: the reader is a program of its own.
-    ("reader", &["ar", "flate2", "liblzma", "sequoia-openpgp", "rustix"]),
+    // The file systems of sticks, and the kernel's protocol for who reads them.
+    (
+        "reader",
+        &["ar", "ext4-view", "fatfs", "flate2", "fuser", "liblzma", "rustix", "sequoia-openpgp"],
+    ),
     // Addresses go to the kernel as netlink has them, since its older calls would need code without the compiler's care.
     (
         "init",

@@ -19,6 +19,7 @@ const READ: &[&str] = &[
     "Apache-2.0/MIT",
     "BSD-2-Clause OR Apache-2.0 OR MIT",
     "BSD-3-Clause",
+    "BSD-3-Clause OR MIT OR Apache-2.0",
     "BSL-1.0",
     "CC0-1.0 OR MIT-0 OR Apache-2.0",
     "ISC",

@@ -1,0 +1,172 @@
+//! The two file systems that are read here, behind one trait, and the device below them.
+
+use ext4_view::{Ext4, Ext4Read};
+use fatfs::{FileSystem, FsOptions};
+use std::{
+    error::Error,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::FileExt as _,
+};
+
+/// What an entry of a folder is. Anything else is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Folder,
+    /// With its length in bytes.
+    File(u64),
+}
+
+/// What a file is read with.
+pub(crate) trait ReadSeek: Read + Seek {}
+impl<T: Read + Seek> ReadSeek for T {}
+
+/// A file system. Paths are from its root, without a first slash; the root's is empty.
+pub(crate) trait Files {
+    /// Its name, as a person gave it; empty where it has none.
+    fn label(&self) -> String;
+    /// Whether `A` is found as `a`.
+    fn ignores_case(&self) -> bool;
+    /// What lies in a folder, at most `most` entries.
+    fn folder(&self, path: &str, most: usize) -> io::Result<Vec<(String, Kind)>>;
+    /// A file.
+    fn file<'a>(&'a self, path: &str) -> io::Result<Box<dyn ReadSeek + 'a>>;
+}
+
+/// A device that is only ever read, with calls that a confined process may make.
+pub(crate) struct Device {
+    file: File,
+    length: u64,
+    at: u64,
+}
+
+impl Device {
+    /// Learns its length, which is not reading.
+    pub(crate) fn new(mut file: File) -> io::Result<Self> {
+        let length = file.seek(SeekFrom::End(0))?;
+        Ok(Self { file, length, at: 0 })
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+impl Read for Device {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Device {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.length.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
+
+/// `fatfs` asks for it.
+impl Write for Device {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Ext4Read for Device {
+    fn read(
+        &mut self,
+        at: u64,
+        into: &mut [u8],
+    ) -> Result<(), Box<dyn Error + Send + Sync + 'static>> {
+        Ok(self.file.read_exact_at(into, at)?)
+    }
+}
+
+/// FAT12, FAT16, FAT32.
+pub(crate) struct Fat(FileSystem<Device>);
+
+impl Fat {
+    pub(crate) fn open(device: Device) -> io::Result<Self> {
+        FileSystem::new(device, FsOptions::new()).map(Self)
+    }
+}
+
+impl Files for Fat {
+    fn label(&self) -> String {
+        // What was given later stands in the root folder.
+        let later = self.0.read_volume_label_from_root_dir().ok().flatten();
+        let label = later.unwrap_or_else(|| self.0.volume_label());
+        let label = label.trim_end_matches(['\0', ' ']);
+        if label == "NO NAME" { String::new() } else { label.to_owned() }
+    }
+
+    fn ignores_case(&self) -> bool {
+        true
+    }
+
+    fn folder(&self, path: &str, most: usize) -> io::Result<Vec<(String, Kind)>> {
+        let folder = match path {
+            "" => self.0.root_dir(),
+            path => self.0.root_dir().open_dir(path)?,
+        };
+        let kind = |entry: &fatfs::DirEntry<'_, Device>| match entry.is_dir() {
+            true => Kind::Folder,
+            false => Kind::File(entry.len()),
+        };
+        folder.iter().take(most).map(|entry| entry.map(|e| (e.file_name(), kind(&e)))).collect()
+    }
+
+    fn file<'a>(&'a self, path: &str) -> io::Result<Box<dyn ReadSeek + 'a>> {
+        Ok(Box::new(self.0.root_dir().open_file(path)?))
+    }
+}
+
+/// ext2, ext3, ext4.
+pub(crate) struct Ext(Ext4);
+
+impl Ext {
+    pub(crate) fn open(device: Device) -> io::Result<Self> {
+        Ok(Self(Ext4::load(Box::new(device))?))
+    }
+}
+
+impl Files for Ext {
+    fn label(&self) -> String {
+        self.0.label().display().to_string()
+    }
+
+    fn ignores_case(&self) -> bool {
+        false
+    }
+
+    fn folder(&self, path: &str, most: usize) -> io::Result<Vec<(String, Kind)>> {
+        let mut found = Vec::new();
+        for entry in self.0.read_dir(&*format!("/{path}"))?.take(most) {
+            let entry = entry?;
+            // A name that is no UTF-8 could not be asked for.
+            let Ok(name) = entry.file_name().as_str().map(str::to_owned) else { continue };
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                found.push((name, Kind::Folder));
+            } else if kind.is_regular_file() {
+                found.push((name, Kind::File(entry.metadata()?.len())));
+            }
+        }
+        Ok(found)
+    }
+
+    fn file<'a>(&'a self, path: &str) -> io::Result<Box<dyn ReadSeek + 'a>> {
+        Ok(Box::new(self.0.open(&*format!("/{path}"))?))
+    }
+}

@@ -1,0 +1,115 @@
+//! The program shows a medium through the kernel's FUSE, confined, as PID 1 has it.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    os::fd::AsRawFd as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+/// An ext4 file system of a folder.
+fn ext4_of(folder: &Path, file: &Path) {
+    File::create(file).unwrap().set_len(64 << 20).unwrap();
+    let mut make = Command::new("mke2fs");
+    make.args(["-q", "-t", "ext4", "-L", "workshop", "-d"]).arg(folder).arg(file);
+    assert!(make.status().unwrap().success());
+}
+
+/// What is shown of a medium; dropping it unmounts.
+struct Shown {
+    at: PathBuf,
+    reader: Child,
+}
+
+impl Shown {
+    /// `None` where this machine does not let the test mount, and why is said.
+    fn of(kind: &str, medium: &Path, at: &Path) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        let skipped = |why: String| {
+            eprintln!(
+                "SKIPPED: a medium cannot be mounted here ({why}); tests of the image mount one in QEMU"
+            );
+            None
+        };
+        let connection = match File::options().read(true).write(true).open("/dev/fuse") {
+            Ok(connection) => connection,
+            Err(error) => return skipped(format!("/dev/fuse: {error}")),
+        };
+        let words = format!(
+            "fd={},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions\0",
+            connection.as_raw_fd()
+        );
+        let flags = MountFlags::RDONLY | MountFlags::NODEV | MountFlags::NOSUID;
+        let words = std::ffi::CStr::from_bytes_with_nul(words.as_bytes()).unwrap();
+        if let Err(errno) = mount("medium", at, "fuse.medium", flags, words) {
+            return skipped(errno.to_string());
+        }
+        let reader = Command::new(env!("CARGO_BIN_EXE_patchkeep-reader"))
+            .args(["medium", kind])
+            .stdin(File::open(medium).unwrap())
+            .stdout(connection.try_clone().unwrap())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Some(Self { at: at.to_owned(), reader })
+    }
+
+    /// Unmounts it: what its reader said, and whether it ended well.
+    fn end(mut self) -> (String, bool) {
+        unmount(&self.at, UnmountFlags::DETACH).unwrap();
+        let mut said = String::new();
+        self.reader.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (said, self.reader.wait().unwrap().success())
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        let _ = unmount(&self.at, UnmountFlags::DETACH);
+        let _ = self.reader.kill();
+    }
+}
+
+#[test]
+fn files_are_read_by_a_process_that_can_do_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = |name: &str| folder.path().join(name);
+    fs::create_dir_all(own("bundle/metadata")).unwrap();
+    let long: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
+    fs::write(own("bundle/long"), &long).unwrap();
+    fs::write(own("bundle/metadata/timestamp.json"), "{}").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", own("bundle/link")).unwrap();
+    ext4_of(&own("bundle"), &own("medium"));
+    let Some(shown) = Shown::of("ext", &own("medium"), &own("at")) else { return };
+
+    assert_eq!(fs::read_to_string(own("at/metadata/timestamp.json")).unwrap(), "{}");
+    assert!(fs::read(own("at/long")).unwrap() == long, "other bytes than were put there");
+    let mut names: Vec<String> = fs::read_dir(own("at"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["long", "lost+found", "metadata"], "a link is shown");
+    assert!(fs::write(own("at/new"), "").is_err());
+    let status = fs::read_to_string(format!("/proc/{}/status", shown.reader.id())).unwrap();
+    for line in ["Seccomp:\t2", "NoNewPrivs:\t1"] {
+        assert!(status.contains(line), "{line}\n{status}");
+    }
+    assert_eq!(shown.end(), ("{\"label\":\"workshop\"}\n".to_owned(), true));
+}
+
+#[test]
+fn a_medium_that_is_no_file_system_is_an_error_and_nobody_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = |name: &str| folder.path().join(name);
+    File::create(own("medium")).unwrap().set_len(1 << 20).unwrap();
+    for kind in ["ext", "fat"] {
+        let Some(shown) = Shown::of(kind, &own("medium"), &own("at")) else { return };
+        assert!(fs::read_dir(own("at")).is_err());
+        let (said, ended_well) = shown.end();
+        assert!(said.starts_with("{\"error\":") && !ended_well, "{kind}: {said}");
+    }
+}
