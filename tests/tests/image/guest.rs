@@ -150,7 +150,7 @@ impl Hardware {
     /// Switches it on.
     pub(crate) fn boot(&self) -> Guest {
         let own = |name: &str| self.folder.path().join(name).display().to_string();
-        let (door, other_door) = (free_port(), free_port());
+        let (door, other_door, plain_door) = (free_port(), free_port(), free_port());
         let mut qemu = Command::new("timeout");
         let memory = self.memory.to_string();
         qemu.args([GUEST_SECONDS_MAX, "qemu-system-x86_64", "-cpu", "max", "-m", &memory]);
@@ -165,7 +165,8 @@ impl Hardware {
             self.add_kernel(&mut qemu);
         }
         let doors = format!(
-            "hostfwd=tcp:127.0.0.1:{door}-:443,hostfwd=tcp:127.0.0.1:{other_door}-{OTHER}:443"
+            "hostfwd=tcp:127.0.0.1:{door}-:443,hostfwd=tcp:127.0.0.1:{other_door}-{OTHER}:443,\
+             hostfwd=tcp:127.0.0.1:{plain_door}-:80"
         );
         qemu.args(["-netdev", &format!("user,id=n0,restrict=on,{doors}")]);
         let frames =
@@ -190,17 +191,18 @@ impl Hardware {
         if self.has_tpm {
             self.add_tpm(&mut qemu);
         }
+        qemu.args(["-device", "qemu-xhci,id=xhci"]);
         if let Some(medium) = &self.medium {
             let stick =
                 format!("driver=vvfat,node-name=stick,read-only=on,dir={}", medium.display());
-            qemu.args(["-blockdev", &stick, "-device", "qemu-xhci,id=xhci"]);
+            qemu.args(["-blockdev", &stick]);
             qemu.args(["-device", "usb-storage,bus=xhci.0,drive=stick"]);
         }
         let _ = fs::remove_file(own("screen"));
         let log = File::create(own("qemu.log")).unwrap();
         let child = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let folder = self.folder.path().to_owned();
-        Guest { child, folder, door, other_door, begun: Instant::now() }
+        Guest { child, folder, door, other_door, plain_door, begun: Instant::now() }
     }
 
     /// Its own TPM, which ends with the machine.
@@ -259,6 +261,8 @@ pub(crate) struct Guest {
     door: u16,
     /// Its door where it has the address [`OTHER`].
     other_door: u16,
+    /// Its door without TLS.
+    plain_door: u16,
     begun: Instant,
 }
 
@@ -395,6 +399,13 @@ impl Guest {
         (said.code == Some(0)).then_some(said.out)
     }
 
+    /// Where its door without TLS sends a browser.
+    pub(crate) fn sends(&self, path: &str) -> String {
+        let url = format!("http://127.0.0.1:{}{path}", self.plain_door);
+        let words = ["--silent", "--output", "/dev/null", "--max-time", "10", "--write-out"];
+        run(Command::new("curl").args(words).args(["%{http_code} %{redirect_url}", &url])).ok().out
+    }
+
     /// Sends a form to the console, as a browser does; the page that comes, if it comes with 200.
     pub(crate) fn post(&self, path: &str, fields: &[String]) -> Option<String> {
         let url = format!("https://127.0.0.1:{}{path}", self.door);
@@ -407,17 +418,73 @@ impl Guest {
         (said.code == Some(0)).then_some(said.out)
     }
 
-    /// Presses the power button and waits until the machine is off.
-    pub(crate) fn press_power_button(mut self) -> String {
+    /// Tells QEMU things (QMP).
+    #[track_caller]
+    fn tell(&self, commands: &[(&str, Value)]) {
         let stream = UnixStream::connect(self.folder.join("qmp")).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut answers = BufReader::new(stream.try_clone().unwrap()).lines();
-        for command in ["qmp_capabilities", "system_powerdown"] {
-            writeln!(&stream, "{}", json!({ "execute": command })).unwrap();
-            let done =
-                |line: &str| serde_json::from_str::<Value>(line).unwrap()["return"].is_object();
-            assert!(answers.by_ref().any(|line| done(&line.unwrap())), "{command}");
+        for (command, arguments) in [("qmp_capabilities", json!({}))].iter().chain(commands) {
+            let line = json!({ "execute": command, "arguments": arguments });
+            writeln!(&stream, "{line}").unwrap();
+            let answer = answers.by_ref().map(|line| line.unwrap());
+            let mut answer = answer.map(|line| serde_json::from_str::<Value>(&line).unwrap());
+            // The greeting and events are no answers.
+            let is_answer = |a: &Value| a.get("return").is_some() || a.get("error").is_some();
+            let answer = answer.find(is_answer);
+            assert!(answer.as_ref().is_some_and(|a| a["return"].is_object()), "{line}: {answer:?}");
         }
+    }
+
+    /// Plugs a stick in on USB: what is on it, its serial number, and how many bytes of it can be read each second.
+    pub(crate) fn plug(&self, stick: &Path, serial: &str, pace: Option<u64>) {
+        let file = json!({ "driver": "file", "filename": stick });
+        let raw = json!({ "driver": "raw", "node-name": serial, "read-only": true, "file": file });
+        let mut commands = vec![("blockdev-add", raw)];
+        let mut drive = serial.to_owned();
+        if let Some(pace) = pace {
+            let group = format!("{serial}-pace");
+            let limits = json!({ "bps-read": pace });
+            let object = json!({ "qom-type": "throttle-group", "id": group, "limits": limits });
+            commands.push(("object-add", object));
+            drive = format!("{serial}-slow");
+            let slow = json!({ "driver": "throttle", "node-name": drive, "read-only": true,
+                "throttle-group": group, "file": serial });
+            commands.push(("blockdev-add", slow));
+        }
+        commands.push((
+            "device_add",
+            json!({ "driver": "usb-storage", "bus": "xhci.0", "id": serial,
+            "drive": drive, "serial": serial, "removable": true }),
+        ));
+        self.tell(&commands);
+    }
+
+    /// Plugs another thing in on USB.
+    pub(crate) fn plug_other(&self, driver: &str, id: &str) {
+        self.tell(&[("device_add", json!({ "driver": driver, "bus": "xhci.0", "id": id }))]);
+    }
+
+    /// Pulls it out.
+    pub(crate) fn pull(&self, serial: &str) {
+        self.tell(&[("device_del", json!({ "id": serial }))]);
+    }
+
+    /// Forgets a stick that was pulled out, so that it can be plugged in again.
+    pub(crate) fn forget(&self, serial: &str, had_pace: bool) {
+        let node = |name: String| ("blockdev-del", json!({ "node-name": name }));
+        let mut commands = Vec::new();
+        if had_pace {
+            commands.push(node(format!("{serial}-slow")));
+            commands.push(("object-del", json!({ "id": format!("{serial}-pace") })));
+        }
+        commands.push(node(serial.to_owned()));
+        self.tell(&commands);
+    }
+
+    /// Presses the power button and waits until the machine is off.
+    pub(crate) fn press_power_button(mut self) -> String {
+        self.tell(&[("system_powerdown", json!({}))]);
         let pressed = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
             assert!(

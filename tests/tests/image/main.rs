@@ -5,8 +5,10 @@
 
 mod encryption;
 mod guest;
+mod media;
 mod menu;
 mod network;
+mod power;
 mod slots;
 mod update;
 
@@ -82,10 +84,12 @@ fn a_first_start_on_a_blank_disk_is_founded_in_the_browser_and_serves_the_site_f
     );
     assert_eq!(guest.says_after("one-time code").split(' ').next(), code.split(' ').next());
     assert!(guest.get("/about").unwrap().contains(&ca));
+    assert_eq!(guest.sends("/about?a=b"), "308 https://127.0.0.1/about?a=b");
     let screen = guest.screen();
     eprintln!("{screen}");
     assert!(screen.contains("was blank and has been made"), "{screen}");
     assert!(!screen.contains("FAILED") && !screen.contains("does not take"), "{screen}");
+    assert!(screen.contains("Confined: ") && !screen.contains("NOT confined"), "{screen}");
     let firmware = fs::metadata(only(&image, ".efi")).unwrap().len();
     eprintln!("firmware file: {:.1} MiB", firmware as f64 / f64::from(1 << 20));
     eprintln!("memory: {}", guest.says_after("Memory:"));
