@@ -80,8 +80,10 @@ enum Event {
     Device(String),
     /// An input device turned up.
     Input(PathBuf),
-    /// Block devices turned up, went away or hold something else.
+    /// Block devices turned up or went away.
     Blocks,
+    /// A drive of this name has another disc, or none.
+    Disc(String),
     /// What turned up on USB, by its path in /sys.
     Interface(String),
     /// What was learnt of a medium.
@@ -220,7 +222,7 @@ impl Appliance {
             }
             Phase::Screen => {
                 self.listen();
-                let looked = self.media.look();
+                let looked = self.media.begin();
                 self.note(looked);
                 Ok("listens to the power button and what is typed".to_owned())
             }
@@ -477,6 +479,10 @@ impl Appliance {
                 let looked = self.media.look();
                 self.note(looked);
             }
+            Event::Disc(drive) => {
+                let looked = self.media.look_again(&drive);
+                self.note(looked);
+            }
             Event::Interface(path) => {
                 if self.usb_is_closed {
                     // Of controllers that turned up, too.
@@ -488,21 +494,7 @@ impl Appliance {
                 Ok(said) => said.into_iter().for_each(|said| self.trouble(said)),
                 Err(error) => self.trouble(chain(&error)),
             },
-            Event::Serving(serving) => {
-                if matches!(serving, Serving::Site { .. }) {
-                    self.view.recovery_key = None;
-                }
-                self.view.serving = Some(serving);
-                self.view.memory = std::fs::read_to_string("/proc/meminfo")
-                    .ok()
-                    .and_then(|text| screen::memory(&text));
-                self.view.now = match self.view.serving {
-                    Some(Serving::Unfounded { .. }) => "The server waits for a site to be founded.",
-                    _ => "The server is running.",
-                }
-                .to_owned();
-                screen::show(&self.view);
-            }
+            Event::Serving(serving) => self.serves(serving),
             Event::Levels(missed) => {
                 self.view.missed_levels = missed;
                 screen::show(&self.view);
@@ -531,6 +523,22 @@ impl Appliance {
             }
         }
         None
+    }
+
+    /// Shows what the server says of itself, each time that it opened its doors.
+    fn serves(&mut self, serving: Serving) {
+        if matches!(serving, Serving::Site { .. }) {
+            self.view.recovery_key = None;
+        }
+        self.view.serving = Some(serving);
+        self.view.memory =
+            std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| screen::memory(&text));
+        self.view.now = match self.view.serving {
+            Some(Serving::Unfounded { .. }) => "The server waits for a site to be founded.",
+            _ => "The server is running.",
+        }
+        .to_owned();
+        screen::show(&self.view);
     }
 
     /// Takes a line that a person typed; how it all ends, if they want that.

@@ -28,7 +28,7 @@ use std::{
     collections::BTreeMap,
     ffi::CString,
     fs::{self, File},
-    io::Read as _,
+    io::{self, Read as _},
     os::{
         fd::AsRawFd as _,
         unix::{
@@ -46,6 +46,13 @@ use std::{
 pub(crate) const FILE: &str = "/run/media.json";
 /// Where their files are found.
 const AT: &str = "/media";
+/// How often the kernel asks drives whether they have another disc.
+const POLLS: &str = "/sys/module/block/parameters/events_dfl_poll_msecs";
+const POLL_MILLISECONDS: &str = "1000";
+/// Whether a drive keeps a disc that is mounted: whoever presses its button gets it.
+const LOCKS: &str = "/proc/sys/dev/cdrom/lock";
+/// `ENOMEDIUM`, which std has no word for.
+const NO_MEDIUM: i32 = 123;
 const READER: &str = "/bin/patchkeep-reader";
 /// The account of what reads media: nothing is its own.
 const READER_ACCOUNT: u32 = server::ACCOUNT + 1;
@@ -96,6 +103,8 @@ struct Medium {
     plugged: Plugged,
     holds: Option<Holds>,
     is_mounted: bool,
+    /// Whether it is a drive without a disc.
+    is_empty: bool,
     reader: Option<Pid>,
     network: Option<Settings>,
 }
@@ -110,6 +119,29 @@ pub(crate) struct Media {
 impl Media {
     pub(crate) fn new(events: Sender<Event>) -> Self {
         Self { known: BTreeMap::new(), events }
+    }
+
+    /// Sees what is there, and has the kernel say when a drive gets another disc.
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        let set = |path: &str, value: &str| {
+            fs::write(path, value).map_err(|source| Error::Write { path: path.into(), source })
+        };
+        let asks = set(POLLS, POLL_MILLISECONDS);
+        let lets_go = set(LOCKS, "0");
+        self.look().and(asks).and(lets_go)
+    }
+
+    /// Sees what a drive holds now.
+    pub(crate) fn look_again(&mut self, drive: &str) -> Result<(), Error> {
+        let known = std::mem::take(&mut self.known);
+        for (key, medium) in known {
+            if key.name == drive {
+                let_go(&key, &medium);
+            } else {
+                self.known.insert(key, medium);
+            }
+        }
+        self.look()
     }
 
     /// Sees what was plugged in and what was pulled out.
@@ -151,6 +183,11 @@ impl Media {
 
     fn go_on(&mut self, key: &Key, news: News) -> Result<Option<String>, Error> {
         match news {
+            News::Begins(Err(Error::Read { source, .. })) if has_no_disc(&source) => {
+                if let Some(medium) = self.known.get_mut(key) {
+                    medium.is_empty = true;
+                }
+            }
             News::Begins(begins) => {
                 let (device, holds, label) = begins?;
                 self.open(key, device, holds, label)?;
@@ -291,7 +328,8 @@ impl Media {
     }
 
     fn write(&self) -> Result<(), Error> {
-        let plugged: Vec<&Plugged> = self.known.values().map(|medium| &medium.plugged).collect();
+        let there = self.known.values().filter(|medium| !medium.is_empty);
+        let plugged: Vec<&Plugged> = there.map(|medium| &medium.plugged).collect();
         write_json(Path::new(FILE), &plugged)?;
         let readable = fs::Permissions::from_mode(0o644);
         fs::set_permissions(FILE, readable)
@@ -308,7 +346,14 @@ impl Medium {
             holds: None,
             wrong: None,
         };
-        Self { plugged, holds: None, is_mounted: false, reader: None, network: None }
+        Self {
+            plugged,
+            holds: None,
+            is_mounted: false,
+            is_empty: false,
+            reader: None,
+            network: None,
+        }
     }
 }
 
@@ -377,12 +422,14 @@ fn present() -> Vec<Key> {
             .map(|(_, name, _)| *name)
             .collect();
         let named = if partitions.is_empty() { vec![*name] } else { partitions };
-        let has_size =
-            |name: &&str| number(&Path::new("/sys/class/block").join(name).join("size")) > Some(0);
-        let named = named.into_iter().filter(has_size);
-        keys.extend(named.map(|name| Key { name: name.to_owned(), sequence }));
+        let key = |name: &str| Key { name: name.to_owned(), sequence };
+        keys.extend(named.into_iter().map(key));
     }
     keys
+}
+
+fn has_no_disc(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(NO_MEDIUM)
 }
 
 /// Whether a disk can be taken out: it says so, or it is on USB.

@@ -56,7 +56,8 @@ fn events_of(message: &[u8]) -> Vec<Event> {
     let is = |key: &str, value: &str| fields.get(key) == Some(&value);
     let mut events = Vec::new();
     if is("SUBSYSTEM", "block") {
-        events.push(Event::Blocks);
+        let disc = fields.get("DEVNAME").filter(|_| is("DISK_MEDIA_CHANGE", "1"));
+        events.push(disc.map_or(Event::Blocks, |drive| Event::Disc((*drive).to_owned())));
     }
     if action != "add" {
         return events;
@@ -122,6 +123,8 @@ mod tests {
             let message = format!("{action}@/devices/z\0SUBSYSTEM=block\0DEVNAME=sda\0");
             assert_eq!(told(message.as_bytes()), "[Blocks]");
         }
+        let message = b"change@/devices/z\0SUBSYSTEM=block\0DEVNAME=sr0\0DISK_MEDIA_CHANGE=1\0";
+        assert_eq!(told(message), r#"[Disc("sr0")]"#);
         assert_eq!(told(b"remove@/devices/x\0ACTION=remove\0MODALIAS=usb:v1d2\0"), "[]");
         assert_eq!(told(b""), "[]");
     }

@@ -49,6 +49,8 @@ pub(crate) struct Hardware {
     pub(crate) has_disk: bool,
     /// Its memory, in MiB. Half of it may hold what the image unpacks.
     pub(crate) memory: u16,
+    /// Has a drive for discs, without one in it.
+    pub(crate) has_drive: bool,
     /// Has a TPM 2.0 (swtpm), which keeps what it knows while the machine is off.
     pub(crate) has_tpm: bool,
     /// A folder that is a FAT stick.
@@ -78,6 +80,7 @@ impl Hardware {
             words,
             has_disk: true,
             memory: 512,
+            has_drive: false,
             has_tpm: false,
             medium: None,
             base: None,
@@ -187,6 +190,9 @@ impl Hardware {
                 own("disk.qcow2")
             );
             qemu.args(["-blockdev", &disk, "-device", "virtio-blk-pci,drive=disk"]);
+        }
+        if self.has_drive {
+            qemu.args(["-device", "ide-cd,id=drive"]);
         }
         if self.has_tpm {
             self.add_tpm(&mut qemu);
@@ -458,6 +464,12 @@ impl Guest {
             "drive": drive, "serial": serial, "removable": true }),
         ));
         self.tell(&commands);
+    }
+
+    /// Puts a disc into its drive.
+    pub(crate) fn insert(&self, disc: &Path) {
+        let medium = json!({ "id": "drive", "filename": disc, "format": "raw", "read-only-mode": "read-only" });
+        self.tell(&[("blockdev-change-medium", medium)]);
     }
 
     /// Plugs another thing in on USB.

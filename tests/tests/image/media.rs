@@ -9,6 +9,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use tests::{Appliance, Browser, Workshop, run};
 
+/// What takes seconds, on a machine that has other things to do.
+const SOON: Duration = Duration::from_secs(90);
+
 /// A machine with a site that has imported nothing, with what its publisher's workshop builds.
 struct Place {
     workshop: Workshop,
@@ -64,7 +67,7 @@ fn until_at_hand(oscar: &Browser, words: &str) -> (Duration, String) {
         if page.contains(words) {
             return (begun.elapsed(), page);
         }
-        assert!(begun.elapsed() < WITHIN, "{words} is not at hand:\n{page}");
+        assert!(begun.elapsed() < SOON, "{words} is not at hand:\n{page}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }
@@ -78,15 +81,16 @@ fn until_ended(oscar: &Browser, words: &str) -> String {
             assert!(page.contains(words), "it did not end so: {words}\n{page}");
             return page;
         }
-        assert!(begun.elapsed() < WITHIN, "the import does not end:\n{page}");
+        assert!(begun.elapsed() < SOON, "the import does not end:\n{page}");
         std::thread::sleep(Duration::from_millis(200));
     }
 }
 
-/// Where the first medium that is offered lies.
-fn offered(page: &str) -> String {
-    let at = page.split("name=\"medium\" value=\"").nth(1).unwrap();
-    at.split('"').next().unwrap().to_owned()
+/// Where the medium lies of which the list says this.
+fn offered(page: &str, words: &str) -> String {
+    let mut media = page.split("name=\"medium\" value=\"").skip(1);
+    let medium = media.find(|medium| medium.contains(words)).unwrap();
+    medium.split('"').next().unwrap().to_owned()
 }
 
 /// The fields of the form for an import, besides its medium.
@@ -122,7 +126,7 @@ fn a_stick_that_is_plugged_in_is_seen_and_imported_from_and_a_keyboard_is_refuse
     for words in ["PATCHES, at", "USB", "serial KX-17", "fat", "67.1 MB", "read-only"] {
         assert!(page.contains(words), "{words}:\n{page}");
     }
-    import(&oscar, &offered(&page));
+    import(&oscar, &offered(&page, "Bundle 1"));
     let page = until_ended(&oscar, "The import came to a good end");
     assert!(page.contains("sda"), "{page}");
 
@@ -152,7 +156,7 @@ fn a_stick_pulled_out_while_it_is_imported_harms_nothing_and_the_import_goes_on_
     let (guest, oscar) = place.open();
     guest.plug(&stick, "KX-17", Some(1 << 20));
     let (_, page) = until_at_hand(&oscar, "Bundle 1, as it says itself");
-    import(&oscar, &offered(&page));
+    import(&oscar, &offered(&page, "Bundle 1"));
     // It takes some 25 seconds at this pace.
     std::thread::sleep(Duration::from_secs(5));
     oscar.get("/imports").ok().says("Being imported");
@@ -165,7 +169,7 @@ fn a_stick_pulled_out_while_it_is_imported_harms_nothing_and_the_import_goes_on_
     guest.forget("KX-17", true);
     guest.plug(&stick, "KX-17", None);
     let (_, page) = until_at_hand(&oscar, "Bundle 1, as it says itself");
-    import(&oscar, &offered(&page));
+    import(&oscar, &offered(&page, "Bundle 1"));
     until_ended(&oscar, "The import came to a good end");
     guest.press_power_button();
 }
@@ -173,7 +177,8 @@ fn a_stick_pulled_out_while_it_is_imported_harms_nothing_and_the_import_goes_on_
 #[test]
 fn a_disc_and_a_volume_without_a_file_system_are_imported_from() {
     let Some(image) = image() else { return };
-    let place = Place::new(&image);
+    let mut place = Place::new(&image);
+    place.machine.has_drive = true;
     let first = place.workshop.bundle("first", 1, &[(1, 1000)]);
     place.workshop.collect(&place.workshop.draft(2, &[(2, 1000)]));
     place.workshop.build("second", &["--volume-size", "1G"]);
@@ -191,22 +196,21 @@ fn a_disc_and_a_volume_without_a_file_system_are_imported_from() {
     fs::File::options().write(true).open(volume).unwrap().set_len(whole).unwrap();
 
     let (guest, oscar) = place.open();
-    for (kind, serial) in [("iso", "D-1"), ("udf", "D-2")] {
-        guest.plug(&own(kind), serial, None);
-        let (took, page) = until_at_hand(&oscar, "Bundle 1, as it says itself");
-        eprintln!("{kind} is at hand {:.1} s after it was plugged in", took.as_secs_f64());
-        assert!(page.contains(&format!("serial {serial}")), "{page}");
-        if kind == "iso" {
-            assert!(page.contains("PATCHES, at"), "{page}");
-            import(&oscar, &offered(&page));
-            until_ended(&oscar, "The import came to a good end");
-        }
-        guest.pull(serial);
-        until_at_hand(&oscar, "No bundle is at hand");
-    }
+    until_at_hand(&oscar, "No bundle is at hand");
+    guest.insert(&own("iso"));
+    let (took, page) = until_at_hand(&oscar, "Bundle 1, as it says itself");
+    eprintln!("a disc is at hand {:.1} s after it was put in", took.as_secs_f64());
+    assert!(page.contains("PATCHES, at") && page.contains("iso9660"), "{page}");
+    import(&oscar, &offered(&page, "Bundle 1"));
+    until_ended(&oscar, "The import came to a good end");
+    guest.plug(&own("udf"), "D-2", None);
+    let (took, page) = until_at_hand(&oscar, "udf");
+    eprintln!("UDF is at hand {:.1} s after it was plugged in", took.as_secs_f64());
+    assert!(page.contains("serial D-2") && page.matches("Bundle 1,").count() == 2, "{page}");
+    guest.pull("D-2");
     guest.plug(volume, "V-1", None);
     let (_, page) = until_at_hand(&oscar, "Bundle 2, as it says itself");
-    import(&oscar, &offered(&page));
+    import(&oscar, &offered(&page, "Bundle 2"));
     until_ended(&oscar, "The import came to a good end");
     guest.press_power_button();
 }
