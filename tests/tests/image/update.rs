@@ -41,9 +41,10 @@ pub(crate) fn until_it_answers(guest: &mut Guest, ca: &Path) {
 
 /// Gives Ann an account, and her scripts tokens, in files at a desk.
 pub(crate) fn give_tokens(appliance: &Appliance, desk: &Path) {
-    let roles = ["--role", "administrator", "--role", "assessor", "--as", "root"];
+    let roles =
+        ["--role", "administrator", "--role", "assessor", "--role", "operator", "--as", "root"];
     appliance.verb(&["account", "set"], &[&["ann", "--name", "Ann"], &roles[..]].concat()).ok();
-    for role in ["administrator", "assessor"] {
+    for role in ["administrator", "assessor", "operator"] {
         let words = ["ann", "--label", "a test", "--role", role, "--as", "root", "--json"];
         let issued = appliance.verb(&["account", "token", "issue"], &words).ok().json();
         let file = desk.join(format!("{role}.token"));
