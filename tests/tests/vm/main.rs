@@ -51,7 +51,8 @@ impl Site {
         let bundle = story.bundle().display().to_string();
         appliance.verb(&["import"], &[&bundle, "--as", "oscar"]).ok();
         appliance.give_people(folder.path(), &[]);
-        let words = ["--name", "127.0.0.1", "--name", HOST, "--check-in-seconds", "5"];
+        let words =
+            ["--name", "127.0.0.1", "--name", HOST, "--check-in-seconds", "5", "--providers"];
         let here = Here::serve_with(&appliance, "127.0.0.1:0", "127.0.0.1:0", &words);
         enrol(&appliance, &here, root);
         hold_others(root, packages);
