@@ -188,10 +188,8 @@ fn say_levels(site: &Site, screen: &Screen, said: &mut Vec<String>) {
     }
 }
 
-fn data_partition(word: &str) -> Result<DataPartition, String> {
-    let words = DataPartition::ALL.map(DataPartition::word).join(", ");
-    let found = DataPartition::ALL.into_iter().find(|kept| kept.word() == word);
-    found.ok_or_else(|| format!("it is one of {words}"))
+fn data_partition(word: &str) -> Result<DataPartition, serde_json::Error> {
+    serde_json::from_value(word.into())
 }
 
 /// Where and as whom to serve.

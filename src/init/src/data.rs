@@ -27,7 +27,7 @@ const BLANK_BYTES: usize = 1 << 20;
 /// How much of it is erased: the whole header of LUKS2, with its keys.
 const ERASED_BYTES: usize = 16 << 20;
 /// Where ext4 keeps its magic number, and what that is.
-const EXT4_MAGIC: (usize, [u8; 2]) = (1024 + 0x38, [0x53, 0xef]);
+pub(crate) const EXT4_MAGIC: (usize, [u8; 2]) = (1024 + 0x38, [0x53, 0xef]);
 
 /// What a partition begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

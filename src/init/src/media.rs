@@ -159,7 +159,7 @@ impl Media {
         for key in new {
             self.known.insert(key.clone(), Medium::of(key));
             let key = key.clone();
-            self.in_thread(key.clone(), move || News::Begins(begin(&key)));
+            self.in_thread(key.clone(), move || News::Begins(look_at(&key)));
         }
         if changed { self.write() } else { Ok(()) }
     }
@@ -385,7 +385,7 @@ fn mount_at(key: &Key, kind: &str, words: &str) -> Result<(), Error> {
 }
 
 /// Looks at how it begins, and lets the server read it.
-fn begin(key: &Key) -> Result<(File, Option<Holds>, String), Error> {
+fn look_at(key: &Key) -> Result<(File, Option<Holds>, String), Error> {
     let device = key.device();
     let told = |source| Error::Read { path: device.clone(), source };
     chown(&device, Some(0), Some(server::ACCOUNT)).map_err(told)?;

@@ -31,21 +31,7 @@ pub enum DataPartition {
 }
 
 impl DataPartition {
-    /// Each of them.
-    pub const ALL: [Self; 3] =
-        [Self::Encrypted, Self::EncryptedWithoutSecureBoot, Self::NotEncrypted];
-
-    /// The word for it at a command line.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Encrypted => "encrypted",
-            Self::EncryptedWithoutSecureBoot => "encrypted-without-secure-boot",
-            Self::NotEncrypted => "not-encrypted",
-        }
-    }
-
-    /// The same for people.
+    /// In words for people.
     #[must_use]
     pub fn says(self) -> &'static str {
         match self {

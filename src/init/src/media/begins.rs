@@ -1,5 +1,7 @@
 //! What a medium holds, by how it begins: marks at fixed places, as the standards have them.
 
+use crate::data::EXT4_MAGIC;
+
 /// How much of it must be read to know.
 pub(crate) const BYTES: usize = 64 << 10;
 /// Where ISO 9660 and UDF begin, and how large their sectors are.
@@ -31,7 +33,7 @@ impl Holds {
             Some(Self::ExFat)
         } else if has(510, &[0x55, 0xaa]) && (has(54, b"FAT") || has(82, b"FAT32")) {
             Some(Self::Fat)
-        } else if has(1024 + 0x38, &[0x53, 0xef]) {
+        } else if has(EXT4_MAGIC.0, &EXT4_MAGIC.1) {
             Some(Self::Ext)
         } else if UDF_SECTORS.into_iter().any(|number| sector(number, b"NSR0")) {
             Some(Self::Udf)
