@@ -418,7 +418,7 @@ impl Appliance {
         if self.begun.elapsed() > usb::LETS_IN_FOR
             && !std::mem::replace(&mut self.usb_is_closed, true)
         {
-            usb::close();
+            self.note(usb::close());
         }
         self.take_network_off_media();
         if self.has_data && self.alive.elapsed() > ALIVE_EVERY {
@@ -486,9 +486,12 @@ impl Appliance {
             Event::Interface(path) => {
                 if self.usb_is_closed {
                     // Of controllers that turned up, too.
-                    usb::close();
+                    self.note(usb::close());
                 }
-                usb::admit(&path).into_iter().for_each(|refused| self.trouble(refused));
+                match usb::admit(&path) {
+                    Ok(refused) => refused.into_iter().for_each(|refused| self.trouble(refused)),
+                    Err(error) => self.trouble(chain(&error)),
+                }
             }
             Event::Medium(key, news) => match self.media.hear(&key, news) {
                 Ok(said) => said.into_iter().for_each(|said| self.trouble(said)),
