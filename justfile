@@ -4,12 +4,19 @@
 default:
     @just --list --unsorted
 
+# Where programs are (.cargo/config.toml).
+programs := "target/" + arch() + "-unknown-linux-gnu/release"
+
 # All of it on real updates: collect, bundle, import, serve, patch a real Debian root, prove
 demo *ARGS: setup build
-    target/release/patchkeep demo {{ARGS}}
+    {{programs}}/patchkeep demo {{ARGS}}
 
-# Every test that fits in half an hour: units, attacks, kills, real apt in a real Debian root
-test *ARGS: setup build
+# Every test that fits in half an hour: units, attacks, kills, real apt in a real Debian root, a start of the image
+test *ARGS: (setup-for "image") build
+    #!/usr/bin/env bash
+    set -euo pipefail
+    PATCHKEEP_IMAGE_PROFILE=release image/build.sh || [ $? = 75 ] # then the tests that boot it say that they are skipped
+    [ ! -f target/image/quick/about.json ] || export PATCHKEEP_IMAGE=$PWD/target/image/quick
     cargo nextest run --release --workspace {{ARGS}}
 
 # Before a commit: format, clippy, the tidy test and the unit tests
@@ -64,7 +71,7 @@ boot *ARGS: (setup-for "image")
 
 # Boots the image and looks at what it does (minutes: software emulation always)
 test-image: image build
-    PATCHKEEP_IMAGE={{justfile_directory()}}/target/image cargo nextest run --release --package tests --test image --no-capture
+    PATCHKEEP_IMAGE={{justfile_directory()}}/target/image cargo nextest run --release --package tests --test image --ignore-default-filter --no-capture
 
 # What takes longer than `just test`: many more kills, licences, each fuzz target; writes tests/SOAK.md
 soak: setup build

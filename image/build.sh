@@ -3,6 +3,8 @@
 # whole root. Beside it: .files, a list of what is inside, and .cdx.json, the same as an SBOM (CycloneDX); .img, a disk
 # that boots it; and the parts, for boots without firmware.
 #   image/build.sh [KEY CERTIFICATE]    PEM; without them the DEVELOPMENT key that everybody has (keys/README.md)
+# PATCHKEEP_IMAGE_PROFILE=release takes the programs that tests use, and compresses quickly: into target/image/quick, for
+# tests and tries. Exits with 75 where the mirror no longer has what image/lock names.
 # Two runs on one commit give the same bytes: times are the commit's, names are sorted, signing has a fixed time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,7 +20,10 @@ git diff --quiet HEAD -- || commit=$commit-changed
 seconds=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH=$seconds
 
-debian=target/image/debian parts=target/image/parts
+profile=${PATCHKEEP_IMAGE_PROFILE:-ship}
+into=target/image level=19
+[ "$profile" = ship ] || into=target/image/quick level=3
+debian=target/image/debian parts=$into/parts
 work=$(mktemp -d "$PWD/target/image/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$parts"
@@ -30,7 +35,7 @@ unpack $(awk '/^[a-z]/ { print $1 }' image/lock)
 
 root=$work/root
 mkdir -p "$root"/{bin,dev,proc,sys,run,tmp,data,media,lib/modules,lib64,etc/patchkeep,usr/share/keyrings}
-ship=target/x86_64-unknown-linux-gnu/${PATCHKEEP_IMAGE_PROFILE:-ship}
+ship=target/x86_64-unknown-linux-gnu/$profile
 install -m 755 $ship/init "$root/init"
 install -m 755 $ship/patchkeep $ship/patchkeep-reader "$root/bin/"
 
@@ -80,9 +85,6 @@ printf '127.0.0.1 localhost patchkeep\n::1 localhost\n' >"$root/etc/hosts"
 printf '{"version":"%s","commit":"%s","kernel":"%s","built_seconds":%s}\n' "$version" "$commit" "$kernel" "$seconds" \
   >"$root/etc/patchkeep/image.json"
 
-# Small for what ships, quick for tries.
-level=19
-[ -z "${PATCHKEEP_IMAGE_PROFILE:-}" ] || level=3
 chmod -R u=rwX,go=rX "$root"
 find "$root" -exec touch --no-dereference --date "@$seconds" {} +
 (cd "$root" && find . -mindepth 1 | LC_ALL=C sort | cpio --quiet --create --format newc --reproducible --owner 0:0) |
@@ -90,13 +92,13 @@ find "$root" -exec touch --no-dereference --date "@$seconds" {} +
 cp "$work/$kernel_package/boot/vmlinuz-$kernel" "$parts/vmlinuz"
 cp image/cmdline "$parts/cmdline"
 
-cp "$root/etc/patchkeep/image.json" target/image/about.json
+cp "$root/etc/patchkeep/image.json" "$into/about.json"
 echo "$kernel" >"$parts/kernel"
 echo "$seconds" >"$parts/seconds"
 mkdir -p "$parts/tools"
 cp "$work/systemd-ukify/usr/bin/ukify" "$work/systemd-boot-efi/usr/lib/systemd/boot/efi/linuxx64.efi.stub" "$parts/tools/"
 
-efi=target/image/patchkeep-$version.efi
+efi=$into/patchkeep-$version.efi
 image/uki.sh "$parts" "$version" "$efi" "$key" "$certificate"
 
 {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches what the image takes from Debian, exactly as image/lock names it, into target/image/debian.
-#   image/fetch.sh           what the lock names; anything else fails
+#   image/fetch.sh           what the lock names; anything else fails (exit code 75: the mirror no longer has it)
 #   image/fetch.sh --renew   writes the lock anew, with the newest that the suite has
 # The mirror is the machine's own, as its apt is configured; packages are vouched for by Debian's archive keys,
 # and held to the lock's SHA-256 besides. Debian takes old versions off its mirrors, so that a lock may have to be
@@ -82,7 +82,7 @@ for line in "${missing[@]}"; do
   (cd "$into" && apt-get -q download "$package=$version") >"$log" 2>&1 || {
     tail -n 3 "$log" >&2
     echo "image: the mirror no longer has $package $version; image/fetch.sh --renew takes what it has now" >&2
-    exit 1
+    exit 75
   }
   held "$package" "$version" "$arch" "$sum" || { echo "image: $package $version is not the file that image/lock names" >&2; exit 1; }
 done
