@@ -1,10 +1,14 @@
 //! Networks with no way out: one bridge, a node for the appliance and one for each endpoint.
 
 use crate::{require_root, run};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::cell::Cell;
-use std::fs;
+use std::fs::{self, File};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 /// Names begin with this and the owner's process id, so that leftovers can be told and swept.
 const PREFIX: &str = "pkt";
@@ -80,6 +84,33 @@ impl Node {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.namespace]).arg(program);
         command
+    }
+
+    /// Passes on what is sent to a port here to a port of this machine, as long as the test lasts.
+    #[track_caller]
+    pub fn passes_on(&self, port: u16, to: u16) {
+        let namespace = File::open(Path::new("/run/netns").join(&self.namespace)).unwrap();
+        let address = format!("{}:{port}", self.address);
+        // A thread of its own moves there: its socket stays there, and whoever takes it is here.
+        let there = thread::spawn(move || {
+            let kind = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(namespace.as_fd(), kind).unwrap();
+            TcpListener::bind(address).unwrap()
+        });
+        let listener = there.join().unwrap();
+        thread::spawn(move || {
+            for endpoint in listener.incoming().map_while(Result::ok) {
+                let Ok(appliance) = TcpStream::connect(("127.0.0.1", to)) else { continue };
+                let pairs = [(&endpoint, &appliance), (&appliance, &endpoint)];
+                for (from, into) in pairs.map(|(a, b)| (a.try_clone(), b.try_clone())) {
+                    let (Ok(mut from), Ok(mut into)) = (from, into) else { continue };
+                    thread::spawn(move || {
+                        let _ = std::io::copy(&mut from, &mut into);
+                        let _ = into.shutdown(Shutdown::Write);
+                    });
+                }
+            }
+        });
     }
 }
 

@@ -15,7 +15,6 @@ use clap::{Args, Subcommand};
 use ids::{EndpointName, RingName};
 use site::{ClientConfig, EndpointFile, PackageManager};
 use std::{
-    fmt::Write as _,
     fs,
     io::Write as _,
     os::unix::fs::{OpenOptionsExt, PermissionsExt, chown},
@@ -119,7 +118,7 @@ impl ClientConfigWords {
             return Err(unexpected());
         };
         match &words.write {
-            None => screen.result(&config, script(&config)),
+            None => screen.result(&config, config.script()),
             Some(root) => {
                 write(root, &config)?;
                 let paths: Vec<&str> = config.files.iter().map(|f| f.path.as_str()).collect();
@@ -134,22 +133,6 @@ impl ClientConfigWords {
         }
         Ok(())
     }
-}
-
-/// The files as a POSIX shell script, to be run as root on the endpoint.
-fn script(config: &ClientConfig) -> String {
-    let mut text = String::from(
-        "#!/bin/sh\n# Run as root on the endpoint. It holds a private key: hand it over safely, and \
-         delete it after.\nset -eu\numask 077\nmkdir -p /etc/patchkeep\nchmod 0755 /etc/patchkeep\n",
-    );
-    for EndpointFile { path, text: content, mode, for_apt } in &config.files {
-        let _ = write!(text, "\ncat > {path} <<'PATCHKEEP'\n{}\nPATCHKEEP\n", content.trim_end());
-        if *for_apt {
-            let _ = writeln!(text, "chown _apt {path}");
-        }
-        let _ = writeln!(text, "chmod {mode:04o} {path}");
-    }
-    text
 }
 
 /// Writes the files below `root`.

@@ -62,6 +62,9 @@ pub(crate) struct Serve {
     /// The file in which PID 1 says what is plugged in.
     #[arg(long, value_name = "FILE")]
     plugged_in: Option<PathBuf>,
+    /// The folder in which PID 1 takes files that it writes to media (in) and says what became of them (written.json).
+    #[arg(long, value_name = "FOLDER", requires = "plugged_in")]
+    media_writes: Option<PathBuf>,
     /// How the data partition is kept: PID 1 says it.
     #[arg(long, value_name = "WORD", value_parser = data_partition)]
     data_partition: Option<DataPartition>,
@@ -122,6 +125,9 @@ impl Serve {
             }
             if let Some(file) = self.plugged_in {
                 open.site.media_plugged_in(file);
+            }
+            if let Some(folder) = self.media_writes {
+                open.site.media_are_written_in(folder);
             }
             tell(&open, screen)?;
             until_told(&open, screen).await;
@@ -376,6 +382,9 @@ async fn until_told(open: &Open, screen: &Screen) {
                     }
                     if let Err(error) = site.see_to_network() {
                         tracing::warn!(error = site::chain(&error), "what became of the network");
+                    }
+                    if let Err(error) = site.see_to_medium_write() {
+                        tracing::warn!(error = site::chain(&error), "what became of a file");
                     }
                     // The published log follows the committed one, for whoever reads the files.
                     site.heart().publish().map(drop)

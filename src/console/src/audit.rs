@@ -42,6 +42,7 @@ struct List {
     first: bool,
     key: String,
     origin: String,
+    media_are_written: bool,
 }
 
 impl List {
@@ -88,6 +89,7 @@ async fn list(
         newest: address.with(&[]),
         first: before.is_none(),
         origin: visit.site().state().origin.clone(),
+        media_are_written: visit.site().writable_media().is_some(),
         page,
         kind,
         endpoint,

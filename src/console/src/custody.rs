@@ -27,6 +27,19 @@ pub(crate) fn media_word(kind: MediaType) -> Option<&'static str> {
     MEDIA.iter().find(|(_, known, _)| *known == kind).map(|(_, _, words)| *words)
 }
 
+/// What can be seen of a medium, in words.
+pub(crate) fn seen(seen: &Custody) -> String {
+    let kind = seen.media_type.and_then(media_word);
+    let parts = [
+        kind.map(str::to_owned),
+        seen.usb_serial.as_ref().map(|serial| format!("serial {serial}")),
+        seen.fs_type.clone(),
+        seen.capacity_bytes.map(bytes),
+        seen.write_blocked.map(|blocked| if blocked { "read-only" } else { "writable" }.into()),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
 /// What people fill in of the custody record; the appliance adds what it sees.
 #[derive(Deserialize)]
 pub(crate) struct BeginForm {
@@ -136,7 +149,13 @@ pub(crate) fn fields(frame: &Frame, custody: &CustodyStatus) -> Vec<Field> {
         }
     };
     let kind = record.media_type.and_then(media_word).map(str::to_owned);
-    let rows: [(&'static str, Option<String>, bool); 26] = [
+    let direction = match record.direction.as_str() {
+        "export" => Some("Out: it was written here".to_owned()),
+        "import" => Some("In: it was presented here".to_owned()),
+        _ => None,
+    };
+    let rows: [(&'static str, Option<String>, bool); 27] = [
+        ("Direction", direction, false),
         ("Kind of medium", kind, false),
         ("Asset tag", record.media_asset_tag.clone(), false),
         ("Seal when it left", record.tamper_seal_no_out.clone(), false),

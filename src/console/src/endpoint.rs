@@ -450,15 +450,20 @@ struct TokenForm {
     hours: String,
 }
 
+/// Where the browser reaches this appliance.
+pub(crate) fn here(headers: &HeaderMap, uri: &Uri) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let here = uri.authority().map(|authority| authority.as_str()).or(host);
+    here.unwrap_or("THIS-APPLIANCE").to_owned()
+}
+
 async fn issue(
     headers: HeaderMap,
     uri: Uri,
     Sent(visit, form): Sent<TokenForm>,
 ) -> Result<Html<String>, Failure> {
     let actor = visit.acting(Operation::IssueToken)?;
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let here = uri.authority().map(|authority| authority.as_str()).or(host);
-    let here = here.unwrap_or("THIS-APPLIANCE").to_owned();
+    let here = here(&headers, &uri);
     let (name, ring): (EndpointName, RingName) =
         (form.endpoint.trim().parse()?, form.ring.parse()?);
     let hours = form.hours.trim().parse();

@@ -51,7 +51,7 @@ impl Section {
         let is_first = |path: &str| path.trim_start_matches('/') == first;
         match first {
             "updates" | "update-choice" => Self::Updates,
-            "endpoint-token" => Self::Endpoints,
+            "endpoint-token" | "endpoint-stock" => Self::Endpoints,
             "custody" => Self::Imports,
             "window-new" | "policy-new" => Self::Rules,
             "site-root" | "image" | "network" => Self::People,

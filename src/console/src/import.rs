@@ -109,6 +109,7 @@ struct List {
     unfinished: Vec<u64>,
     newest: Option<u64>,
     may: bool,
+    media_are_written: bool,
 }
 
 impl List {
@@ -155,6 +156,7 @@ async fn list(
         last,
         unfinished,
         may: visit.may(Operation::Import),
+        media_are_written: visit.site().writable_media().is_some(),
     };
     Ok(Html(list.render()?))
 }
@@ -233,6 +235,7 @@ async fn back(
 struct Record {
     frame: Frame,
     custody: CustodyStatus,
+    went_out: bool,
     fields: Vec<Field>,
 }
 
@@ -241,7 +244,8 @@ async fn record(visit: Visit, Path(custody): Path<String>) -> Result<Html<String
     let custody = reading(&visit, move |site| site.custody(&custody)).await?;
     let frame = Frame::new(&visit, Section::Imports, "Custody record").below("Imports", "/imports");
     let fields = fields(&frame, &custody);
-    Ok(Html(Record { frame, custody, fields }.render()?))
+    let went_out = custody.record.as_ref().is_some_and(|record| record.direction == "export");
+    Ok(Html(Record { frame, custody, went_out, fields }.render()?))
 }
 
 #[derive(Template)]
@@ -290,19 +294,6 @@ impl AtHand {
     fn is_first(&self, medium: &PresentMedium) -> bool {
         let first = self.media.iter().find(|medium| medium.wrong.is_none());
         first.is_some_and(|first| first.path == medium.path)
-    }
-
-    fn seen(medium: &PresentMedium) -> String {
-        let seen = &medium.seen;
-        let kind = seen.media_type.and_then(custody::media_word);
-        let parts = [
-            kind.map(str::to_owned),
-            seen.usb_serial.as_ref().map(|serial| format!("serial {serial}")),
-            seen.fs_type.clone(),
-            seen.capacity_bytes.map(bytes),
-            seen.write_blocked.map(|blocked| if blocked { "read-only" } else { "writable" }.into()),
-        ];
-        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
     fn compared(&self, says: u64) -> &'static str {

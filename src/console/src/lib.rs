@@ -26,6 +26,7 @@ mod image;
 mod import;
 mod list;
 mod live;
+mod medium;
 mod network;
 mod overview;
 mod policy;
@@ -37,6 +38,7 @@ mod security_key;
 mod sign_in;
 mod site_root;
 mod statement;
+mod stock;
 mod tag;
 mod text;
 mod update;
@@ -145,6 +147,8 @@ pub fn routes(setup: Setup) -> Router {
         .merge(getting_started::routes())
         .merge(image::routes())
         .merge(network::routes())
+        .merge(medium::routes())
+        .merge(stock::routes())
         .merge(security_key::routes())
         .merge(sign_in::routes())
         .with_state(Arc::clone(&console));

@@ -1,6 +1,6 @@
-//! The appliance itself: its images, how it is reached, and what became of a change of either.
+//! The appliance itself: its images, how it is reached, what it writes to media, and what became of each.
 
-use crate::{Fact, SettledImage, State, image};
+use crate::{Fact, SettledImage, SettledWrite, State, image, medium};
 use ids::{Digest, RecordId};
 use network::{Outcome, Settings};
 
@@ -18,6 +18,10 @@ pub enum ApplianceCommand {
     ConfirmNetworkChange { change: RecordId },
     /// Say what became of it.
     SettleNetwork(Outcome),
+    /// Have a file written to a medium.
+    AskMediumWrite { custody: RecordId, record: Digest, name: String, sha256: Digest, bytes: u64 },
+    /// Say what became of it.
+    SettleMediumWrite { custody: RecordId, settled: SettledWrite },
 }
 
 /// What follows from a command: nothing where an outcome is the one that is known.
@@ -32,6 +36,12 @@ pub(crate) fn decide(state: &State, command: ApplianceCommand) -> Vec<Fact> {
             return Vec::new();
         }
         C::SettleNetwork(outcome) => Fact::NetworkSettled(outcome),
+        C::AskMediumWrite { custody, record, name, sha256, bytes } => {
+            Fact::MediumWriteAsked { custody, record, name, sha256, bytes }
+        }
+        C::SettleMediumWrite { custody, settled } => {
+            return medium::settle(state, custody, settled);
+        }
     }]
 }
 

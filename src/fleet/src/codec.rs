@@ -191,6 +191,8 @@ pub const KINDS: &[&str] = &[
     "network-change-asked",
     "network-change-confirmed",
     "network-settled",
+    "medium-write-asked",
+    "medium-write-settled",
     "refusals-counted",
     "log-viewed",
     "audit-exported",

@@ -479,6 +479,15 @@ pub enum Fact {
     NetworkChangeConfirmed { change: RecordId },
     /// What became of a change of how the appliance is reached.
     NetworkSettled(network::Outcome),
+    /// Somebody had a file written to a medium; `record` is the medium's custody record.
+    MediumWriteAsked { custody: RecordId, record: Digest, name: String, sha256: Digest, bytes: u64 },
+    /// What became of it; without a reason it is there, and was read back.
+    MediumWriteSettled {
+        custody: RecordId,
+        settled: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
     /// Somebody who was signed in asked for what their roles do not allow: one event for each session, or
     /// token, and operation.
     OperationDenied { person: PersonId, operation: String },

@@ -23,6 +23,7 @@ mod exception;
 mod image;
 mod job;
 mod lint;
+mod medium;
 mod operation;
 mod pages;
 mod policy;
@@ -58,6 +59,7 @@ pub use lint::{
     Code, EndpointFacts, Finding, NOT_SEEN_DAYS, PlanFacts, RingBefore, Severity, WayBackFacts,
     estimate, gravest, lint,
 };
+pub use medium::{MediumWrite, SettledWrite};
 pub use operation::Operation;
 pub use pages::Pages;
 pub use policy::{

@@ -132,6 +132,8 @@ operations! {
     AskNetworkChange: ADMINISTRATOR,
     /// Confirm it.
     ConfirmNetworkChange: ADMINISTRATOR,
+    /// Write the site's receipt to a medium.
+    WriteReceipt: OPERATOR,
     /// How the appliance is reached.
     Network: None,
     /// Images that are held, and which one runs.

@@ -5,9 +5,9 @@
 
 use crate::{
     Account, AnchorKind, ApiToken, Calendar, Declined, Endpoint, Event, Exception, Fact,
-    ImportedSource, KeptWaiver, LastRun, Level, LevelAlarm, Pages, Policy, RingPlace,
+    ImportedSource, KeptWaiver, LastRun, Level, LevelAlarm, MediumWrite, Pages, Policy, RingPlace,
     RingStatement, Run, SettledImage, Token, Window, account, api_token, appliance, description,
-    endpoint, epoch, exception, policy, provided, run, service_level, statement, window,
+    endpoint, epoch, exception, medium, policy, provided, run, service_level, statement, window,
 };
 use ids::{
     Digest, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName,
@@ -124,6 +124,9 @@ pub struct State {
     /// What became of the last change of how the appliance is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_settled: Option<network::Outcome>,
+    /// What was to be written to a medium last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium_write: Option<MediumWrite>,
     /// The epoch, where it is not the first; see [`State::epoch`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub epoch: u32,
@@ -248,6 +251,7 @@ impl State {
             || exception::evolve(self, fact, at)
             || api_token::evolve(self, fact, at)
             || appliance::evolve(self, fact)
+            || medium::evolve(self, fact, at)
             || account::evolve(self, fact)
             || service_level::evolve(self, fact, at);
     }

@@ -4,7 +4,7 @@
 use crate::{
     crypt,
     error::{Error, chain},
-    firmware, network, program, server, update,
+    firmware, media, network, program, server, update,
 };
 use rustix::mount::MountFlags;
 use std::{
@@ -86,6 +86,8 @@ pub(crate) fn folders() -> Result<(), Error> {
         (update::IN, server::ACCOUNT, 0o700),
         (network::FOLDER, 0, 0o755),
         (network::IN, server::ACCOUNT, 0o700),
+        (media::WRITES, 0, 0o755),
+        (media::WRITES_IN, server::ACCOUNT, 0o700),
     ] {
         fs::DirBuilder::new()
             .recursive(true)

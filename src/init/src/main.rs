@@ -6,7 +6,7 @@
 //! shuts down in order when the power button is pressed.
 //!
 //! **Invariant:** it never ends, and starts nothing but the server, its verbs, what reads media, and the programs that make, open and check the data partition.
-//! **Invariant:** nothing is the server's account's but its own folder, and those in which it asks for an image or a network.
+//! **Invariant:** nothing is the server's account's but its own folder, and those in which it asks for an image, a network or a file on a medium.
 
 mod clock;
 mod crypt;
@@ -428,6 +428,10 @@ impl Appliance {
         let seen_to = self.server.as_mut().map_or(Ok(()), Server::see_to);
         self.note(seen_to);
         self.see_to_slots();
+        if self.has_data {
+            let seen_to = self.media.see_to_writing();
+            self.note(seen_to);
+        }
         if self.gives_up_at.is_some_and(|at| at < Instant::now()) {
             self.restart = Some("This image cannot do its work: the other one is started.");
         }

@@ -5,10 +5,13 @@
 //! mounts them, read-only, without devices, programs and set-user-ids. A volume that was written straight to a device is
 //! the server's to read. What is there stands in [`FILE`], for the server.
 //!
-//! **Invariant:** nothing is ever written to a medium here, and what a medium does not answer keeps nobody waiting: it is
+//! A file that the server leaves in [`WRITES`] is written to a medium (`write.rs`).
+//!
+//! **Invariant:** nothing else is ever written to a medium, and what a medium does not answer keeps nobody waiting: it is
 //! looked at in threads of its own.
 
 mod begins;
+mod write;
 
 use crate::{
     Event, data,
@@ -44,6 +47,10 @@ use std::{
 
 /// Where the server reads what is plugged in.
 pub(crate) const FILE: &str = "/run/media.json";
+/// Where the server has files written to them, and reads what became of that.
+pub(crate) const WRITES: &str = "/data/media";
+/// Where it puts what is to be written; its account's own.
+pub(crate) const WRITES_IN: &str = "/data/media/in";
 /// Where their files are found.
 const AT: &str = "/media";
 /// How often the kernel asks drives whether they have another disc.
@@ -72,6 +79,11 @@ impl Key {
         Path::new("/dev").join(&self.name)
     }
 
+    /// Its folder in /sys.
+    fn block(&self) -> PathBuf {
+        Path::new("/sys/class/block").join(&self.name)
+    }
+
     fn at(&self) -> PathBuf {
         Path::new(AT).join(format!("{}-{}", self.name, self.sequence))
     }
@@ -88,6 +100,8 @@ pub(crate) enum News {
     Said(String),
     /// The network's settings lie on it.
     Network(Result<Settings, Error>),
+    /// A file was written to it, or was not.
+    Written(write::Ended),
 }
 
 /// What its reader says.
@@ -113,12 +127,14 @@ struct Medium {
 #[derive(Debug)]
 pub(crate) struct Media {
     known: BTreeMap<Key, Medium>,
+    /// Whether a file is being written.
+    is_writing: bool,
     events: Sender<Event>,
 }
 
 impl Media {
     pub(crate) fn new(events: Sender<Event>) -> Self {
-        Self { known: BTreeMap::new(), events }
+        Self { known: BTreeMap::new(), is_writing: false, events }
     }
 
     /// Sees what is there, and has the kernel say when a drive gets another disc.
@@ -133,14 +149,14 @@ impl Media {
 
     /// Sees what a drive holds now.
     pub(crate) fn look_again(&mut self, drive: &str) -> Result<(), Error> {
-        let known = std::mem::take(&mut self.known);
-        for (key, medium) in known {
-            if key.name == drive {
-                let_go(&key, &medium);
-            } else {
-                self.known.insert(key, medium);
+        // With the partitions of a card in it.
+        self.known.retain(|key, medium| {
+            let is_other = !key.name.starts_with(drive);
+            if !is_other {
+                let_go(key, medium);
             }
-        }
+            is_other
+        });
         self.look()
     }
 
@@ -166,6 +182,9 @@ impl Media {
 
     /// Goes on with what was learnt of a medium; a sentence for the screen.
     pub(crate) fn hear(&mut self, key: &Key, news: News) -> Result<Option<String>, Error> {
+        if let News::Written(ended) = news {
+            return self.has_written(key, ended);
+        }
         if !self.known.contains_key(key) {
             // It was pulled out meanwhile.
             if let News::Mounted(Ok(())) = news {
@@ -203,6 +222,7 @@ impl Media {
                     medium.network = Some(settings);
                 }
             }
+            News::Written(_) => {}
         }
         Ok(None)
     }
@@ -275,6 +295,8 @@ impl Media {
         if let Some(medium) = self.known.get_mut(key) {
             medium.is_mounted = true;
             medium.plugged.at = Some(key.at());
+            medium.plugged.is_writable =
+                medium.holds == Some(Holds::Fat) && number(&key.block().join("ro")) == Some(0);
             medium.plugged.holds = medium.holds.map(|holds| holds.words().to_owned());
         }
         let at = key.at();
@@ -306,6 +328,7 @@ impl Media {
         medium.reader = None;
         medium.is_mounted = false;
         medium.plugged.at = None;
+        medium.plugged.is_writable = false;
         let crashed = || "its reader broke off: pull it out, and plug it in again".to_owned();
         medium.plugged.wrong.get_or_insert_with(crashed);
         unmount(&key.at());
@@ -344,6 +367,7 @@ impl Medium {
             at: None,
             label: String::new(),
             holds: None,
+            is_writable: false,
             wrong: None,
         };
         Self {

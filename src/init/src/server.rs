@@ -125,6 +125,7 @@ impl Server {
             command.args(["--name", name]);
         }
         command.args(["--network", network::FOLDER, "--plugged-in", media::FILE]);
+        command.args(["--media-writes", media::WRITES]);
         command.args(["--data-partition", data::kept()]);
         if let Some(version) = &self.image {
             command.args(["--image-version", version, "--image-updates", update::FOLDER]);

@@ -15,9 +15,11 @@ mod medium;
 mod plugged;
 mod stretch;
 mod volumes;
+mod written;
 
 pub use contents::Contents;
 pub use error::Error;
 pub use medium::{Medium, VOLUME_SUFFIX};
 pub use plugged::{PLUGGED_BYTES_MAX, Plugged};
 pub use stretch::Stretch;
+pub use written::{Order, WORD_BYTES_MAX, Written, files as write_files, is_name};

@@ -17,6 +17,9 @@ pub struct Plugged {
     pub label: String,
     /// What is on it, in a word or two; none as long as it is looked at, and where that is not known.
     pub holds: Option<String>,
+    /// Whether a file can be written to it.
+    #[serde(default)]
+    pub is_writable: bool,
     /// Why it cannot be read.
     pub wrong: Option<String>,
 }

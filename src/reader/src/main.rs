@@ -1,5 +1,5 @@
 //! The program `patchkeep-reader`: answers one request on standard input, confined, and ends; or, with `medium KIND`, shows
-//! the files of a medium, confined, until it is unmounted.
+//! the files of a medium, confined, until it is unmounted; or, with `write NAME SECONDS`, writes a file to one, confined.
 
 use std::process::ExitCode;
 
@@ -11,8 +11,9 @@ fn main() -> ExitCode {
             sandbox::child::serve(reader::answer)
         }
         ["medium", kind] => reader::medium::serve(kind),
+        ["write", name, seconds] => reader::medium::write(name, seconds),
         _ => {
-            eprintln!("usage: patchkeep-reader [medium fat|ext]");
+            eprintln!("usage: patchkeep-reader [medium fat|ext | write NAME SECONDS]");
             ExitCode::from(2)
         }
     }

@@ -12,6 +12,7 @@
 mod door;
 mod files;
 mod tree;
+mod write;
 
 use files::{Device, Ext, Fat, Files};
 use fuser::{Config, Session, SessionACL};
@@ -27,6 +28,8 @@ use tree::Tree;
 
 /// What it may use up: a stick may stay for days, and a terabyte takes hours.
 const LIMITS: Limits = Limits { memory_bytes_max: 768 << 20, cpu_seconds_max: 24 * 60 * 60 };
+
+pub use write::write;
 
 /// Reads the medium on standard input as this kind of file system, until it is unmounted.
 pub fn serve(kind: &str) -> ExitCode {

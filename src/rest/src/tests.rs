@@ -253,6 +253,7 @@ const ELSEWHERE: &[(Operation, &str)] = &[
     (Operation::DraftSiteRoot, "administrators are at the appliance with their keys"),
     (Operation::SetScanner, "a socket of the appliance"),
     (Operation::Scanner, "it is a part of the status"),
+    (Operation::WriteReceipt, "the medium is at the appliance"),
     (Operation::Backup, "a file at the appliance comes out"),
     (Operation::SetAccount, "a one-time code comes out"),
     (Operation::ResetAccount, "a one-time code comes out"),

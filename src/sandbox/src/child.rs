@@ -53,6 +53,15 @@ pub enum Given {
         /// The connection.
         connection: RawFd,
     },
+    /// A file that is read, and a medium of so many bytes that it is written to.
+    Writing {
+        /// The file.
+        file: RawFd,
+        /// The medium, twice: to write, and to read what was written.
+        device: [RawFd; 2],
+        /// The medium's length.
+        length: u64,
+    },
 }
 
 /// Gives up files, network, programs and privileges for good, in all threads. On error nothing may be read.
@@ -63,11 +72,15 @@ pub fn confine(limits: Limits, given: Given) -> Result<(), String> {
     let told = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| told("death signal", &e))?;
     rustix::thread::set_no_new_privs(true).map_err(|e| told("no new privileges", &e))?;
+    let writes = match given {
+        Given::Writing { length, .. } => length,
+        Given::Request | Given::Medium { .. } => 0,
+    };
     for (resource, most) in [
         (Resource::As, limits.memory_bytes_max),
         (Resource::Cpu, limits.cpu_seconds_max),
         (Resource::Core, 0),
-        (Resource::Fsize, 0),
+        (Resource::Fsize, writes),
     ] {
         let limit = Rlimit { current: Some(most), maximum: Some(most) };
         setrlimit(resource, limit).map_err(|e| told("resource limit", &e))?;
@@ -130,6 +143,20 @@ fn filter(given: Given) -> Result<BpfProgram, seccompiler::BackendError> {
             rules.insert(libc::SYS_writev, vec![argument(0, connection)?]);
             rules.insert(libc::SYS_write, vec![argument(0, 2)?]);
             // At its end, when the kernel has hung up.
+            rules.insert(libc::SYS_close, Vec::new());
+        }
+        Given::Writing { file, device, .. } => {
+            let [written, read] = device;
+            let either = || {
+                Ok::<_, seccompiler::BackendError>(vec![argument(0, written)?, argument(0, read)?])
+            };
+            let mut reads = either()?;
+            reads.push(argument(0, file)?);
+            rules.insert(libc::SYS_pread64, reads);
+            for call in [libc::SYS_pwrite64, libc::SYS_fsync, libc::SYS_fadvise64] {
+                rules.insert(call, either()?);
+            }
+            rules.insert(libc::SYS_write, vec![argument(0, 2)?]);
             rules.insert(libc::SYS_close, Vec::new());
         }
     }

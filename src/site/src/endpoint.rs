@@ -45,6 +45,26 @@ pub struct ClientConfig {
     pub not_after: Timestamp,
 }
 
+impl ClientConfig {
+    /// The files as a POSIX shell script, to be run as root on the endpoint.
+    #[must_use]
+    pub fn script(&self) -> String {
+        let mut text = String::from(
+            "#!/bin/sh\n# Run as root on the endpoint. It holds a private key: hand it over safely, and \
+             delete it after.\nset -eu\numask 077\nmkdir -p /etc/patchkeep\nchmod 0755 /etc/patchkeep\n",
+        );
+        for EndpointFile { path, text: content, mode, for_apt } in &self.files {
+            let _ =
+                write!(text, "\ncat > {path} <<'PATCHKEEP'\n{}\nPATCHKEEP\n", content.trim_end());
+            if *for_apt {
+                let _ = writeln!(text, "chown _apt {path}");
+            }
+            let _ = writeln!(text, "chmod {mode:04o} {path}");
+        }
+        text
+    }
+}
+
 /// What installs packages on an endpoint without our agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -100,6 +100,9 @@ pub enum Error {
     /// The network is not changed.
     #[error("the network was left as it is: {0}")]
     Network(String),
+    /// Nothing is written to a medium.
+    #[error("nothing was written to the medium: {0}")]
+    MediumWrite(String),
     /// Signing in failed; which part was wrong is not said.
     #[error(
         "the name, the password or the number is not right, or the account cannot sign in; an administrator can \
@@ -136,7 +139,8 @@ impl Error {
             | Self::SignIn
             | Self::NotAllowed { .. }
             | Self::Image(_)
-            | Self::Network(_) => Fault::Refused,
+            | Self::Network(_)
+            | Self::MediumWrite(_) => Fault::Refused,
             Self::Folder { .. } | Self::Random(_) => Fault::Unavailable,
             Self::Refused(source) => source.fault(),
             Self::Denied(source) => source.fault(),

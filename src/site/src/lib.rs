@@ -43,6 +43,7 @@ mod level;
 mod lint;
 mod look;
 mod machine;
+mod medium_write;
 mod monthly;
 mod network;
 mod policy_part;

@@ -15,6 +15,8 @@ pub(crate) struct FirstProgram {
     pub(crate) network: SharedFolder,
     /// The file in which it says what is plugged in.
     pub(crate) plugged_in: OnceLock<PathBuf>,
+    /// The folder in which it takes files that it writes to media.
+    pub(crate) writes: SharedFolder,
     data: OnceLock<DataPartition>,
 }
 

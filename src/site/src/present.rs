@@ -69,6 +69,12 @@ impl Site {
         self.first_program().plugged_in.get().is_some()
     }
 
+    /// What is plugged in, as the appliance's first program says.
+    pub(crate) fn plugged_in(&self) -> Vec<Plugged> {
+        let said = self.first_program().plugged_in.get().and_then(|file| plugged(file));
+        said.unwrap_or_default()
+    }
+
     /// The media at hand, by path. A medium that is damaged may hold this up for as long as its device does.
     ///
     /// # Errors
@@ -95,8 +101,7 @@ impl Site {
         }
         let in_use: Vec<&str> = mounts.iter().map(|mount| mount.device.as_str()).collect();
         found.extend(devices(&in_use).iter().filter_map(|device| look(device)));
-        let said = self.first_program().plugged_in.get().and_then(|file| plugged(file));
-        said.into_iter().flatten().for_each(|medium| add(&mut found, medium));
+        self.plugged_in().into_iter().for_each(|medium| add(&mut found, medium));
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }
@@ -167,6 +172,18 @@ fn add(found: &mut Vec<PresentMedium>, plugged: Plugged) {
     });
 }
 
+/// A medium, where a file can be written to it.
+pub(crate) fn writable(plugged: Plugged) -> Option<PresentMedium> {
+    let path = plugged.at.filter(|_| plugged.is_writable)?;
+    let mut seen = Custody::default();
+    custody::see(&mut seen, &path);
+    // It is mounted so, and is not while it is written to.
+    seen.write_blocked = None;
+    let (is_bundle, label) = (false, plugged.label);
+    let (says, missing_volumes, wrong) = (None, Vec::new(), None);
+    Some(PresentMedium { path, is_bundle, label, says, missing_volumes, wrong, seen })
+}
+
 fn has_volumes(path: &Path) -> bool {
     let entries = fs::read_dir(path).into_iter().flatten().flatten().take(FOLDERS_MAX);
     let mut names = entries.map(|entry| entry.file_name());
@@ -234,6 +251,7 @@ mod tests {
                 at: at.map(Path::to_owned),
                 label: format!("label of {device}"),
                 holds: holds.map(str::to_owned),
+                is_writable: false,
                 wrong: wrong.map(str::to_owned),
             };
         let said = [

@@ -96,7 +96,9 @@ pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
     rows.extend(of_days(index, event));
     rows.extend(of_machines(index, event));
     match &event.fact {
-        Fact::CustodyOpened { custody, record } | Fact::CustodyClosed { custody, record, .. } => {
+        Fact::CustodyOpened { custody, record }
+        | Fact::CustodyClosed { custody, record, .. }
+        | Fact::MediumWriteAsked { custody, record, .. } => {
             let verdict = match &event.fact {
                 Fact::CustodyClosed { verdict, .. } => Some(verdict),
                 _ => None,

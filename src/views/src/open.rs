@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Raised whenever the rows that are derived from events change their shape.
-pub const FORMAT: u32 = 8;
+pub const FORMAT: u32 = 9;
 
 /// Longest time that the probing child may take.
 pub const PROBE_SECS_MAX: u64 = 20;

@@ -24,7 +24,10 @@ const OWNER: &str = "7a0c5c4e-5b1f-4e0b-9c55-0c1f0e4b6a10";
 pub(crate) fn image() -> Option<PathBuf> {
     let named = std::env::var_os("PATCHKEEP_IMAGE").map(PathBuf::from);
     if named.is_none() {
-        eprintln!("SKIPPED: no image was named; `just test-image` builds one and boots it");
+        eprintln!(
+            "SKIPPED: there is no image: none was named, or the mirror no longer has what image/lock names; \
+             `just test-image` builds one and boots it"
+        );
     }
     named
 }
@@ -91,9 +94,10 @@ impl Hardware {
     pub(crate) fn with_secure_boot(image: &Path, disk: &Path) -> Self {
         let mut machine = Self::with_disk(image.canonicalize().unwrap(), disk);
         machine.has_firmware = true;
-        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("keys");
-        let certificate = keys.join("DEVELOPMENT-ONLY.secure-boot.crt").display().to_string();
-        let mut vars = Command::new(machine.image.join("venv/bin/virt-fw-vars"));
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let certificate = project.join("keys/DEVELOPMENT-ONLY.secure-boot.crt");
+        let certificate = certificate.display().to_string();
+        let mut vars = Command::new(project.join("target/image/venv/bin/virt-fw-vars"));
         vars.args(["--input", "/usr/share/OVMF/OVMF_VARS_4M.fd", "--output"])
             .arg(machine.folder.path().join("vars.fd"));
         for list in ["--set-pk", "--add-kek", "--add-db"] {
@@ -153,7 +157,7 @@ impl Hardware {
     /// Switches it on.
     pub(crate) fn boot(&self) -> Guest {
         let own = |name: &str| self.folder.path().join(name).display().to_string();
-        let (door, other_door, plain_door) = (free_port(), free_port(), free_port());
+        let [door, other_door, plain_door, endpoints] = [(); 4].map(|()| free_port());
         let mut qemu = Command::new("timeout");
         let memory = self.memory.to_string();
         qemu.args([GUEST_SECONDS_MAX, "qemu-system-x86_64", "-cpu", "max", "-m", &memory]);
@@ -169,7 +173,7 @@ impl Hardware {
         }
         let doors = format!(
             "hostfwd=tcp:127.0.0.1:{door}-:443,hostfwd=tcp:127.0.0.1:{other_door}-{OTHER}:443,\
-             hostfwd=tcp:127.0.0.1:{plain_door}-:80"
+             hostfwd=tcp:127.0.0.1:{plain_door}-:80,hostfwd=tcp:127.0.0.1:{endpoints}-:8443"
         );
         qemu.args(["-netdev", &format!("user,id=n0,restrict=on,{doors}")]);
         let frames =
@@ -208,7 +212,7 @@ impl Hardware {
         let log = File::create(own("qemu.log")).unwrap();
         let child = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let folder = self.folder.path().to_owned();
-        Guest { child, folder, door, other_door, plain_door, begun: Instant::now() }
+        Guest { child, folder, door, other_door, plain_door, endpoints, begun: Instant::now() }
     }
 
     /// Its own TPM, which ends with the machine.
@@ -269,6 +273,8 @@ pub(crate) struct Guest {
     other_door: u16,
     /// Its door without TLS.
     plain_door: u16,
+    /// Its door for endpoints, as a port of this machine.
+    pub(crate) endpoints: u16,
     begun: Instant,
 }
 
@@ -444,17 +450,29 @@ impl Guest {
 
     /// Plugs a stick in on USB: what is on it, its serial number, and how many bytes of it can be read each second.
     pub(crate) fn plug(&self, stick: &Path, serial: &str, pace: Option<u64>) {
-        let file = json!({ "driver": "file", "filename": stick });
-        let raw = json!({ "driver": "raw", "node-name": serial, "read-only": true, "file": file });
+        self.plug_as(stick, serial, pace, true);
+    }
+
+    /// The same with a stick that can be written to, so many times each second.
+    pub(crate) fn plug_writable(&self, stick: &Path, serial: &str, pace: Option<u64>) {
+        self.plug_as(stick, serial, pace, false);
+    }
+
+    fn plug_as(&self, stick: &Path, serial: &str, pace: Option<u64>, read_only: bool) {
+        // What is written is on it when it is pulled out.
+        let cache = json!({ "direct": false, "no-flush": false });
+        let file = json!({ "driver": "file", "filename": stick, "cache": cache });
+        let raw =
+            json!({ "driver": "raw", "node-name": serial, "read-only": read_only, "file": file });
         let mut commands = vec![("blockdev-add", raw)];
         let mut drive = serial.to_owned();
         if let Some(pace) = pace {
             let group = format!("{serial}-pace");
-            let limits = json!({ "bps-read": pace });
+            let limits = json!({ if read_only { "bps-read" } else { "iops-write" }: pace });
             let object = json!({ "qom-type": "throttle-group", "id": group, "limits": limits });
             commands.push(("object-add", object));
             drive = format!("{serial}-slow");
-            let slow = json!({ "driver": "throttle", "node-name": drive, "read-only": true,
+            let slow = json!({ "driver": "throttle", "node-name": drive, "read-only": read_only,
                 "throttle-group": group, "file": serial });
             commands.push(("blockdev-add", slow));
         }

@@ -1,4 +1,5 @@
-//! The appliance's image boots: `just test-image`. Times and sizes are printed, and fail nothing by themselves.
+//! The appliance's image boots: `just test-image`, of which `just test` has `short`. Times and sizes are printed, and fail
+//! nothing by themselves.
 //!
 //! The kernel and its initramfs are booted directly, as QEMU can, but where it is firmware that is looked at.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -9,8 +10,10 @@ mod media;
 mod menu;
 mod network;
 mod power;
+mod short;
 mod slots;
 mod update;
+mod whole;
 
 use guest::{Guest, Hardware, image, only};
 use std::fs;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tests::{Appliance, Browser, Workshop, run};
 
 /// What takes seconds, on a machine that has other things to do.
-const SOON: Duration = Duration::from_secs(90);
+pub(crate) const SOON: Duration = Duration::from_secs(90);
 
 /// A machine with a site that has imported nothing, with what its publisher's workshop builds.
 struct Place {
@@ -52,7 +52,7 @@ fn code_of_oscar(appliance: &Appliance) -> String {
 }
 
 /// A FAT stick of this many MiB with a folder on it.
-fn fat(file: &Path, label: &str, mib: u64, folder: &Path) -> PathBuf {
+pub(crate) fn fat(file: &Path, label: &str, mib: u64, folder: &Path) -> PathBuf {
     fs::File::create(file).unwrap().set_len(mib << 20).unwrap();
     run(Command::new("mkfs.vfat").args(["-F", "32", "-n", label]).arg(file)).ok();
     run(Command::new("mcopy").args(["-s", "-i"]).arg(file).arg(folder).arg("::bundle")).ok();
@@ -60,7 +60,7 @@ fn fat(file: &Path, label: &str, mib: u64, folder: &Path) -> PathBuf {
 }
 
 /// The list of what is at hand, once it says this.
-fn until_at_hand(oscar: &Browser, words: &str) -> (Duration, String) {
+pub(crate) fn until_at_hand(oscar: &Browser, words: &str) -> (Duration, String) {
     let begun = Instant::now();
     loop {
         let page = oscar.get("/imports/new").ok().text;
@@ -73,7 +73,7 @@ fn until_at_hand(oscar: &Browser, words: &str) -> (Duration, String) {
 }
 
 /// The page of imports, once the one that runs has come to this.
-fn until_ended(oscar: &Browser, words: &str) -> String {
+pub(crate) fn until_ended(oscar: &Browser, words: &str) -> String {
     let begun = Instant::now();
     loop {
         let page = oscar.get("/imports").ok().text;
@@ -87,7 +87,7 @@ fn until_ended(oscar: &Browser, words: &str) -> String {
 }
 
 /// Where the medium lies of which the list says this.
-fn offered(page: &str, words: &str) -> String {
+pub(crate) fn offered(page: &str, words: &str) -> String {
     let mut media = page.split("name=\"medium\" value=\"").skip(1);
     let medium = media.find(|medium| medium.contains(words)).unwrap();
     medium.split('"').next().unwrap().to_owned()
@@ -98,7 +98,7 @@ const FIELDS: &str = "paths media_type media_asset_tag tamper_seal_no_out tamper
                       protective_marking source_site source_station_id purpose authorisation_ref written_by written_at carrier \
                       handed_over_at received_by received_at witness";
 
-fn import(oscar: &Browser, medium: &str) {
+pub(crate) fn import(oscar: &Browser, medium: &str) {
     let empty = FIELDS.split_whitespace().map(|field| (field, ""));
     let fields: Vec<(&str, &str)> = empty.chain([("medium", medium)]).collect();
     let begun = oscar.send("/imports/new", "/imports", &fields);

@@ -55,10 +55,16 @@ pub(crate) fn give_tokens(appliance: &Appliance, desk: &Path) {
 
 /// A machine with the site of an appliance that ran here.
 pub(crate) fn moved(image: &Path, appliance: &Appliance) -> Hardware {
+    moved_to(image, appliance, "address = 'dhcp'\n")
+}
+
+/// The same, with these settings of its network.
+pub(crate) fn moved_to(image: &Path, appliance: &Appliance, network: &str) -> Hardware {
     let folder = scratch();
     for part in ["settings", "update/in"] {
         fs::create_dir_all(folder.path().join("data").join(part)).unwrap();
     }
+    fs::write(folder.path().join("data/settings/network.toml"), network).unwrap();
     let mut copy = Command::new("cp");
     run(copy.arg("-a").arg(appliance.data()).arg(folder.path().join("data/site"))).ok();
     installed(image, folder)

@@ -103,6 +103,28 @@ impl Desk {
         said
     }
 
+    /// At the console, which alone can, and only where a first program writes to media: its words are made up here.
+    fn writes_receipt(&mut self) -> Said {
+        let words = ["kim", "--role", "approver", "--role", "operator", "--as", "root"];
+        self.verb(&["account", "set"], &words);
+        let folder = self.house.path("writes");
+        let (stick, plugged) = (self.house.path("stick"), self.house.path("media.json"));
+        std::fs::create_dir_all(format!("{folder}/in")).unwrap();
+        std::fs::create_dir_all(&stick).unwrap();
+        let stick_plugged = serde_json::json!([{
+            "device": "/dev/sdb1", "at": stick, "label": "evidence", "holds": "FAT", "is_writable": true, "wrong": null,
+        }]);
+        std::fs::write(&plugged, stick_plugged.to_string()).unwrap();
+        let words = ["--plugged-in", &plugged, "--media-writes", &folder];
+        self.house.serve(&self.doors, &words);
+        self.kim.browser.sign_in("kim");
+        let fields = [("what", "receipt"), ("medium", &*stick)];
+        let sent = self.kim.browser.send("/media", "/media", &fields);
+        assert_eq!(sent.status, 303, "{}", sent.text);
+        self.house.stop();
+        self.verb(&["account", "list"], &[])
+    }
+
     /// Only where a first program keeps the network can it be changed: its words are made up here.
     fn reaches(&mut self, operation: Operation) -> Said {
         let folder = self.house.path("network");
@@ -136,6 +158,7 @@ impl Desk {
         match operation {
             O::AddSecurityKey | O::RemoveSecurityKey => self.does_with_security_keys(operation),
             O::HandOverImage => self.hands_over(),
+            O::WriteReceipt => self.writes_receipt(),
             O::AskNetworkChange | O::ConfirmNetworkChange => self.reaches(operation),
             O::SetFloor => {
                 let words = ["broad", "other-package", "2", "--as", "oscar"];

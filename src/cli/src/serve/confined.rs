@@ -21,7 +21,8 @@ pub(super) fn confine(serve: &Serve) -> Result<Walls, Failure> {
     // As the site makes it: what is not there cannot be named.
     let made = DirBuilder::new().recursive(true).mode(0o700).create(&serve.data);
     made.map_err(|e| Failure::file("make", &serve.data, &e))?;
-    let shared = serve.image_updates.iter().chain(&serve.network).map(|folder| folder.join("in"));
+    let shared = serve.image_updates.iter().chain(&serve.network).chain(&serve.media_writes);
+    let shared = shared.map(|folder| folder.join("in"));
     let writes = std::iter::once(serve.data.clone()).chain(shared).collect();
     // This program tries damaged views in a child of its own.
     let own = std::env::current_exe().into_iter();

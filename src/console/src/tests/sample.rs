@@ -124,6 +124,7 @@ impl Sample {
         sample.medium();
         sample.register();
         sample.network();
+        sample.plugged();
         sample
     }
 
@@ -370,6 +371,42 @@ impl Sample {
         fs::write(folder.join("outcome.json"), outcome.to_string()).unwrap();
         self.site.network_in(folder);
         self.site.see_to_network().unwrap();
+    }
+
+    /// The word of an appliance's first program: a stick is plugged in, and the last file was not written.
+    fn plugged(&self) {
+        let (folder, stick) =
+            (self.folder.path().join("writes"), self.folder.path().join("media/empty"));
+        fs::create_dir_all(folder.join("in")).unwrap();
+        fs::create_dir_all(&stick).unwrap();
+        let plugged = serde_json::json!([{
+            "device": "/dev/sdb1", "at": stick, "label": "evidence", "holds": "FAT", "is_writable": true, "wrong": null,
+        }]);
+        let file = self.folder.path().join("media.json");
+        fs::write(&file, plugged.to_string()).unwrap();
+        self.site.media_plugged_in(file);
+        self.site.media_are_written_in(folder.clone());
+        let oscar = person("oscar", Role::Operator);
+        self.site.write_receipt(&oscar, &stick).unwrap();
+        self.has_written(Some("no space is left on it"));
+    }
+
+    /// The word of what became of the last file.
+    pub(super) fn has_written(&self, why: Option<&str>) {
+        let folder = self.folder.path().join("writes");
+        let order = fs::read(folder.join("in/order.json")).unwrap();
+        let order: serde_json::Value = serde_json::from_slice(&order).unwrap();
+        let written = serde_json::json!({
+            "custody": order["custody"], "at": "2026-11-26T10:10:00Z", "why": why,
+        });
+        fs::write(folder.join("written.json"), written.to_string()).unwrap();
+        fs::remove_file(folder.join("in/order.json")).unwrap();
+        self.site.see_to_medium_write().unwrap();
+    }
+
+    /// What lies where files to be written are handed over.
+    pub(super) fn handed_over(&self) -> Vec<u8> {
+        fs::read(self.folder.path().join("writes/in/file")).unwrap()
     }
 
     /// The same, after the trial has ended.

@@ -2,11 +2,15 @@
 
 use ext4_view::{Ext4, Ext4Read};
 use fatfs::{FileSystem, FsOptions};
+use rustix::fs::{Advice, fadvise};
 use std::{
     error::Error,
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::FileExt as _,
+    os::{
+        fd::{AsRawFd as _, RawFd},
+        unix::fs::FileExt as _,
+    },
 };
 
 /// What an entry of a folder is. Anything else is not shown.
@@ -33,18 +37,35 @@ pub(crate) trait Files {
     fn file<'a>(&'a self, path: &str) -> io::Result<Box<dyn ReadSeek + 'a>>;
 }
 
-/// A device that is only ever read, with calls that a confined process may make.
+/// A device, used with calls that a confined process may make.
 pub(crate) struct Device {
     file: File,
     length: u64,
     at: u64,
+    is_written: bool,
 }
 
 impl Device {
-    /// Learns its length, which is not reading.
+    /// One that is only ever read. Learns its length, which is not reading.
     pub(crate) fn new(mut file: File) -> io::Result<Self> {
         let length = file.seek(SeekFrom::End(0))?;
-        Ok(Self { file, length, at: 0 })
+        Ok(Self { file, length, at: 0, is_written: false })
+    }
+
+    /// The number of its descriptor.
+    pub(crate) fn number(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
+    /// Waits until everything is on it, and has the kernel forget what it remembers of it: what is read then is what it has.
+    pub(crate) fn forget(&self) -> io::Result<()> {
+        self.file.sync_all()?;
+        Ok(fadvise(&self.file, 0, None, Advice::DontNeed)?)
+    }
+
+    /// The same device, to be written to.
+    pub(crate) fn writable(self) -> Self {
+        Self { is_written: true, ..self }
     }
 
     pub(crate) fn length(&self) -> u64 {
@@ -72,10 +93,15 @@ impl Seek for Device {
     }
 }
 
-/// `fatfs` asks for it.
+/// `fatfs` asks for it of a device that is read, too.
 impl Write for Device {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_written {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        let written = self.file.write_at(bytes, self.at)?;
+        self.at += written as u64;
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {

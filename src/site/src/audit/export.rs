@@ -442,6 +442,9 @@ pub(super) fn record_of(fact: &Fact) -> Option<(String, &Digest)> {
         Fact::CustodyClosed { custody, record, .. } => {
             Some((format!("custody/{custody}-closed.json"), record))
         }
+        Fact::MediumWriteAsked { custody, record, .. } => {
+            Some((format!("custody/{custody}-written.json"), record))
+        }
         Fact::EndpointCertificateIssued { endpoint: record, .. }
         | Fact::EnrolmentTokenIssued { name: record, .. }
         | Fact::JobReported { record, .. }

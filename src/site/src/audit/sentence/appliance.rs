@@ -1,4 +1,4 @@
-//! The sentences of the appliance itself: its images, and how it is reached.
+//! The sentences of the appliance itself: its images, how it is reached, and what it writes to media.
 
 use fleet::{Fact, ImageEnd, SettledImage};
 use network::{Became, Outcome};
@@ -18,6 +18,16 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
             format!("{who} confirmed how the appliance is reached")
         }
         Fact::NetworkSettled(outcome) => network(outcome),
+        Fact::MediumWriteAsked { custody, name, sha256, .. } => format!(
+            "{who} had {name} ({}) written to a medium, with the custody record {custody}",
+            sha256.short()
+        ),
+        Fact::MediumWriteSettled { custody, why: None, .. } => {
+            format!("the file was written to the medium of record {custody} and read back whole")
+        }
+        Fact::MediumWriteSettled { custody, why: Some(why), .. } => {
+            format!("no file was written to the medium of record {custody}: {why}")
+        }
         _ => return None,
     })
 }
