@@ -4,6 +4,8 @@
 //! The TPM gives its key to what was measured at the start: PCR 7 (whether the firmware takes only what is signed, and whose
 //! signature it took) and PCR 11 (the very image). An older image of the same signer is another one, so that it gets none.
 //! An image on trial is let in before it is tried, and whichever stays shuts the other one out.
+//!
+//! Where there is no TPM, a person may have it encrypted with a passphrase, which is typed at each start.
 
 use crate::{
     error::{Error, chain},
@@ -25,6 +27,10 @@ const NAME: &str = "patchkeep-data";
 pub(crate) const INSIDE: &str = "/dev/mapper/patchkeep-data";
 /// Its label as long as it is not whole: a power cut then leaves nothing that counts.
 const UNFINISHED: &str = "patchkeep-unfinished";
+/// Its label where a passphrase opens it.
+const TYPED: &str = "patchkeep-passphrase";
+/// Shortest passphrase, in characters.
+pub(crate) const PASSPHRASE_MIN: usize = 12;
 const TPM: &str = "/dev/tpmrm0";
 /// Where firmware tells of a TPM, before its driver has found it.
 const TOLD: &str = "/sys/firmware/acpi/tables/TPM2";
@@ -48,14 +54,17 @@ pub(crate) enum Header {
     /// Its making was cut short: nothing was ever in it.
     Unfinished,
     Whole,
+    /// A passphrase opens it.
+    Typed,
 }
 
 /// The header with which a partition begins, if it is one.
 pub(crate) fn header(head: &[u8]) -> Option<Header> {
     let label = head.get(LABEL_AT..LABEL_AT + LABEL_BYTES)?;
-    head.starts_with(&MAGIC).then(|| match label.starts_with(UNFINISHED.as_bytes()) {
-        true => Header::Unfinished,
-        false => Header::Whole,
+    head.starts_with(&MAGIC).then(|| match label {
+        label if label.starts_with(UNFINISHED.as_bytes()) => Header::Unfinished,
+        label if label.starts_with(TYPED.as_bytes()) => Header::Typed,
+        _ => Header::Whole,
     })
 }
 
@@ -80,7 +89,44 @@ pub(crate) fn is_open() -> bool {
 
 /// Whether it is encrypted, and a TPM may open it: without one a person does, each time.
 fn has_tpm() -> bool {
-    is_open() && measured().is_some()
+    is_open() && measured().is_some() && !is_typed()
+}
+
+/// Whether a passphrase opens the data partition that is open.
+pub(crate) fn is_typed() -> bool {
+    let read = || {
+        let mut head = [0; LABEL_AT + LABEL_BYTES];
+        fs::File::open(crate::data::find().ok()?).ok()?.read_exact(&mut head).ok()?;
+        header(&head)
+    };
+    is_open() && read() == Some(Header::Typed)
+}
+
+/// Encrypts a partition that nothing is in with a passphrase, and opens it. It counts once [`finish_typed`] was called.
+pub(crate) fn make_typed(device: &str, passphrase: &str) -> Result<(), Error> {
+    with_key(passphrase.as_bytes(), |key| {
+        // Guessing is slow, as far as this much memory can make it so: the machine has half a gigabyte at least.
+        let words = "luksFormat --batch-mode --type luks2 --cipher aes-xts-plain64 --key-size 512 --pbkdf argon2id \
+                     --pbkdf-memory 131072 --pbkdf-parallel 1 --label";
+        let mut format = Command::new("/bin/cryptsetup");
+        format.args(words.split_whitespace()).args([UNFINISHED, "--key-file", key, device]);
+        program::run(&mut format, &[0])?;
+        open_by_file(device, key)
+    })
+}
+
+/// Says that one with a passphrase is whole.
+pub(crate) fn finish_typed(device: &str) -> Result<(), Error> {
+    let words = ["config", "--label", TYPED, device];
+    program::run(Command::new("/bin/cryptsetup").args(words), &[0]).map(drop)
+}
+
+/// Opens it with its passphrase.
+pub(crate) fn open_typed(device: &str, passphrase: &str) -> Result<(), Error> {
+    with_key(passphrase.as_bytes(), |key| open_by_file(device, key)).map_err(|error| {
+        chain(&error).lines().for_each(screen::log);
+        Error::WrongPassphrase
+    })
 }
 
 /// Encrypts a partition that nothing is in, binds it to the TPM, and opens it. Gives the recovery key. It counts once
@@ -241,6 +287,8 @@ mod tests {
         assert_eq!(header(&head), None);
         head[..6].copy_from_slice(&MAGIC);
         assert_eq!(header(&head), Some(Header::Whole));
+        head[LABEL_AT..LABEL_AT + TYPED.len()].copy_from_slice(TYPED.as_bytes());
+        assert_eq!(header(&head), Some(Header::Typed));
         head[LABEL_AT..LABEL_AT + UNFINISHED.len()].copy_from_slice(UNFINISHED.as_bytes());
         assert_eq!(header(&head), Some(Header::Unfinished));
         assert_eq!(header(&head[..30]), None);

@@ -35,6 +35,8 @@ enum Content {
     Blank,
     Ext4,
     Encrypted,
+    /// With a passphrase.
+    Typed,
     Foreign,
 }
 
@@ -54,6 +56,7 @@ fn content(head: &[u8]) -> Content {
     }
     match crypt::header(head) {
         Some(crypt::Header::Whole) => Content::Encrypted,
+        Some(crypt::Header::Typed) => Content::Typed,
         // Nothing was ever in it.
         Some(crypt::Header::Unfinished) => Content::Blank,
         None if head.len() == BLANK_BYTES && head.iter().all(|byte| *byte == 0) => Content::Blank,
@@ -122,6 +125,7 @@ pub(crate) fn open() -> Result<Opened, Error> {
             (&*path, format!("{path} was blank and has been made; it is NOT encrypted: {why}"))
         }
         Content::Ext4 => (&*path, format!("{path} {}; it is NOT encrypted", check(&path)?)),
+        Content::Typed => return Err(Error::Typed),
         Content::Encrypted => {
             crypt::open(&path)?;
             (crypt::INSIDE, format!("{path} {}; {}", check(crypt::INSIDE)?, said_of_key()))
@@ -131,9 +135,15 @@ pub(crate) fn open() -> Result<Opened, Error> {
     Ok(Opened { done, recovery })
 }
 
-/// Opens it with the recovery key, and binds it to what was started now.
-pub(crate) fn recover(typed: &str) -> Result<Opened, Error> {
+/// Opens it with what a person typed: its passphrase, or the recovery key, which also binds it to what was started now.
+pub(crate) fn recover(locked: &Error, typed: &str) -> Result<Opened, Error> {
     let path = find()?.display().to_string();
+    if matches!(locked, Error::Typed) {
+        crypt::open_typed(&path, typed.trim())?;
+        let done = format!("{path} {}; it is encrypted with a passphrase", check(crypt::INSIDE)?);
+        mount(crypt::INSIDE)?;
+        return Ok(Opened { done, recovery: None });
+    }
     let bound = match crypt::recover(&path, typed)? {
         None => said_of_key(),
         Some(error) => {
@@ -176,6 +186,9 @@ fn mount(device: &str) -> Result<(), Error> {
 
 /// How it is kept, in a word that the server knows.
 pub(crate) fn kept() -> &'static str {
+    if crypt::is_typed() {
+        return "encrypted-with-passphrase";
+    }
     match (crypt::is_open(), firmware::has_secure_boot()) {
         (true, true) => "encrypted",
         (true, false) => "encrypted-without-secure-boot",
@@ -218,6 +231,16 @@ pub(crate) fn erase() -> Result<(), Error> {
         file.sync_all()
     });
     erased.map_err(|source| Error::Write { path: device, source })
+}
+
+/// Makes it anew, encrypted with a passphrase; nothing is in it then.
+pub(crate) fn encrypt(passphrase: &str) -> Result<(), Error> {
+    erase()?;
+    let device = find()?.display().to_string();
+    crypt::make_typed(&device, passphrase)?;
+    format(crypt::INSIDE)?;
+    crypt::close()?;
+    crypt::finish_typed(&device)
 }
 
 /// Writes everything down and lets go of it.

@@ -26,6 +26,10 @@ pub(crate) enum Error {
     Locked,
     #[error("no TPM has measured what was started")]
     Unmeasured,
+    #[error("its passphrase opens it")]
+    Typed,
+    #[error("this passphrase does not open it")]
+    WrongPassphrase,
     #[error("{program} does not start")]
     Start { program: String, source: io::Error },
     #[error("{program} ended with {code}: {said}")]

@@ -69,6 +69,9 @@ const ERASE: &str = "erase everything";
 const LOCKED: &str = "Type its recovery key and Enter, and the TPM is bound to this image as it was started now; or, where nobody has \
                       the key, type erase everything:";
 
+/// What is asked as long as a passphrase opens it.
+const TYPED: &str = "Type its passphrase, which is not shown, and Enter; or, where nobody has it, give everything up by typing erase everything:";
+
 /// What may happen.
 #[derive(Debug)]
 enum Event {
@@ -104,12 +107,14 @@ enum Event {
 }
 
 /// How it all ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Ending {
     PowerOff,
     Restart,
     /// With a data partition that is blank.
     Erase,
+    /// With one that is encrypted with this passphrase, and empty.
+    Encrypt(String),
 }
 
 fn main() {
@@ -122,7 +127,7 @@ fn main() {
     loop {
         let command = match ending {
             Ending::PowerOff => RebootCommand::PowerOff,
-            Ending::Restart | Ending::Erase => RebootCommand::Restart,
+            Ending::Restart | Ending::Erase | Ending::Encrypt(_) => RebootCommand::Restart,
         };
         let _ = reboot(command);
         // A machine that cannot switch itself off stays at its last screen.
@@ -142,8 +147,11 @@ fn run() -> Ending {
             break;
         }
     }
-    let ending = appliance.ending.unwrap_or_else(|| appliance.live(&happened));
-    appliance.shut_down(&happened, ending);
+    let ending = match appliance.ending.take() {
+        Some(ending) => ending,
+        None => appliance.live(&happened),
+    };
+    appliance.shut_down(&happened, &ending);
     ending
 }
 
@@ -235,7 +243,7 @@ impl Appliance {
             screen::log(&format!("What was started measures {measured}."));
         }
         let opened = match data::open() {
-            Err(error @ (Error::Locked | Error::Unmeasured)) => {
+            Err(error @ (Error::Locked | Error::Unmeasured | Error::Typed)) => {
                 self.ask_for_key(error, happened)?
             }
             opened => opened?,
@@ -258,7 +266,9 @@ impl Appliance {
         let begun = Instant::now();
         self.listen();
         self.view.now = format!("The data partition is locked: {}.", chain(&locked));
-        self.view.asks = Some(LOCKED);
+        let asks = if matches!(locked, Error::Typed) { TYPED } else { LOCKED };
+        self.view.asks = Some(asks);
+        screen::consoles().iter().for_each(|console| screen::show_typed(console, asks == LOCKED));
         screen::show(&self.view);
         let mut later = Vec::new();
         let opened = loop {
@@ -266,10 +276,10 @@ impl Appliance {
                 Ok(Event::PowerButton) => Some(Ending::PowerOff),
                 Ok(Event::Stop(ending)) => Some(ending),
                 Ok(Event::Typed(_, line)) if line.trim() == ERASE => Some(Ending::Erase),
-                Ok(Event::Typed(console, line)) => match data::recover(&line) {
+                Ok(Event::Typed(console, line)) => match data::recover(&locked, &line) {
                     Ok(opened) => break Ok(opened),
                     Err(error) => {
-                        screen::say(&console, &format!("{}. {LOCKED}", chain(&error)));
+                        screen::say(&console, &format!("{}. {asks}", chain(&error)));
                         None
                     }
                 },
@@ -287,6 +297,7 @@ impl Appliance {
             }
         };
         self.view.asks = None;
+        screen::consoles().iter().for_each(|console| screen::show_typed(console, true));
         later.into_iter().for_each(|event| drop(self.events.send(event)));
         opened
     }
@@ -554,7 +565,9 @@ impl Appliance {
             Some(Serving::Site { site, .. }) => Some(site.as_str()),
             _ => None,
         };
-        let (said, wish) = self.menus.entry(console.to_owned()).or_default().take(line, site);
+        let menu = self.menus.entry(console.to_owned()).or_default();
+        let (said, wish) = menu.take(line, site);
+        screen::show_typed(console, !menu.hides());
         self.tell(console, said);
         let network = self.network.as_mut();
         let changed = match wish? {
@@ -567,13 +580,28 @@ impl Appliance {
                 None
             }
             Wish::RecoveryKey => {
-                let made = match crypt::is_open() {
-                    true => crypt::renew_recovery(),
-                    false => Ok("The data partition is not encrypted: there is no key.".to_owned()),
+                let made = match (crypt::is_open(), crypt::is_typed()) {
+                    (true, false) => crypt::renew_recovery(),
+                    (true, true) => {
+                        Ok("A passphrase opens it: there is no recovery key.".to_owned())
+                    }
+                    (false, _) => {
+                        Ok("The data partition is not encrypted: there is no key.".to_owned())
+                    }
                 };
                 self.tell(console, made.unwrap_or_else(|error| chain(&error)));
                 None
             }
+            Wish::Encrypt(_) if crypt::measured().is_some() => {
+                let said = "This machine's TPM opens the data partition: a factory reset encrypts it by itself.";
+                self.tell(console, said.to_owned());
+                None
+            }
+            Wish::Encrypt(_) if !self.has_data => {
+                self.tell(console, "There is no data partition here.".to_owned());
+                None
+            }
+            Wish::Encrypt(passphrase) => return Some(Ending::Encrypt(passphrase)),
             Wish::Restart => return Some(Ending::Restart),
             Wish::Erase => return Some(Ending::Erase),
         };
@@ -619,7 +647,7 @@ impl Appliance {
     }
 
     /// Stops the server, writes everything down, and says so.
-    fn shut_down(&mut self, happened: &Receiver<Event>, ending: Ending) {
+    fn shut_down(&mut self, happened: &Receiver<Event>, ending: &Ending) {
         self.view.now = "Stopping.".to_owned();
         screen::show(&self.view);
         let begun = Instant::now();
@@ -651,8 +679,11 @@ impl Appliance {
             }
             false => Ok(()),
         };
+        // Encrypting takes some seconds.
+        self.watchdog.iter_mut().for_each(watchdog::Watchdog::pet);
         let erased = match ending {
             Ending::Erase => closed.and_then(|()| data::erase()),
+            Ending::Encrypt(passphrase) => closed.and_then(|()| data::encrypt(passphrase)),
             Ending::PowerOff | Ending::Restart => closed,
         };
         self.note(erased);
@@ -664,7 +695,7 @@ impl Appliance {
             Ending::PowerOff => {
                 format!("{how} Patchkeep has stopped; the machine switches itself off.")
             }
-            Ending::Restart | Ending::Erase => {
+            Ending::Restart | Ending::Erase | Ending::Encrypt(_) => {
                 format!("{how} Patchkeep has stopped; the machine starts again.")
             }
         };

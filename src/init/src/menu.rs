@@ -3,6 +3,7 @@
 //! It asks and says; [`crate::Appliance`] does what came of it ([`Wish`]). Whoever is here could take the disk away too, so that
 //! nobody is asked who they are; what cannot be taken back is typed out in words.
 
+use crate::crypt::PASSPHRASE_MIN;
 use ids::PersonId;
 use network::Settings;
 
@@ -18,6 +19,8 @@ pub(crate) enum Wish {
     SignIn(PersonId),
     /// Everything erased.
     Erase,
+    /// Everything erased, and the data partition encrypted with this passphrase.
+    Encrypt(String),
     /// A new recovery key in the place of the one that there is.
     RecoveryKey,
 }
@@ -35,6 +38,9 @@ enum Asked {
     Restart,
     SignIn,
     Erase(String),
+    Encrypt(String),
+    Passphrase,
+    Again(String),
     RecoveryKey,
 }
 
@@ -46,9 +52,11 @@ const QUESTIONS: [&str; 5] = [
     "VLAN (Enter alone for none):",
     "Host names, with spaces between them (Enter alone for none):",
 ];
+const PASSPHRASE: &str = "Type a passphrase of 12 characters or more, which is not shown, and Enter. Write it down: whoever has lost it has lost \
+                          everything. Enter alone leaves:";
 const LEFT: &str = "Nothing was changed.";
 const CHOICE: &str = "  1  network\n  2  restart\n  3  sign in where nobody can (break-glass)\n  4  factory reset\n  5  new \
-                      recovery key\nType a number and Enter, or Enter alone to leave:";
+                      recovery key\n  6  factory reset, encrypted with a passphrase\nType a number and Enter, or Enter alone to leave:";
 
 /// The menu on one console.
 #[derive(Debug, Default)]
@@ -82,6 +90,19 @@ impl Menu {
             Asked::Erase(words) if line == words => {
                 ("Everything is erased.".to_owned(), Some(Wish::Erase))
             }
+            Asked::Encrypt(words) if line == words => self.ask(Asked::Passphrase, PASSPHRASE),
+            Asked::Passphrase if line.chars().count() >= PASSPHRASE_MIN => {
+                self.ask(Asked::Again(line.to_owned()), "Type it once more:")
+            }
+            Asked::Passphrase if line.is_empty() => say(LEFT),
+            Asked::Passphrase => {
+                self.ask(Asked::Passphrase, &format!("That is too short. {PASSPHRASE}"))
+            }
+            Asked::Again(passphrase) if line == passphrase => {
+                let said = "Everything is erased, and the data partition made anew.".to_owned();
+                (said, Some(Wish::Encrypt(passphrase)))
+            }
+            Asked::Again(_) => (format!("That is not the same. {LEFT}"), None),
             Asked::RecoveryKey if line == "new key" => {
                 ("A moment.".to_owned(), Some(Wish::RecoveryKey))
             }
@@ -89,6 +110,7 @@ impl Menu {
             | Asked::Whether(_)
             | Asked::Restart
             | Asked::SignIn
+            | Asked::Encrypt(_)
             | Asked::Erase(_) => say(LEFT),
         }
     }
@@ -119,12 +141,25 @@ impl Menu {
                 );
                 self.ask(Asked::Erase(words), &said)
             }
+            "6" => {
+                let words = format!("erase {}", site.unwrap_or("everything"));
+                let said = format!(
+                    "For a machine without a TPM: all is gone for good, as by a factory reset; what is kept from then on is \
+                     encrypted, and this machine asks for the passphrase at each start, before anything is served. Type {words}:"
+                );
+                self.ask(Asked::Encrypt(words), &said)
+            }
             "5" => self.ask(
                 Asked::RecoveryKey,
                 "The recovery key that was written down opens nothing any more, and a new one is shown here. Type new key:",
             ),
             _ => self.ask(Asked::Choice, CHOICE),
         }
+    }
+
+    /// Whether what is typed next must not be seen.
+    pub(crate) fn hides(&self) -> bool {
+        matches!(self.asked, Asked::Passphrase | Asked::Again(_))
     }
 
     fn hear_network(&mut self, mut typed: Vec<String>, line: &str) -> (String, Option<Wish>) {
@@ -193,6 +228,15 @@ mod tests {
         assert_eq!(types(&["", "4", "erase north"]).1, Some(Wish::Erase));
         let mut menu = Menu { asked: Asked::Choice };
         assert!(menu.take("4", None).0.contains("Type erase everything:"));
+        let wish =
+            types(&["", "6", "erase north", "too short", "long enough it is", "long enough it is"])
+                .1;
+        assert_eq!(wish, Some(Wish::Encrypt("long enough it is".to_owned())));
+        let (said, wish) =
+            types(&["", "6", "erase north", "long enough it is", "long enough it was"]);
+        assert!(said.contains("not the same") && wish.is_none(), "{said}");
+        assert_eq!(types(&["", "6", "erase north", ""]), (LEFT.to_owned(), None));
+        assert_eq!(types(&["", "6", "erase south"]), (LEFT.to_owned(), None));
         assert_eq!(types(&["", "5", "yes"]), (LEFT.to_owned(), None));
         assert_eq!(types(&["", "5", "new key"]).1, Some(Wish::RecoveryKey));
         assert_eq!(types(&["", "3", ""]), (LEFT.to_owned(), None));

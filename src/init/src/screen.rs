@@ -2,6 +2,7 @@
 
 use crate::{Event, Phase, server::Serving};
 use network::Trial;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use std::{
     collections::BTreeMap,
     fs,
@@ -173,8 +174,21 @@ pub(crate) fn say(console: &str, words: &str) {
     }
 }
 
+/// Has a console show what is typed on it, or not.
+pub(crate) fn show_typed(console: &str, shown: bool) {
+    let no_control = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
+    let mut options = fs::File::options();
+    let opened = options.read(true).custom_flags(no_control).open(format!("/dev/{console}"));
+    let Ok(terminal) = opened else { return };
+    if let Ok(mut settings) = tcgetattr(&terminal) {
+        settings.local_modes.set(LocalModes::ECHO, shown);
+        // A line that is no terminal shows nothing anyway.
+        let _ = tcsetattr(&terminal, OptionalActions::Now, &settings);
+    }
+}
+
 /// The kernel's consoles, by name.
-fn consoles() -> Vec<String> {
+pub(crate) fn consoles() -> Vec<String> {
     let active = fs::read_to_string("/sys/class/tty/console/active");
     let active = active.unwrap_or_else(|_| "console".to_owned());
     active.split_whitespace().map(str::to_owned).collect()

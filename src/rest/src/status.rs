@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 choices! {
     /// How the data partition is kept.
-    DataPartition of site::DataPartition { Encrypted, EncryptedWithoutSecureBoot, NotEncrypted, }
+    DataPartition of site::DataPartition { Encrypted, EncryptedWithoutSecureBoot, EncryptedWithPassphrase, NotEncrypted, }
 }
 
 words! {

@@ -28,6 +28,8 @@ pub enum DataPartition {
     Encrypted,
     /// Secure Boot is off: the TPM opens it for whoever starts the same.
     EncryptedWithoutSecureBoot,
+    /// A person types its passphrase at each start.
+    EncryptedWithPassphrase,
     /// Whoever has the disk reads it.
     NotEncrypted,
 }
@@ -42,6 +44,9 @@ impl DataPartition {
             }
             Self::EncryptedWithoutSecureBoot => {
                 "encrypted (LUKS2), but Secure Boot is off: whoever starts another system on this machine may open it too"
+            }
+            Self::EncryptedWithPassphrase => {
+                "encrypted (LUKS2) with a passphrase, which is typed at each start"
             }
             Self::NotEncrypted => "not encrypted: whoever has the disk reads it",
         }

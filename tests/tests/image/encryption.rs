@@ -122,6 +122,41 @@ fn what_is_locked_is_given_up_by_typing_so() {
     guest.until_it_says("was blank and has been made; it is NOT encrypted", WITHIN);
 }
 
+/// Opens the data partition with what is typed, and sees that it serves; how that ends.
+fn opens_by_passphrase(machine: &Hardware, typed: &[&str]) {
+    let mut guest = machine.boot();
+    guest.until_it_says("The data partition is locked: its passphrase opens it.", WITHIN);
+    let asks = "by typing erase everything:";
+    let lines: Vec<(&str, &str)> = typed.iter().map(|line| (asks, *line)).collect();
+    guest.types_unseen(&lines, WITHIN);
+    let (took, _) = guest.until_it_serves("/first-start", WITHIN);
+    eprintln!("opened by its passphrase, it serves after {:.1} s", took.as_secs_f64());
+    guest.until_it_says("it is encrypted with a passphrase", WITHIN);
+    guest.press_power_button();
+}
+
+#[test]
+fn without_a_tpm_a_person_has_the_data_encrypted_with_a_passphrase_and_types_it_at_each_start() {
+    let Some(image) = image() else { return };
+    let machine = Hardware::new(&image);
+    let mut guest = machine.boot();
+    guest.until_it_serves("/first-start", WITHIN);
+    guest.until_it_says("it is NOT encrypted", WITHIN);
+    let passphrase = "six dry herons over Hull";
+    guest.types(&[("", "")], WITHIN);
+    let erase = "erase everything";
+    guest.types(&[("Type a number", "6"), ("Type erase everything", erase)], WITHIN);
+    let lines = [("Type a passphrase of 12", passphrase), ("Type it once more", passphrase)];
+    guest.types_unseen(&lines, WITHIN);
+    // The kernel was booted directly, so that QEMU ends in the place of another start.
+    let screen = guest.until_it_ends(WITHIN);
+    assert!(screen.contains("the machine starts again") && !screen.contains("FAILED"), "{screen}");
+    assert!(machine.data_begins().starts_with(b"LUKS\xba\xbe\0\x02"), "no LUKS2 header");
+
+    opens_by_passphrase(&machine, &["six dry herons over Leith", passphrase]);
+    opens_by_passphrase(&machine, &[passphrase]);
+}
+
 #[test]
 fn an_image_on_trial_is_let_in_and_the_one_before_it_shut_out_once_it_is_blessed() {
     let Some(image) = image() else { return };

@@ -286,6 +286,18 @@ impl Guest {
 
     /// Types lines on its serial line, each after it asked something that holds these words.
     pub(crate) fn types(&mut self, lines: &[(&str, &str)], limit: Duration) {
+        self.types_as(lines, limit, true);
+    }
+
+    /// The same with lines that must not be seen.
+    pub(crate) fn types_unseen(&mut self, lines: &[(&str, &str)], limit: Duration) {
+        self.types_as(lines, limit, false);
+        for (_, line) in lines {
+            assert!(!self.screen().contains(line), "{line} is seen:\n{}", self.screen());
+        }
+    }
+
+    fn types_as(&mut self, lines: &[(&str, &str)], limit: Duration, seen: bool) {
         let mut keyboard = UnixStream::connect(self.folder.join("keyboard")).unwrap();
         // What it says comes here too, and it stands still where nobody takes it.
         let mut said = keyboard.try_clone().unwrap();
@@ -302,7 +314,7 @@ impl Guest {
             let before = self.screen();
             writeln!(keyboard, "{line}").unwrap();
             // Its terminal gives back what it took; what is still on the way when the line is hung up is lost.
-            let echo = format!("{line}\n");
+            let echo = if seen { format!("{line}\n") } else { "\n".to_owned() };
             self.until(line, limit, |guest| {
                 guest.screen().strip_prefix(&*before)?.contains(&echo).then_some(())
             });
