@@ -4,7 +4,7 @@
 # that boots it; and the parts, for boots without firmware.
 #   image/build.sh [KEY CERTIFICATE]    PEM; without them the DEVELOPMENT key that everybody has (keys/README.md)
 # PATCHKEEP_IMAGE_PROFILE=release takes the programs that tests use, and compresses quickly: into target/image/quick, for
-# tests and tries. Exits with 75 where the mirror no longer has what image/lock names.
+# tests and tries. Exits with 75 where the mirror does not have what image/lock names.
 # Two runs on one commit give the same bytes: times are the commit's, names are sorted, signing has a fixed time.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches what the image takes from Debian, exactly as image/lock names it, into target/image/debian.
-#   image/fetch.sh           what the lock names; anything else fails (exit code 75: the mirror no longer has it)
+#   image/fetch.sh           what the lock names; anything else fails (exit code 75: the mirror does not have it)
 #   image/fetch.sh --renew   writes the lock anew, with the newest that the suite has
 # The mirror is the machine's own, as its apt is configured; packages are vouched for by Debian's archive keys,
 # and held to the lock's SHA-256 besides. Debian takes old versions off its mirrors, so that a lock may have to be
@@ -41,7 +41,11 @@ APT::Sandbox::User "";
 Acquire::Languages "none";
 CONF
   export APT_CONFIG=$PWD/$apt/conf
-  apt-get -q update >"$apt/log" 2>&1 || { tail -n 5 "$apt/log" >&2; exit 1; }
+  apt-get -q update >"$apt/log" 2>&1 || {
+    tail -n 5 "$apt/log" >&2
+    echo "image: the mirror does not give $suite" >&2
+    exit 75
+  }
 }
 
 # The file of a package as apt-get download names it: epochs and all.

@@ -171,7 +171,7 @@ struct Appliance {
     /// When the machine starts again, since nothing is known of the slots and another one would be started.
     gives_up_at: Option<Instant>,
     has_data: bool,
-    /// Whether it is heard what is typed, and the power button.
+    /// Whether it is heard what is typed.
     listens: bool,
     /// How it ends before it was up.
     ending: Option<Ending>,
@@ -306,7 +306,6 @@ impl Appliance {
         if std::mem::replace(&mut self.listens, true) {
             return;
         }
-        power::inputs().into_iter().for_each(|input| power::listen(input, self.events.clone()));
         screen::listen(&self.events);
     }
 
@@ -337,6 +336,8 @@ impl Appliance {
         failed.iter().for_each(|error| self.view.trouble(chain(error)));
         let done = format!("{} loaded for the devices that are there", loader.count());
         self.loader = Some(loader);
+        // Whoever presses the power button during the start is heard at its end.
+        power::inputs().into_iter().for_each(|input| power::listen(input, self.events.clone()));
         Ok(done)
     }
 

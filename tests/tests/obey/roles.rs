@@ -21,6 +21,7 @@ struct Desk {
     pending: String,
     scanner: String,
     kim: Person,
+    pat: Browser,
 }
 
 impl Desk {
@@ -55,11 +56,14 @@ impl Desk {
         let browser = Browser::open(&house.appliance, house.here(), "kim");
         let mut kim = Person { name: "kim", browser: browser.by_name("localhost") };
         kim.browser.begin("kim", &code, None);
+        let code = account("pat", "operator")["code"].as_str().unwrap().to_owned();
+        let mut pat = Browser::open(&house.appliance, house.here(), "pat").by_name("localhost");
+        pat.begin("pat", &code, None);
         let doors = house.stop();
         let scanner = house.path("clamd.sock");
         let log = drones[0].log().unwrap().clone();
         let drone = drones.into_iter().next();
-        Self { log, house, doors, swarm, drone, pending, scanner, kim }
+        Self { log, house, doors, swarm, drone, pending, scanner, kim, pat }
     }
 
     /// The endpoint says that its job failed while it was at work.
@@ -105,8 +109,6 @@ impl Desk {
 
     /// At the console, which alone can, and only where a first program writes to media: its words are made up here.
     fn writes_receipt(&mut self) -> Said {
-        let words = ["kim", "--role", "approver", "--role", "operator", "--as", "root"];
-        self.verb(&["account", "set"], &words);
         let folder = self.house.path("writes");
         let (stick, plugged) = (self.house.path("stick"), self.house.path("media.json"));
         std::fs::create_dir_all(format!("{folder}/in")).unwrap();
@@ -117,9 +119,9 @@ impl Desk {
         std::fs::write(&plugged, stick_plugged.to_string()).unwrap();
         let words = ["--plugged-in", &plugged, "--media-writes", &folder];
         self.house.serve(&self.doors, &words);
-        self.kim.browser.sign_in("kim");
+        self.pat.sign_in("pat");
         let fields = [("what", "receipt"), ("medium", &*stick)];
-        let sent = self.kim.browser.send("/media", "/media", &fields);
+        let sent = self.pat.send("/media", "/media", &fields);
         assert_eq!(sent.status, 303, "{}", sent.text);
         self.house.stop();
         self.verb(&["account", "list"], &[])

@@ -8,13 +8,10 @@
 //! but the tables in which the new file is entered. Under its name it is there whole or not at all; pulled out meanwhile, the
 //! medium may keep `NAME.part`.
 
-use super::{
-    LIMITS,
-    files::{Device, Fat, Files as _, ReadSeek},
-};
+use super::files::{Device, Fat, Files as _, ReadSeek};
 use fatfs::{Date, DateTime, FileSystem, FsOptions, Time, TimeProvider};
 use ids::{Digest, Hasher};
-use sandbox::child::{Given, confine};
+use sandbox::child::{Given, Limits, confine};
 use std::{
     fs::File,
     io::{self, Read, Write as _},
@@ -22,6 +19,8 @@ use std::{
     process::ExitCode,
 };
 
+/// What it may use up: tables that lead in circles end with it, and the longest file takes minutes.
+const LIMITS: Limits = Limits { memory_bytes_max: 768 << 20, cpu_seconds_max: 10 * 60 };
 /// How much is copied at once.
 const PIECE_BYTES: usize = 256 << 10;
 /// FAT has no longer files.
