@@ -95,19 +95,8 @@ pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
     rows.extend(of_job(index, event));
     rows.extend(of_days(index, event));
     rows.extend(of_machines(index, event));
+    rows.extend(of_custody(index, event));
     match &event.fact {
-        Fact::CustodyOpened { custody, record }
-        | Fact::CustodyClosed { custody, record, .. }
-        | Fact::MediumWriteAsked { custody, record, .. } => {
-            let verdict = match &event.fact {
-                Fact::CustodyClosed { verdict, .. } => Some(verdict),
-                _ => None,
-            };
-            let value =
-                json!({ "entry": index, "at": event.at, "record": record, "verdict": verdict });
-            let key = custody.as_str().as_bytes().to_vec();
-            rows.push(Row { tree: CUSTODY, key, value: Some(value) });
-        }
         Fact::BundleImported {
             sequence,
             bundle,
@@ -143,6 +132,18 @@ pub(crate) fn of(index: u64, event: &Event) -> Vec<Row> {
         _ => {}
     }
     rows
+}
+
+/// A medium's custody record, as it is now.
+fn of_custody(index: u64, event: &Event) -> Option<Row> {
+    let (custody, record, verdict) = match &event.fact {
+        Fact::CustodyOpened { custody, record }
+        | Fact::MediumWriteAsked { custody, record, .. } => (custody, record, None),
+        Fact::CustodyClosed { custody, record, verdict } => (custody, record, Some(verdict)),
+        _ => return None,
+    };
+    let value = json!({ "entry": index, "at": event.at, "record": record, "verdict": verdict });
+    Some(Row { tree: CUSTODY, key: custody.as_str().as_bytes().to_vec(), value: Some(value) })
 }
 
 /// What is said last of an endpoint's job; that it was attempted.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod browser;
+mod machine;
 mod pages;
 mod sample;
 mod speed;
