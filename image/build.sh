@@ -3,16 +3,23 @@
 # whole root. Beside it: .files, a list of what is inside, and .cdx.json, the same as an SBOM (CycloneDX); .img, a disk
 # that boots it; and the parts, for boots without firmware.
 #   image/build.sh [KEY CERTIFICATE]    PEM; without them the DEVELOPMENT key that everybody has (keys/README.md)
-# PATCHKEEP_IMAGE_PROFILE=release takes the programs that tests use, and compresses quickly: into target/image/quick, for
-# tests and tries. Exits with 75 where the mirror does not have what image/lock names.
+# PATCHKEEP_IMAGE_PROFILE=release builds with the quicker profile and compresses quickly: into target/image/quick, for tries.
+# PATCHKEEP_IMAGE_PROFILE=tests builds nothing: it takes the programs that tests use, with the libraries that they ask for, so that
+# `just test` can start an image (on a machine that is no newer than the suite of image/lock).
+# Exits with 75 where the mirror does not have what image/lock names.
 # Two runs on one commit give the same bytes: times are the commit's, names are sorted, signing has a fixed time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 key=${1:-keys/DEVELOPMENT-ONLY.secure-boot.key}
 certificate=${2:-keys/DEVELOPMENT-ONLY.secure-boot.crt}
 
+profile=${PATCHKEEP_IMAGE_PROFILE:-ship}
+into=target/image level=19 programs=target/x86_64-unknown-linux-gnu/$profile
+[ "$profile" = ship ] || into=target/image/quick level=3
+[ "$profile" != tests ] || programs=target/release
+
 image/fetch.sh
-image/binaries.sh
+[ "$profile" = tests ] || image/binaries.sh
 
 version=$(cargo metadata --no-deps --format-version 1 --offline | grep -o '"name":"init","version":"[^"]*"' | cut -d '"' -f 8)
 commit=$(git rev-parse --short=12 HEAD)
@@ -20,9 +27,6 @@ git diff --quiet HEAD -- || commit=$commit-changed
 seconds=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH=$seconds
 
-profile=${PATCHKEEP_IMAGE_PROFILE:-ship}
-into=target/image level=19
-[ "$profile" = ship ] || into=target/image/quick level=3
 debian=target/image/debian parts=$into/parts
 work=$(mktemp -d "$PWD/target/image/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -35,9 +39,8 @@ unpack $(awk '/^[a-z]/ { print $1 }' image/lock)
 
 root=$work/root
 mkdir -p "$root"/{bin,dev,proc,sys,run,tmp,data,media,lib/modules,lib64,etc/patchkeep,usr/share/keyrings}
-ship=target/x86_64-unknown-linux-gnu/$profile
-install -m 755 $ship/init "$root/init"
-install -m 755 $ship/patchkeep $ship/patchkeep-reader "$root/bin/"
+install -m 755 $programs/init "$root/init"
+install -m 755 $programs/patchkeep $programs/patchkeep-reader "$root/bin/"
 
 # What makes, opens and checks the data partition, with exactly the libraries that these ask for; those that systemd's tools
 # load only where there is a TPM are named.
@@ -46,10 +49,11 @@ install -m 755 "$work/e2fsprogs/usr/sbin/mke2fs" "$work/e2fsprogs/usr/sbin/e2fsc
   "$work/systemd-cryptsetup/usr/bin/systemd-cryptenroll" "$root/bin/"
 loaded="libtss2-esys.so.0 libtss2-mu.so.0 libtss2-rc.so.0 libtss2-tcti-device.so.0"
 wanted() { readelf --dynamic "$@" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u; }
-libraries="$(wanted "$root"/bin/{mke2fs,e2fsck,cryptsetup,systemd-cryptsetup,systemd-cryptenroll}) $loaded"
+libraries="$(wanted "$root/init" "$root"/bin/*) $loaded"
 while :; do
   for library in $libraries; do
     file=$(find "$work" -name "$library" -path '*x86_64-linux-gnu*' | head -n 1)
+    [ -n "$file" ] || [ "$profile" != tests ] || file=$(gcc -print-file-name="$library")
     [ -n "$file" ] || { echo "image: no package of image/lock has $library" >&2; exit 1; }
     install -m 644 "$(readlink -f "$file")" "$root/lib/$library"
   done

@@ -3,7 +3,6 @@
 # Parts: import, serve, ledger, applicable, agents, pages; all unless named.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-examples=target/$(uname -m)-unknown-linux-gnu/release/examples
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(import serve ledger applicable agents pages)
 
@@ -13,20 +12,20 @@ for part in "${parts[@]}"; do
   import) tests/bench/import.sh ;;
   serve)
     cargo build --release --quiet --package server --example serve_folder
-    tests/bench/serve.sh $examples/serve_folder
+    tests/bench/serve.sh target/release/examples/serve_folder
     ;;
   ledger)
     cargo build --release --quiet --package ledger --example append_rate
     # On the disk of the clone: a folder in memory would answer another question.
-    $examples/append_rate target
+    target/release/examples/append_rate target
     ;;
   applicable)
     cargo build --release --quiet --package vendor-apt --example applicable
-    tests/bench/applicable.sh $examples/applicable
+    tests/bench/applicable.sh target/release/examples/applicable
     ;;
   agents)
     cargo build --release --quiet --package tests --example agents
-    tests/bench/agents.sh $examples/agents
+    tests/bench/agents.sh target/release/examples/agents
     ;;
   pages)
     # By its folder: another crate has the console's name.

@@ -33,7 +33,7 @@ pub fn patchkeep<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = 
     run_within(Duration::from_secs(300), Command::new(program("patchkeep")).args(arguments))
 }
 
-/// A folder for what is slow to make and the same for every test: `test-cache` beside the folder of our programs.
+/// A folder for what is slow to make and the same for every test: `target/test-cache`.
 #[must_use]
 pub fn cache() -> PathBuf {
     let folder = program("patchkeep").parent().and_then(Path::parent).unwrap().join("test-cache");
