@@ -8,8 +8,12 @@ default:
 demo *ARGS: setup build
     target/release/patchkeep demo {{ARGS}}
 
-# Every test that fits in half an hour: units, attacks, kills, real apt in a real Debian root
-test *ARGS: setup build
+# Every test that fits in half an hour: units, attacks, kills, real apt in a real Debian root, a start of the image
+test *ARGS: (setup-for "image") build
+    #!/usr/bin/env bash
+    set -euo pipefail
+    PATCHKEEP_IMAGE_PROFILE=tests image/build.sh || [ $? = 75 ] # then the tests that boot it say that they are skipped
+    [ ! -f target/image/quick/about.json ] || export PATCHKEEP_IMAGE=$PWD/target/image/quick
     cargo nextest run --release --workspace {{ARGS}}
 
 # Before a commit: format, clippy, the tidy test and the unit tests
