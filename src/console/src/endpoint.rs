@@ -426,7 +426,7 @@ struct TokenPage {
 impl TokenPage {
     /// The name alone: endpoints go to another port of it.
     fn host(&self) -> &str {
-        self.here.rsplit_once(':').map_or(&*self.here, |(host, _)| host)
+        host(&self.here)
     }
 }
 
@@ -455,6 +455,12 @@ pub(crate) fn here(headers: &HeaderMap, uri: &Uri) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let here = uri.authority().map(|authority| authority.as_str()).or(host);
     here.unwrap_or("THIS-APPLIANCE").to_owned()
+}
+
+/// That without its port.
+pub(crate) fn host(here: &str) -> &str {
+    let ports = here.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    ports.map_or(here, |(host, _)| host)
 }
 
 async fn issue(

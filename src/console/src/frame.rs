@@ -53,6 +53,7 @@ impl Section {
             "updates" | "update-choice" => Self::Updates,
             "endpoint-token" | "endpoint-stock" => Self::Endpoints,
             "custody" => Self::Imports,
+            "media" => Self::Audit,
             "window-new" | "policy-new" => Self::Rules,
             "site-root" | "image" | "network" => Self::People,
             _ if RULES.iter().any(|(_, path)| is_first(path)) => Self::Rules,

@@ -3,7 +3,7 @@
 
 use crate::{
     Console, Failure, audit,
-    endpoint::here,
+    endpoint::{here, host},
     frame::{Frame, Section},
     reading,
     visit::{Sent, Visit},
@@ -41,14 +41,11 @@ struct Form {
 
 async fn page(visit: Visit, headers: HeaderMap, uri: Uri) -> Result<Html<String>, Failure> {
     let here = here(&headers, &uri);
-    // People's door may be at another port.
-    let host = here.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
-    let host = host.map_or(here.as_str(), |(host, _)| host);
     let page = Page {
         frame: Frame::new(&visit, Section::Endpoints, "Set up a machine without the agent")
             .below("Endpoints", "/endpoints"),
         rings: visit.site().state().rings.keys().cloned().collect(),
-        address: format!("https://{host}:8443"),
+        address: format!("https://{}:8443", host(&here)),
         may: visit.may(Operation::ClientConfig),
     };
     Ok(Html(page.render()?))

@@ -29,8 +29,6 @@ pub(crate) const INSIDE: &str = "/dev/mapper/patchkeep-data";
 const UNFINISHED: &str = "patchkeep-unfinished";
 /// Its label where a passphrase opens it.
 const TYPED: &str = "patchkeep-passphrase";
-/// Shortest passphrase, in characters.
-pub(crate) const PASSPHRASE_MIN: usize = 12;
 const TPM: &str = "/dev/tpmrm0";
 /// Where firmware tells of a TPM, before its driver has found it.
 const TOLD: &str = "/sys/firmware/acpi/tables/TPM2";
@@ -102,23 +100,13 @@ pub(crate) fn is_typed() -> bool {
     is_open() && read() == Some(Header::Typed)
 }
 
-/// Encrypts a partition that nothing is in with a passphrase, and opens it. It counts once [`finish_typed`] was called.
+/// Encrypts a partition that nothing is in with a passphrase, and opens it. It counts once [`finish`] was called.
 pub(crate) fn make_typed(device: &str, passphrase: &str) -> Result<(), Error> {
     with_key(passphrase.as_bytes(), |key| {
         // Guessing is slow, as far as this much memory can make it so: the machine has half a gigabyte at least.
-        let words = "luksFormat --batch-mode --type luks2 --cipher aes-xts-plain64 --key-size 512 --pbkdf argon2id \
-                     --pbkdf-memory 131072 --pbkdf-parallel 1 --label";
-        let mut format = Command::new("/bin/cryptsetup");
-        format.args(words.split_whitespace()).args([UNFINISHED, "--key-file", key, device]);
-        program::run(&mut format, &[0])?;
+        format(device, key, "argon2id --pbkdf-memory 131072 --pbkdf-parallel 1")?;
         open_by_file(device, key)
     })
-}
-
-/// Says that one with a passphrase is whole.
-pub(crate) fn finish_typed(device: &str) -> Result<(), Error> {
-    let words = ["config", "--label", TYPED, device];
-    program::run(Command::new("/bin/cryptsetup").args(words), &[0]).map(drop)
 }
 
 /// Opens it with its passphrase.
@@ -137,11 +125,7 @@ pub(crate) fn make(device: &str) -> Result<String, Error> {
     random.map_err(|source| Error::Read { path: "/dev/urandom".into(), source })?;
     with_key(&key, |key| {
         // The key is random: guessing it is as hard however often it is hashed.
-        let words = "luksFormat --batch-mode --type luks2 --cipher aes-xts-plain64 --key-size 512 --pbkdf pbkdf2 \
-                     --pbkdf-force-iterations 1000 --label";
-        let mut format = Command::new("/bin/cryptsetup");
-        format.args(words.split_whitespace()).args([UNFINISHED, "--key-file", key, device]);
-        program::run(&mut format, &[0])?;
+        format(device, key, "pbkdf2 --pbkdf-force-iterations 1000")?;
         open_by_file(device, key)?;
         let unlock = format!("--unlock-key-file={key}");
         let recovery = program::output(enroll(&unlock).args(["--recovery-key", device]))?;
@@ -150,10 +134,20 @@ pub(crate) fn make(device: &str) -> Result<String, Error> {
     })
 }
 
-/// Says that it is whole: from now on it is opened, and never made anew.
-pub(crate) fn finish(device: &str) -> Result<(), Error> {
-    let words = ["config", "--label", NAME, device];
+/// Says that it is whole, and how it is opened: from now on it is, and never made anew.
+pub(crate) fn finish(device: &str, whole: Header) -> Result<(), Error> {
+    let label = if whole == Header::Typed { TYPED } else { NAME };
+    let words = ["config", "--label", label, device];
     program::run(Command::new("/bin/cryptsetup").args(words), &[0]).map(drop)
+}
+
+/// Makes the header of a partition that nothing is in, with this key, hashed so.
+fn format(device: &str, key: &str, hashed: &str) -> Result<(), Error> {
+    let words = "luksFormat --batch-mode --type luks2 --cipher aes-xts-plain64 --key-size 512";
+    let mut format = Command::new("/bin/cryptsetup");
+    format.args(words.split_whitespace()).arg("--pbkdf").args(hashed.split_whitespace());
+    format.args(["--label", UNFINISHED, "--key-file", key, device]);
+    program::run(&mut format, &[0]).map(drop)
 }
 
 /// Opens it with the key that the TPM gives to what was started. What systemd's tool says of it goes to the kernel's log.

@@ -116,7 +116,7 @@ pub(crate) fn open() -> Result<Opened, Error> {
         Content::Blank if crypt::measured().is_some() => {
             recovery = Some(crypt::make(&path)?);
             format(crypt::INSIDE)?;
-            crypt::finish(&path)?;
+            crypt::finish(&path, crypt::Header::Whole)?;
             (crypt::INSIDE, format!("{path} was blank and has been made; {}", said_of_key()))
         }
         Content::Blank => {
@@ -240,7 +240,7 @@ pub(crate) fn encrypt(passphrase: &str) -> Result<(), Error> {
     crypt::make_typed(&device, passphrase)?;
     format(crypt::INSIDE)?;
     crypt::close()?;
-    crypt::finish_typed(&device)
+    crypt::finish(&device, crypt::Header::Typed)
 }
 
 /// Writes everything down and lets go of it.

@@ -3,7 +3,6 @@
 //! It asks and says; [`crate::Appliance`] does what came of it ([`Wish`]). Whoever is here could take the disk away too, so that
 //! nobody is asked who they are; what cannot be taken back is typed out in words.
 
-use crate::crypt::PASSPHRASE_MIN;
 use ids::PersonId;
 use network::Settings;
 
@@ -52,6 +51,8 @@ const QUESTIONS: [&str; 5] = [
     "VLAN (Enter alone for none):",
     "Host names, with spaces between them (Enter alone for none):",
 ];
+/// Shortest passphrase, in characters: what is asked says it.
+const PASSPHRASE_MIN: usize = 12;
 const PASSPHRASE: &str = "Type a passphrase of 12 characters or more, which is not shown, and Enter. Write it down: whoever has lost it has lost \
                           everything. Enter alone leaves:";
 const LEFT: &str = "Nothing was changed.";

@@ -69,18 +69,27 @@ pub(crate) fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T, Error> 
     toml::from_str(&text).map_err(|error| told(error.message().to_owned()))
 }
 
-/// A plain file's bytes, out of a folder that may be somebody else's: no link is followed, and no pipe waited for.
-pub(crate) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+/// A plain file out of a folder that may be somebody else's: no link is followed, and no pipe waited for.
+pub(crate) fn plain(path: &Path) -> Result<fs::File, Error> {
     let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
     let told = |source| Error::Read { path: path.to_owned(), source };
     let file = fs::File::options().read(true).custom_flags(flags).open(path).map_err(told)?;
-    let about = file.metadata().map_err(told)?;
-    if !about.is_file() || about.len() > most {
-        let why = format!("it is no plain file of at most {most} bytes");
+    if !file.metadata().map_err(told)?.is_file() {
+        let why = "it is no plain file".to_owned();
         return Err(Error::Settings { path: path.to_owned(), why });
     }
+    Ok(file)
+}
+
+/// The bytes of such a file, of which there may be at most so many.
+pub(crate) fn bounded(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
-    file.take(most).read_to_end(&mut bytes).map_err(told)?;
+    let read = plain(path)?.take(most + 1).read_to_end(&mut bytes);
+    read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > most {
+        let why = format!("it has more than {most} bytes");
+        return Err(Error::Settings { path: path.to_owned(), why });
+    }
     Ok(bytes)
 }
 

@@ -33,8 +33,6 @@ pub struct Order {
     pub at: PathBuf,
     /// The file's name: [`is_name`].
     pub name: String,
-    /// Its length.
-    pub bytes: u64,
     /// Its SHA-256.
     pub sha256: Digest,
 }

@@ -62,6 +62,8 @@ mod ring;
 mod roster;
 mod rows;
 mod run;
+#[cfg(test)]
+mod sample;
 mod scanner;
 mod session;
 mod shelf;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock},
 };
 
 /// What PID 1 told the server at its start: nothing on a desk or in a package.
@@ -16,7 +16,9 @@ pub(crate) struct FirstProgram {
     /// The file in which it says what is plugged in.
     pub(crate) plugged_in: OnceLock<PathBuf>,
     /// The folder in which it takes files that it writes to media.
-    pub(crate) writes: SharedFolder,
+    pub(crate) writes: OnceLock<PathBuf>,
+    /// One is handed over at a time.
+    pub(crate) handing_over: Mutex<()>,
     data: OnceLock<DataPartition>,
 }
 

@@ -6,7 +6,7 @@
 use crate::{Error, PresentMedium, Site, audit::Scope, custody, keys::record_id, present};
 use fleet::{Actor, ApplianceCommand, Command, Custody, MediumWrite, SettledWrite};
 use ids::{Digest, RecordId};
-use media::{Order, WORD_BYTES_MAX, Written, is_name, write_files as files};
+use media::{Order, WORD_BYTES_MAX, Written, write_files as files};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -16,13 +16,13 @@ const WHY_CHARS_MAX: usize = 300;
 impl Site {
     /// Says in which folder PID 1 takes files that it writes to media: `in` in it is written to, the rest is read.
     pub fn media_are_written_in(&self, folder: PathBuf) {
-        *self.first_program().writes.held() = Some(folder);
+        self.first_program().writes.get_or_init(|| folder);
     }
 
     /// The media that a file can be written to, by path; `None` where that cannot be done from here.
     #[must_use]
     pub fn writable_media(&self) -> Option<Vec<PresentMedium>> {
-        self.first_program().writes.held().as_ref()?;
+        self.first_program().writes.get()?;
         Some(self.plugged_in().into_iter().filter_map(present::writable).collect())
     }
 
@@ -42,11 +42,8 @@ impl Site {
         scope: Scope,
         at: &Path,
     ) -> Result<RecordId, Error> {
-        // Before anything is said of an export that then goes nowhere.
-        self.may_write(at)?;
-        let (zip, _) = self.audit_bundle(actor.clone(), scope)?;
-        let name = format!("audit-{}.zip", self.now().strftime("%Y%m%d-%H%M%S"));
-        self.write_to_medium(actor, at, name, &zip)
+        let make = || self.audit_bundle(actor.clone(), scope).map(|(zip, _)| zip);
+        self.write_to_medium(actor, at, ["audit", "zip"], make)
     }
 
     /// Has the site's receipt written to a medium.
@@ -55,10 +52,8 @@ impl Site {
     /// [`Error::MediumWrite`] where that cannot be now; [`Error::Busy`] while an import reads media; [`Error::Folder`] where the
     /// file cannot be handed over.
     pub fn write_receipt(&self, actor: &Actor, at: &Path) -> Result<RecordId, Error> {
-        self.may_write(at)?;
-        let receipt = serde_json::to_vec_pretty(&self.receipt()?).map_err(Error::State)?;
-        let name = format!("receipt-{}.json", self.now().strftime("%Y%m%d-%H%M%S"));
-        self.write_to_medium(actor, at, name, &receipt)
+        let make = || serde_json::to_vec_pretty(&self.receipt()?).map_err(Error::State);
+        self.write_to_medium(actor, at, ["receipt", "json"], make)
     }
 
     /// The medium, where a file may be written to it now.
@@ -75,31 +70,31 @@ impl Site {
         found.ok_or_else(|| told("it is not there any more, or cannot be written to"))
     }
 
+    /// Has a file written that is made once it is known that it can be: a name that begins and ends so has the time in it.
     fn write_to_medium(
         &self,
         actor: &Actor,
         at: &Path,
-        name: String,
-        bytes: &[u8],
+        [begins, ends]: [&str; 2],
+        make: impl FnOnce() -> Result<Vec<u8>, Error>,
     ) -> Result<RecordId, Error> {
         let medium = self.may_write(at)?;
         let told = |why: &str| Error::MediumWrite(why.to_owned());
-        if !is_name(&name) {
-            return Err(told("the file's name is none that every computer takes"));
-        }
-        // Held to the end: one is written at a time.
-        let folder = self.first_program().writes.held();
-        let Some(folder) = folder.as_ref() else { return Err(told("nobody writes to media here")) };
-        if self.disk().len(&folder.join(files::ORDER)).is_ok() {
+        let one = self.first_program().handing_over.try_lock();
+        let folder = self.first_program().writes.get().filter(|_| one.is_ok());
+        let free = |folder: &&PathBuf| self.disk().len(&folder.join(files::ORDER)).is_err();
+        let Some(folder) = folder.filter(free) else {
             return Err(told("the file before is still being written; wait a moment"));
-        }
+        };
+        let name = format!("{begins}-{}.{ends}", self.now().strftime("%Y%m%d-%H%M%S"));
+        let bytes = make()?;
         let path = folder.join(files::FILE);
-        self.disk().write_atomic(&path, bytes).map_err(|source| Error::Folder { path, source })?;
+        self.disk().write_atomic(&path, &bytes).map_err(|source| Error::Folder { path, source })?;
         let custody = record_id(self.now())?;
         let record = self.outgoing(actor, medium.seen, &custody, &name)?;
-        let (sha256, bytes) = (Digest::of(bytes), bytes.len() as u64);
+        let (sha256, bytes) = (Digest::of(&bytes), bytes.len() as u64);
         let record = self.commit(json!(record))?;
-        let order = Order { custody: custody.clone(), at: at.to_owned(), name, bytes, sha256 };
+        let order = Order { custody: custody.clone(), at: at.to_owned(), name, sha256 };
         let (name, written) = (order.name.clone(), custody.clone());
         // The log first: what is asked of PID 1 is never more than the log says.
         self.heart().ask(
@@ -146,8 +141,10 @@ impl Site {
     /// # Errors
     /// [`Error::Folder`] or [`Error::Input`] where the word of it cannot be read; [`Error::Ledger`] or [`Error::Stopped`].
     pub fn see_to_medium_write(&self) -> Result<(), Error> {
-        let folder = self.first_program().writes.held();
-        let Some(folder) = folder.as_ref().filter(|_| self.restored().is_none()) else {
+        let folder = self.first_program().writes.get().filter(|_| self.restored().is_none());
+        // While one is handed over, the log may say so before the order is there.
+        let (Some(folder), Ok(_one)) = (folder, self.first_program().handing_over.try_lock())
+        else {
             return Ok(());
         };
         let waits = self.medium_write().filter(|write| write.settled.is_none());

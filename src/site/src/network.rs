@@ -17,7 +17,7 @@ use std::{
 pub(crate) struct SharedFolder(Mutex<Option<PathBuf>>);
 
 impl SharedFolder {
-    pub(crate) fn held(&self) -> MutexGuard<'_, Option<PathBuf>> {
+    fn held(&self) -> MutexGuard<'_, Option<PathBuf>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

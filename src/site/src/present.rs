@@ -157,31 +157,32 @@ fn add(found: &mut Vec<PresentMedium>, plugged: Plugged) {
         None => "it is still looked at",
         Some(_) => "no bundle lies on it",
     };
-    let wrong = Some(plugged.wrong.unwrap_or_else(|| why.to_owned()));
+    let wrong = plugged.wrong.unwrap_or_else(|| why.to_owned());
+    found.push(PresentMedium { wrong: Some(wrong), ..bare(path, plugged.label) });
+}
+
+/// A medium without a bundle, as it can be seen.
+fn bare(path: PathBuf, label: String) -> PresentMedium {
     let mut seen = Custody::default();
     custody::see(&mut seen, &path);
-    let (is_bundle, label) = (false, plugged.label);
-    found.push(PresentMedium {
+    PresentMedium {
         path,
-        is_bundle,
+        is_bundle: false,
         label,
         says: None,
         missing_volumes: Vec::new(),
-        wrong,
+        wrong: None,
         seen,
-    });
+    }
 }
 
 /// A medium, where a file can be written to it.
 pub(crate) fn writable(plugged: Plugged) -> Option<PresentMedium> {
     let path = plugged.at.filter(|_| plugged.is_writable)?;
-    let mut seen = Custody::default();
-    custody::see(&mut seen, &path);
+    let mut medium = bare(path, plugged.label);
     // It is mounted so, and is not while it is written to.
-    seen.write_blocked = None;
-    let (is_bundle, label) = (false, plugged.label);
-    let (says, missing_volumes, wrong) = (None, Vec::new(), None);
-    Some(PresentMedium { path, is_bundle, label, says, missing_volumes, wrong, seen })
+    medium.seen.write_blocked = None;
+    Some(medium)
 }
 
 fn has_volumes(path: &Path) -> bool {

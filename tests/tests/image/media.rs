@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tests::{Appliance, Browser, Workshop, run};
 
 /// What takes seconds, on a machine that has other things to do.
-pub(crate) const SOON: Duration = Duration::from_secs(90);
+const SOON: Duration = Duration::from_secs(90);
 
 /// A machine with a site that has imported nothing, with what its publisher's workshop builds.
 struct Place {
@@ -61,13 +61,18 @@ pub(crate) fn fat(file: &Path, label: &str, mib: u64, folder: &Path) -> PathBuf 
 
 /// The list of what is at hand, once it says this.
 pub(crate) fn until_at_hand(oscar: &Browser, words: &str) -> (Duration, String) {
+    until_page(oscar, "/imports/new", words)
+}
+
+/// A page, once it says this, and how long that took.
+pub(crate) fn until_page(oscar: &Browser, path: &str, words: &str) -> (Duration, String) {
     let begun = Instant::now();
     loop {
-        let page = oscar.get("/imports/new").ok().text;
+        let page = oscar.get(path).ok().text;
         if page.contains(words) {
             return (begun.elapsed(), page);
         }
-        assert!(begun.elapsed() < SOON, "{words} is not at hand:\n{page}");
+        assert!(begun.elapsed() < SOON, "{path} does not say {words}:\n{page}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -2,7 +2,7 @@
 //! second stick that any desk verifies; and that stick pulled out while it is written to.
 
 use crate::guest::{Guest, image};
-use crate::media::{SOON, fat, import, offered, until_at_hand, until_ended};
+use crate::media::{fat, import, offered, until_at_hand, until_ended, until_page};
 use crate::update::{moved_to, until_it_answers};
 use std::fs;
 use std::path::Path;
@@ -15,22 +15,9 @@ const NAME: &str = "patchkeep.example";
 const NETWORK: &str = "address = '10.0.2.15/24'\nnames = ['patchkeep.example']\n";
 const PORT: u16 = 8443;
 
-/// The page of what is written, once it says this.
-fn until_written(oscar: &Browser, words: &str) -> (Duration, String) {
-    let begun = Instant::now();
-    loop {
-        let page = oscar.get("/media").ok().text;
-        if page.contains(words) {
-            return (begun.elapsed(), page);
-        }
-        assert!(begun.elapsed() < SOON, "not: {words}\n{page}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
 /// Asks for a full audit bundle on the stick that is at hand.
 fn write(oscar: &Browser, label: &str) {
-    let (took, page) = until_written(oscar, label);
+    let (took, page) = until_page(oscar, "/media", label);
     eprintln!("the stick can be written to {:.1} s after it was plugged in", took.as_secs_f64());
     let medium = offered(&page, label);
     let sent = oscar.send("/media", "/media", &[("what", "full"), ("medium", &medium)]);
@@ -150,7 +137,7 @@ fn a_real_bundle_on_a_stick_patches_a_debian_machine_and_the_evidence_leaves_on_
     std::thread::sleep(Duration::from_secs(3));
     oscar.get("/media").ok().says("is being written since");
     guest.pull("EV-1");
-    let (_, page) = until_written(&oscar, "Not written");
+    let (_, page) = until_page(&oscar, "/media", "Not written");
     eprintln!("pulled out while it was written to; the page said so");
     assert!(!page.contains("Written and read back"), "{page}");
     assert_eq!(file_of(&evidence, "bundle/before.txt", &own("out")), b"what was on it before");
@@ -162,7 +149,7 @@ fn a_real_bundle_on_a_stick_patches_a_debian_machine_and_the_evidence_leaves_on_
     run(Command::new("fsck.vfat").args(["-a", "-w"]).arg(&evidence)).code.unwrap();
     guest.plug_writable(&evidence, "EV-1", None);
     write(&oscar, "EVIDENCE");
-    let (took, page) = until_written(&oscar, "Written and read back");
+    let (took, page) = until_page(&oscar, "/media", "Written and read back");
     guest.pull("EV-1");
     let length = verify(&evidence, desk.path());
     eprintln!(

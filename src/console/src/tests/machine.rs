@@ -73,8 +73,10 @@ async fn an_audit_bundle_is_written_to_a_medium_and_what_became_of_it_is_said() 
     assert!(sample.handed_over().starts_with(b"PK"), "no zip was handed over");
     let page = get(&console, "/media").await.text;
     assert!(page.contains("is being written since"), "{page}");
+    let waiting = sample.site.state().entries;
     let again = post_as(&console, "/media", &form("full"), "ada", &assessor).await;
     assert!(again.text.contains("still being written"), "{}", again.text);
+    assert_eq!(sample.site.state().entries, waiting, "an export that went nowhere is in the log");
     sample.has_written(None);
     let page = get(&console, "/media").await.text;
     assert!(page.contains("Written and read back"), "{page}");

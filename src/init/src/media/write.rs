@@ -9,16 +9,15 @@ use super::{Key, Media, News, READER, READER_ACCOUNT, WRITES, let_go};
 use crate::{
     error::{Error, chain},
     screen,
-    settings::{bounded, write_json},
+    settings::{bounded, plain, write_json},
 };
 use ::media::{Order, WORD_BYTES_MAX, Written, is_name, write_files as files};
 use ids::{Digest, Timestamp};
-use rustix::fs::OFlags;
 use serde::Deserialize;
 use std::{
     fs::{self, File},
-    io::{self, Read as _},
-    os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
+    io::Read as _,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{ChildStderr, Command, Stdio},
 };
@@ -120,17 +119,6 @@ impl Media {
         screen::log(&words);
         self.known.remove(key);
         settle(ended).and(self.look()).map(|()| None)
-    }
-}
-
-/// A plain file of the server's, not read here.
-fn plain(path: &Path) -> Result<File, Error> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let told = |source| Error::Read { path: path.to_owned(), source };
-    let file = File::options().read(true).custom_flags(flags).open(path).map_err(told)?;
-    match file.metadata().map_err(told)?.is_file() {
-        true => Ok(file),
-        false => Err(told(io::ErrorKind::InvalidInput.into())),
     }
 }
 

@@ -2,13 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use crate::{Clock, Folder, Founding, Ground, found_on};
+use crate::sample::{founded, person};
 use catalogue::{Catalogue, File, FileKind, SCHEMA};
-use durable::{Disk, RealDisk};
-use fleet::{Commit, Custody, Door, ImportedSource, Role, SourceFacts};
+use fleet::{Commit, Custody, ImportedSource, Role, SourceFacts};
 use ids::{Fault, RecordId};
 use serde_json::json;
-use std::{fs, sync::Arc};
+use std::fs;
 use tempfile::TempDir;
 
 struct Desk {
@@ -17,28 +16,11 @@ struct Desk {
     bundles: u64,
 }
 
-fn person(name: &str, role: Role) -> Actor {
-    Actor::Person { person: name.parse().unwrap(), role, door: Door::Console }
-}
-
 impl Desk {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let data = Folder::at(&folder.path().join("data"));
-        fs::create_dir_all(data.path()).unwrap();
         fs::create_dir_all(folder.path().join("updates/in")).unwrap();
-        let root = br#"{"signed":{"expires":"2027-11-01T00:00:00Z"},"signatures":[]}"#.to_vec();
-        let founding = Founding {
-            site: "lab".parse().unwrap(),
-            root_fingerprint: Digest::of(&root),
-            publisher_root: root,
-            vendor_keyrings: Vec::new(),
-            ring: "broad".parse().unwrap(),
-        };
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let ground = Ground { disk, clock: Clock::system() };
-        found_on(&data, &founding, person("ann", Role::Administrator), ground.clone()).unwrap();
-        let site = Site::open_on(&data, None, ground).unwrap();
+        let site = founded(folder.path());
         Self { site, folder, bundles: 0 }
     }
 

@@ -2,12 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use crate::{Clock, Folder, Founding, Ground, found_on};
+use crate::sample::{founded, person};
 use ::network::Became;
-use durable::{Disk, RealDisk};
-use fleet::{Door, Role};
-use ids::{Digest, Fault};
-use std::{fs, sync::Arc};
+use fleet::Role;
+use ids::Fault;
+use std::fs;
 use tempfile::TempDir;
 
 struct Desk {
@@ -16,8 +15,7 @@ struct Desk {
 }
 
 fn ann() -> Actor {
-    let person = "ann".parse().unwrap();
-    Actor::Person { person, role: Role::Administrator, door: Door::Console }
+    person("ann", Role::Administrator)
 }
 
 fn settings(address: &str) -> Settings {
@@ -27,21 +25,8 @@ fn settings(address: &str) -> Settings {
 impl Desk {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let data = Folder::at(&folder.path().join("data"));
-        fs::create_dir_all(data.path()).unwrap();
         fs::create_dir_all(folder.path().join("network/in")).unwrap();
-        let root = br#"{"signed":{"expires":"2027-11-01T00:00:00Z"},"signatures":[]}"#.to_vec();
-        let founding = Founding {
-            site: "lab".parse().unwrap(),
-            root_fingerprint: Digest::of(&root),
-            publisher_root: root,
-            vendor_keyrings: Vec::new(),
-            ring: "broad".parse().unwrap(),
-        };
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let ground = Ground { disk, clock: Clock::system() };
-        found_on(&data, &founding, ann(), ground.clone()).unwrap();
-        let site = Site::open_on(&data, None, ground).unwrap();
+        let site = founded(folder.path());
         site.network_in(folder.path().join("network"));
         Self { site, folder }
     }
