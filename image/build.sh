@@ -42,9 +42,10 @@ mkdir -p "$root"/{bin,dev,proc,sys,run,tmp,data,media,lib/modules,lib64,etc/patc
 install -m 755 $programs/init "$root/init"
 install -m 755 $programs/patchkeep $programs/patchkeep-reader "$root/bin/"
 
-# What makes, opens and checks the data partition, with exactly the libraries that these ask for; those that systemd's tools
+# What makes, enlarges, opens and checks the data partition, with exactly the libraries that these ask for; those that systemd's tools
 # load only where there is a TPM are named.
 install -m 755 "$work/e2fsprogs/usr/sbin/mke2fs" "$work/e2fsprogs/usr/sbin/e2fsck" \
+  "$work/e2fsprogs/usr/sbin/resize2fs" "$work/fdisk/usr/sbin/sfdisk" \
   "$work/cryptsetup-bin/usr/sbin/cryptsetup" "$work/systemd-cryptsetup/usr/bin/systemd-cryptsetup" \
   "$work/systemd-cryptsetup/usr/bin/systemd-cryptenroll" "$root/bin/"
 loaded="libtss2-esys.so.0 libtss2-mu.so.0 libtss2-rc.so.0 libtss2-tcti-device.so.0"

@@ -16,6 +16,7 @@ packages=(linux-image-amd64 systemd-ukify systemd-boot-efi debian-archive-keyrin
   e2fsprogs libext2fs2t64 libcom-err2 libblkid1 libuuid1 libc6
   cryptsetup-bin systemd-cryptsetup libsystemd-shared libcryptsetup12 libssl3t64 libdevmapper1.02.1 libjson-c5 libpopt0
   libselinux1 libpcre2-8-0 libudev1 libcap2 libmount1 libacl1 libcrypt1 libseccomp2 libpam0g libaudit1 libcap-ng0 libzstd1 zlib1g
+  fdisk libfdisk1 libsmartcols1 libreadline8t64 libtinfo6
   libtss2-esys-3.0.2-0t64 libtss2-mu-4.0.1-0t64 libtss2-rc0t64 libtss2-sys1t64 libtss2-tcti-device0t64)
 
 # An apt of our own, so that this machine's lists and keys stay as they are. Once a run.

@@ -22,6 +22,7 @@ mod machine;
 mod network;
 mod package;
 mod packaged;
+pub mod room;
 mod story;
 pub mod swarm;
 mod walk;

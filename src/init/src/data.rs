@@ -4,7 +4,7 @@
 use crate::{
     crypt,
     error::{Error, chain},
-    firmware, media, network, program, server, update,
+    firmware, media, network, program, screen, server, update,
 };
 use rustix::mount::MountFlags;
 use std::{
@@ -15,6 +15,8 @@ use std::{
     process::Command,
     time::{Duration, Instant},
 };
+
+pub(crate) mod room;
 
 /// Its name in the disk's GUID partition table.
 pub(crate) const NAME: &str = "patchkeep-data";
@@ -37,7 +39,6 @@ enum Content {
     Encrypted,
     /// With a passphrase.
     Typed,
-    Foreign,
 }
 
 /// What came of opening it.
@@ -49,18 +50,21 @@ pub(crate) struct Opened {
     pub(crate) recovery: Option<String>,
 }
 
-fn content(head: &[u8]) -> Content {
+/// What a partition begins with; `None` for what is not the appliance's.
+fn content(head: &[u8]) -> Option<Content> {
     let (at, magic) = EXT4_MAGIC;
     if head.get(at..at + magic.len()) == Some(&magic) {
-        return Content::Ext4;
+        return Some(Content::Ext4);
     }
     match crypt::header(head) {
-        Some(crypt::Header::Whole) => Content::Encrypted,
-        Some(crypt::Header::Typed) => Content::Typed,
+        Some(crypt::Header::Whole) => Some(Content::Encrypted),
+        Some(crypt::Header::Typed) => Some(Content::Typed),
         // Nothing was ever in it.
-        Some(crypt::Header::Unfinished) => Content::Blank,
-        None if head.len() == BLANK_BYTES && head.iter().all(|byte| *byte == 0) => Content::Blank,
-        None => Content::Foreign,
+        Some(crypt::Header::Unfinished) => Some(Content::Blank),
+        None => {
+            let is_blank = head.len() == BLANK_BYTES && head.iter().all(|byte| *byte == 0);
+            is_blank.then_some(Content::Blank)
+        }
     }
 }
 
@@ -110,9 +114,15 @@ pub(crate) fn open() -> Result<Opened, Error> {
     fs::File::open(&device)
         .and_then(|file| file.take(BLANK_BYTES as u64).read_to_end(&mut head))
         .map_err(|source| Error::Read { path: device.clone(), source })?;
+    let content = content(&head).ok_or_else(|| Error::Foreign { device: path.clone() })?;
+    // What is not grown is used as it is.
+    let grown = match room::grow(&device) {
+        Ok(None) => String::new(),
+        Ok(Some(mib)) => format!("; it was given the {mib} MiB that were free behind it"),
+        Err(error) => format!("; it was NOT given what is free behind it: {}", chain(&error)),
+    };
     let mut recovery = None;
-    let (inside, done) = match content(&head) {
-        Content::Foreign => return Err(Error::Foreign { device: path }),
+    let (inside, done) = match content {
         Content::Blank if crypt::measured().is_some() => {
             recovery = Some(crypt::make(&path)?);
             format(crypt::INSIDE)?;
@@ -132,7 +142,7 @@ pub(crate) fn open() -> Result<Opened, Error> {
         }
     };
     mount(inside)?;
-    Ok(Opened { done, recovery })
+    Ok(Opened { done: done + &grown, recovery })
 }
 
 /// Opens it with what a person typed: its passphrase, or the recovery key, which also binds it to what was started now.
@@ -166,7 +176,7 @@ fn said_of_key() -> String {
 }
 
 fn format(device: &str) -> Result<(), Error> {
-    let words = ["-q", "-F", "-t", "ext4", "-m", "1", "-L", NAME, "-E", "lazy_itable_init=1"];
+    let words = ["-q", "-F", "-t", "ext4", "-m", "0.1", "-L", NAME, "-E", "lazy_itable_init=1"];
     program::run(Command::new("/bin/mke2fs").args(words).arg(device), &[0]).map(drop)
 }
 
@@ -181,7 +191,12 @@ fn check(device: &str) -> Result<&'static str, Error> {
 fn mount(device: &str) -> Result<(), Error> {
     let flags = MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NOATIME;
     rustix::mount::mount(device, AT, "ext4", flags, c"errors=remount-ro")
-        .map_err(|source| Error::Mount { what: device.to_owned(), at: AT.to_owned(), source })
+        .map_err(|source| Error::Mount { what: device.to_owned(), at: AT.to_owned(), source })?;
+    // Whatever made its device larger, also at a start that was cut short.
+    if let Err(error) = program::run(Command::new("/bin/resize2fs").arg(device), &[0]) {
+        screen::log(&format!("The data partition's file system does not grow: {}.", chain(&error)));
+    }
+    Ok(())
 }
 
 /// How it is kept, in a word that the server knows.
@@ -259,13 +274,13 @@ mod tests {
     #[test]
     fn only_zeros_are_blank() {
         let mut head = vec![0; BLANK_BYTES];
-        assert_eq!(content(&head), Content::Blank);
+        assert_eq!(content(&head), Some(Content::Blank));
         head[BLANK_BYTES - 1] = 1;
-        assert_eq!(content(&head), Content::Foreign);
+        assert_eq!(content(&head), None);
         head[EXT4_MAGIC.0..EXT4_MAGIC.0 + 2].copy_from_slice(&EXT4_MAGIC.1);
-        assert_eq!(content(&head), Content::Ext4);
-        assert_eq!(content(&[]), Content::Foreign);
-        assert_eq!(content(&[0; 4096]), Content::Foreign);
+        assert_eq!(content(&head), Some(Content::Ext4));
+        assert_eq!(content(&[]), None);
+        assert_eq!(content(&[0; 4096]), None);
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(crate) enum Error {
     Program { program: String, code: String, said: String },
     #[error("the clock cannot be set")]
     Clock { source: Errno },
+    #[error("the kernel does not see that the partition is larger now; a restart helps")]
+    NotGrown,
     #[error("no address: {why}")]
     NoAddress { why: String },
     #[error("{path} is not understood: {why}")]

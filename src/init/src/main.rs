@@ -5,7 +5,7 @@
 //! when that ended, reaps what others left, loads modules for devices that are plugged in, has media read, pets the watchdog, and
 //! shuts down in order when the power button is pressed.
 //!
-//! **Invariant:** it never ends, and starts nothing but the server, its verbs, what reads media, and the programs that make, open and check the data partition.
+//! **Invariant:** it never ends, and starts nothing but the server, its verbs, what reads and writes media, and the programs that make, open and check the data partition.
 //! **Invariant:** nothing is the server's account's but its own folder, and those in which it asks for an image, a network or a file on a medium.
 
 mod clock;
@@ -31,6 +31,7 @@ mod update;
 mod usb;
 mod watchdog;
 
+use data::room::Room;
 use error::{Error, chain};
 use menu::{Menu, Wish};
 use phase::Phase;
@@ -248,8 +249,9 @@ impl Appliance {
             }
             opened => opened?,
         };
-        data::folders()?;
         self.has_data = true;
+        self.look_at_room();
+        self.note(data::folders());
         self.view.recovery_key = opened.recovery;
         Ok(opened.done)
     }
@@ -443,9 +445,20 @@ impl Appliance {
         if self.has_data {
             let seen_to = self.media.see_to_writing();
             self.note(seen_to);
+            self.look_at_room();
         }
         if self.gives_up_at.is_some_and(|at| at < Instant::now()) {
             self.restart = Some("This image cannot do its work: the other one is started.");
+        }
+    }
+
+    /// Shows it where room on the data partition becomes scarce, or is there again.
+    fn look_at_room(&mut self) {
+        let room = data::room::now();
+        let before = std::mem::replace(&mut self.view.room, room);
+        let scarce = |room: Option<Room>| room.and_then(Room::scarce);
+        if scarce(before) != scarce(room) {
+            screen::show(&self.view);
         }
     }
 
@@ -535,8 +548,7 @@ impl Appliance {
                 // What of the server's confinement holds, which it says first.
                 if line.starts_with(CONFINED) {
                     screen::log(&line);
-                }
-                if let Some(server) = &mut self.server {
+                } else if let Some(server) = &mut self.server {
                     server.keep(line);
                 }
             }

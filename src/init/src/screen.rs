@@ -1,6 +1,10 @@
 //! What people read on the machine's own screen and serial line.
 
-use crate::{Event, Phase, server::Serving};
+use crate::{
+    Event, Phase,
+    data::room::{Room, Scarce},
+    server::Serving,
+};
 use network::Trial;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use std::{
@@ -31,6 +35,8 @@ pub(crate) struct View {
     pub(crate) missed_levels: Vec<String>,
     /// Memory in use and all of it, in MiB.
     pub(crate) memory: Option<(u64, u64)>,
+    /// Room on the data partition.
+    pub(crate) room: Option<Room>,
     /// What is going on now, in one sentence.
     pub(crate) now: String,
     /// What the menu has asked last, by console.
@@ -132,6 +138,16 @@ impl View {
             )
         }));
         lines.extend(self.memory.map(|(used, all)| format!("Memory: {used} of {all} MiB in use")));
+        lines.extend(self.room.map(|room| {
+            let left = format!("Data partition: {} of {} MiB free", room.free >> 20, room.all >> 20);
+            match room.scarce() {
+                None => left,
+                Some(Scarce::Low) => format!("{left}: SCARCE, no bundle is taken in"),
+                Some(Scarce::Full) => format!(
+                    "{left}: FULL. Nothing more is written, and what is there is unharmed: switch it off, give it a larger disk, and start it again."
+                ),
+            }
+        }));
         lines.push(self.now.clone());
         lines.join("\n")
     }

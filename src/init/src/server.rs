@@ -133,6 +133,7 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let told = |source| Error::Start { program: PROGRAM.to_owned(), source };
         let mut child = command.spawn().map_err(told)?;
+        self.said.clear();
         let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         self.listen(&mut child);
         self.running = id.map(|id| (id, Instant::now()));

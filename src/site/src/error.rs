@@ -57,6 +57,12 @@ pub enum Error {
     /// A backup could not be written.
     #[error("the backup could not be written, and nothing of it was kept: {0}")]
     Backup(String),
+    /// There is next to no room on the data folder's disk.
+    #[error(
+        "the disk is full: {available_bytes} bytes are free where the data folder is. Nothing was changed and nothing is \
+         lost: make room there, and try again"
+    )]
+    DiskFull { available_bytes: u64 },
     /// The ledger failed; nothing more is written until a restart.
     #[error("the ledger cannot be written; stop, look at the disk, and start again")]
     Ledger(#[source] ledger::Error),
@@ -132,6 +138,7 @@ impl Error {
             | Self::TooOften
             | Self::SlowDown { .. }
             | Self::Restored { .. }
+            | Self::DiskFull { .. }
             | Self::Backup(_) => Fault::Unavailable,
             Self::NotFounded { .. } | Self::Input(_) => Fault::Input,
             Self::Founded { .. } => Fault::Conflict,

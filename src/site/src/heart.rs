@@ -13,7 +13,7 @@ use fleet::{Actor, Command, Event, Fact, State};
 use ids::Fault;
 use ledger::{FileLedger, Ledger};
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
@@ -30,6 +30,10 @@ const RESERVE_BYTES: usize = 16 << 20;
 
 /// Below this much free space the reserve is given to the ledger, in bytes.
 const LOW_BYTES: u64 = 4 << 20;
+
+/// Below this much, with the reserve given, nothing more is taken in, in bytes: an append that stops in the middle ends the
+/// writer, and what is kept beside the ledger writes too.
+pub(crate) const LEAST_BYTES: u64 = 1 << 20;
 
 /// What came of a command.
 #[derive(Debug, Clone)]
@@ -71,6 +75,8 @@ pub(crate) struct Writer {
     pub(crate) snapshots: Snapshots,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) reserve: PathBuf,
+    /// That the reserve was given, until the ledger says so.
+    pub(crate) low: Option<Command>,
     pub(crate) restored: Option<Restored>,
     pub(crate) clock: Clock,
 }
@@ -90,8 +96,8 @@ impl Heart {
     /// Asks for a command and waits until its entries are durable.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the rules say no, [`Error::Restored`] where nothing may be written,
-    /// [`Error::Ledger`] or [`Error::Stopped`] when the ledger cannot be.
+    /// [`Error::Refused`] when the rules say no, [`Error::Restored`] where nothing may be written, [`Error::DiskFull`] where
+    /// nothing can be, [`Error::Ledger`] or [`Error::Stopped`] when the ledger cannot be.
     pub fn ask(&self, actor: Actor, command: Command) -> Result<Done, Error> {
         self.restored.as_ref().map_or(Ok(()), Restored::refuse)?;
         let (reply, answer) = sync_channel(1);
@@ -198,9 +204,13 @@ impl Writer {
         let mut entries = Vec::new();
         let mut answers = Vec::new();
         let begun = self.state.entries;
-        self.note_low_space(&mut entries);
+        let available_bytes = self.note_low_space(&mut entries);
         for ask in asks {
-            let answer = self.decide(ask.actor, ask.command, &mut entries);
+            let taken: u64 = entries.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+            let answer = match available_bytes.saturating_sub(taken) < LEAST_BYTES {
+                true => Err(Error::DiskFull { available_bytes }),
+                false => self.decide(ask.actor, ask.command, &mut entries),
+            };
             answers.push((ask.reply, answer));
         }
         if !entries.is_empty() {
@@ -263,25 +273,34 @@ impl Writer {
         }
     }
 
-    /// When the disk is almost full, gives the reserve to the ledger and says so, once.
-    fn note_low_space(&mut self, entries: &mut Vec<(Event, Vec<u8>)>) {
-        if let Some(command) = give_reserve(self.disk.as_ref(), &self.reserve) {
+    /// When the disk is almost full, gives the reserve to the ledger and says so, once there is room for that; how many bytes are
+    /// free then.
+    fn note_low_space(&mut self, entries: &mut Vec<(Event, Vec<u8>)>) -> u64 {
+        let (given, available_bytes) = give_reserve(self.disk.as_ref(), &self.reserve);
+        self.low = given.or(self.low.take());
+        if let Some(command) = self.low.take_if(|_| available_bytes >= LEAST_BYTES) {
             drop(self.decide(Actor::Appliance, command, entries));
         }
+        available_bytes
     }
 }
 
-/// Gives the reserve up when the disk is almost full; the command says so in the ledger.
-pub(crate) fn give_reserve(disk: &dyn Disk, reserve: &std::path::Path) -> Option<Command> {
-    let available_bytes = disk.available(reserve.parent()?).ok()?;
+/// Gives the reserve up when the disk is almost full; the command says so in the ledger. How many bytes are free then.
+pub(crate) fn give_reserve(disk: &dyn Disk, reserve: &Path) -> (Option<Command>, u64) {
+    let available_bytes = available(disk, reserve);
     let given = available_bytes < LOW_BYTES && disk.remove(reserve).is_ok();
-    given.then_some(Command::ReportFull { needed_bytes: LOW_BYTES, available_bytes })
+    let command = Command::ReportFull { needed_bytes: LOW_BYTES, available_bytes };
+    (given.then_some(command), available(disk, reserve))
+}
+
+/// Free space beside the reserve, in bytes. A disk that does not say is found out by writing to it.
+fn available(disk: &dyn Disk, reserve: &Path) -> u64 {
+    reserve.parent().and_then(|folder| disk.available(folder).ok()).unwrap_or(u64::MAX)
 }
 
 /// Makes the reserve where there is room for it again.
-pub(crate) fn keep_reserve(disk: &dyn Disk, reserve: &std::path::Path) {
-    let room = reserve.parent().and_then(|folder| disk.available(folder).ok()).unwrap_or(0);
-    if disk.len(reserve).is_err() && room > 4 * RESERVE_BYTES as u64 {
+pub(crate) fn keep_reserve(disk: &dyn Disk, reserve: &Path) {
+    if disk.len(reserve).is_err() && available(disk, reserve) > 4 * RESERVE_BYTES as u64 {
         // Zeros would be a hole on some file systems; any other byte takes real space.
         if let Err(source) = disk.write_atomic(reserve, &vec![0xa5; RESERVE_BYTES]) {
             tracing::warn!(%source, "no space could be kept back for the ledger");

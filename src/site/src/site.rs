@@ -98,7 +98,7 @@ impl Site {
     /// is said in the ledger. `prober` is the command that tries the views after an unclean stop (see `views`).
     ///
     /// # Errors
-    /// [`Error::InUse`], [`Error::NotFounded`], [`Error::OpenLedger`], or what else is broken.
+    /// [`Error::InUse`], [`Error::NotFounded`], [`Error::DiskFull`], [`Error::OpenLedger`], or what else is broken.
     pub fn open(folder: &Folder, prober: Option<process::Command>) -> Result<Self, Error> {
         Self::open_on(folder, prober, Ground::real())
     }
@@ -130,7 +130,10 @@ impl Site {
         let restored = Restored::load(disk.as_ref(), folder)?;
         let reserve = folder.path().join("reserve");
         // Before anything is opened: on a full disk the views could not be.
-        let low = heart::give_reserve(disk.as_ref(), &reserve);
+        let (low, available_bytes) = heart::give_reserve(disk.as_ref(), &reserve);
+        if available_bytes < heart::LEAST_BYTES {
+            return Err(Error::DiskFull { available_bytes });
+        }
         let key = keys::load(disk.as_ref(), folder, keys::Purpose::Log)?;
         let origin = folder.origin(disk.as_ref())?;
         let log_key = VerifierKey::new(&origin, KeyKind::Ed25519, key.verifying_key())
@@ -152,6 +155,7 @@ impl Site {
             snapshots,
             disk,
             reserve,
+            low: None,
             restored,
             clock,
         });

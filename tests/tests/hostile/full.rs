@@ -5,7 +5,7 @@ use crate::common::{Attacked, log_verifies, one_sentence, stand, told};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tests::{Appliance, Workshop, run};
+use tests::{Appliance, Client, Here, SOURCE, Workshop, run};
 
 /// What an import leaves free, in bytes.
 const KEPT: u64 = 256 << 20;
@@ -26,42 +26,19 @@ impl Disk {
         Self { at }
     }
 
-    fn free(&self) -> u64 {
-        let facts = rustix::fs::statvfs(&self.at).unwrap();
-        facts.f_bavail * facts.f_frsize
-    }
-
     /// Fills the disk with something else until only about so much is left.
     fn fill(&self, leave: u64) {
-        let file = File::options().create(true).append(true).open(self.filler()).unwrap();
-        let old = file.metadata().unwrap().len();
-        let more = self.free().saturating_sub(leave);
-        let flags = rustix::fs::FallocateFlags::empty();
-        if more > 0 && rustix::fs::fallocate(&file, flags, old, more).is_err() {
-            // The file's own bookkeeping takes blocks too: what fits has been taken.
-            use std::io::Write;
-            let chunk = vec![1; 64 << 10];
-            let mut file = file;
-            while self.free() > leave && file.write_all(&chunk).is_ok() {}
-        }
-        self.fill_crumbs(leave);
+        tests::room::fill(&self.at, leave);
     }
 
-    /// The last blocks, one by one.
-    fn fill_crumbs(&self, leave: u64) {
-        use std::io::Write;
-        let path = self.at.join("lost+found/crumbs");
-        let mut file = File::options().create(true).append(true).open(path).unwrap();
-        while self.free() > leave && file.write_all(&[1; 4096]).is_ok() {}
+    /// Fills it to the last byte, and with what was kept back.
+    fn fill_all(&self) {
+        fs::remove_file(self.at.join("reserve")).unwrap();
+        self.fill(0);
     }
 
     fn empty(&self) {
-        fs::remove_file(self.filler()).unwrap();
-        fs::remove_file(self.at.join("lost+found/crumbs")).unwrap();
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.at.join("lost+found/filler")
+        tests::room::empty(&self.at);
     }
 }
 
@@ -150,4 +127,45 @@ fn the_ledger_goes_on_when_nothing_is_left_and_says_so() {
     let attacked = Attacked::standing(appliance);
     attacked.still_imports(&workshop.bundle("next", 2, &[(2, 400_000)]));
     drop(disk);
+}
+
+#[test]
+fn without_any_room_each_act_is_refused_what_is_held_is_served_and_all_goes_on_when_there_is_room()
+{
+    let workshop = Workshop::new();
+    let good = workshop.bundle("good", 1, &[(1, 500_000)]);
+    let appliance = Appliance::unfounded();
+    let disk = Disk::mount(&appliance, 420);
+    workshop.found(&appliance);
+    appliance.import(&[&good]).ok();
+    let client = Client::enrol(&appliance, "web1");
+    let before = stand(&appliance);
+    let refuses = |when: &str| {
+        let said = appliance.verb(&["ring", "create"], &["lab"]);
+        assert!(said.code == Some(6) && said.has("the disk is full"), "{when}\n{said}");
+        one_sentence(&said);
+        assert_eq!(stand(&appliance), before, "{when}");
+    };
+    let serves = |here: &Here| {
+        let paths = [format!("/ring/broad/{SOURCE}/dists/stable/InRelease")];
+        assert!(client.get(here, &paths)[0].starts_with(b"-----BEGIN PGP SIGNED MESSAGE"));
+    };
+
+    let here = Here::serve(&appliance);
+    disk.fill_all();
+    refuses("while it serves");
+    serves(&here);
+    disk.empty();
+    appliance.verb(&["ring", "create"], &["first"]).ok();
+    here.stop();
+    disk.fill_all();
+    // Nothing is opened that would have to write.
+    let data = appliance.data().display().to_string();
+    let doors = ["--endpoints", "127.0.0.1:0", "--people", "127.0.0.1:0"];
+    let said = tests::patchkeep([&["serve", "--data", &data][..], &doors].concat()).exits(6);
+    one_sentence(&said.says("the disk is full").says("nothing is lost"));
+    disk.empty();
+    appliance.verb(&["ring", "create"], &["second"]).ok();
+    assert_eq!(stand(&appliance)["rings"].as_array().unwrap().len(), 3);
+    log_verifies(&appliance);
 }

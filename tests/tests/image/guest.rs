@@ -113,8 +113,14 @@ impl Hardware {
         let partition = format!("{}@@{}", raw.display(), begins(&raw, "patchkeep-esp"));
         let mut copy = Command::new("mcopy");
         run(copy.args(["-o", "-i", &partition]).arg(with).arg(format!("::{file}"))).ok();
+        self.take_back(&raw);
+    }
+
+    /// Has its disk be what was made of [`Self::raw`].
+    fn take_back(&self, raw: &Path) {
         let layer = self.folder.path().join("disk.qcow2");
-        run(Command::new("qemu-img").args(["convert", "-O", "qcow2"]).args([&raw, &layer])).ok();
+        let mut convert = Command::new("qemu-img");
+        run(convert.args(["convert", "-O", "qcow2"]).arg(raw).arg(&layer)).ok();
     }
 
     /// Switches Secure Boot off: the firmware forgets its keys.
@@ -147,6 +153,23 @@ impl Hardware {
         self.replace(file, &torn);
     }
 
+    /// Gives it a larger disk, with the same on it, while the machine is off.
+    pub(crate) fn is_as_large_as(&self, size: &str) {
+        let layer = self.folder.path().join("disk.qcow2");
+        run(Command::new("qemu-img").args(["resize", "-q"]).arg(layer).arg(size)).ok();
+    }
+
+    /// Changes what lies on the data partition, while the machine is off.
+    pub(crate) fn with_data(&self, change: impl FnOnce(&Path)) {
+        let (raw, at) = (self.raw(), self.folder.path().join("mounted"));
+        fs::create_dir_all(&at).unwrap();
+        let options = format!("loop,offset={}", begins(&raw, "patchkeep-data"));
+        run(Command::new("mount").args(["-o", &options]).args([&raw, &at])).ok();
+        change(&at);
+        run(Command::new("umount").arg(&at)).ok();
+        self.take_back(&raw);
+    }
+
     fn raw(&self) -> PathBuf {
         let (layer, raw) =
             (self.folder.path().join("disk.qcow2"), self.folder.path().join("disk.raw"));
@@ -157,7 +180,7 @@ impl Hardware {
     /// Switches it on.
     pub(crate) fn boot(&self) -> Guest {
         let own = |name: &str| self.folder.path().join(name).display().to_string();
-        let [door, other_door, plain_door, endpoints] = [(); 4].map(|()| free_port());
+        let [door, other_door, plain_door, endpoints] = free_ports();
         let mut qemu = Command::new("timeout");
         let memory = self.memory.to_string();
         qemu.args([GUEST_SECONDS_MAX, "qemu-system-x86_64", "-cpu", "max", "-m", &memory]);
@@ -212,6 +235,7 @@ impl Hardware {
         let log = File::create(own("qemu.log")).unwrap();
         let child = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let folder = self.folder.path().to_owned();
+        let child = Running(child);
         Guest { child, folder, door, other_door, plain_door, endpoints, begun: Instant::now() }
     }
 
@@ -260,13 +284,15 @@ pub(crate) fn begins(disk: &Path, name: &str) -> u64 {
     found["start"].as_u64().unwrap() * 512
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// Different ones: each is held until all are known.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 /// A machine that runs; dropping it pulls its plug.
 pub(crate) struct Guest {
-    child: Child,
+    child: Running,
     folder: PathBuf,
     door: u16,
     /// Its door where it has the address [`OTHER`].
@@ -326,7 +352,7 @@ impl Guest {
     /// Waits until it switched itself off, or would start again.
     pub(crate) fn until_it_ends(mut self, limit: Duration) -> String {
         let begun = Instant::now();
-        while self.child.try_wait().unwrap().is_none() {
+        while self.child.0.try_wait().unwrap().is_none() {
             assert!(begun.elapsed() < limit, "it does not end:\n{}", self.screen());
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -395,7 +421,7 @@ impl Guest {
         mut look: impl FnMut(&Self) -> Option<()>,
     ) -> Duration {
         while look(self).is_none() {
-            let ended = self.child.try_wait().unwrap();
+            let ended = self.child.0.try_wait().unwrap();
             let late = self.begun.elapsed() > limit;
             let log = || fs::read_to_string(self.folder.join("qemu.log")).unwrap();
             assert!(
@@ -471,9 +497,7 @@ impl Guest {
     }
 
     fn plug_as(&self, stick: &Path, serial: &str, pace: Option<u64>, read_only: bool) {
-        // What is written is on it when it is pulled out.
-        let cache = json!({ "direct": false, "no-flush": false });
-        let file = json!({ "driver": "file", "filename": stick, "cache": cache });
+        let file = json!({ "driver": "file", "filename": stick });
         let raw =
             json!({ "driver": "raw", "node-name": serial, "read-only": read_only, "file": file });
         let mut commands = vec![("blockdev-add", raw)];
@@ -528,7 +552,7 @@ impl Guest {
     pub(crate) fn press_power_button(mut self) -> String {
         self.tell(&[("system_powerdown", json!({}))]);
         let pressed = Instant::now();
-        while self.child.try_wait().unwrap().is_none() {
+        while self.child.0.try_wait().unwrap().is_none() {
             assert!(
                 pressed.elapsed() < Duration::from_secs(120),
                 "it does not stop:\n{}",
@@ -544,14 +568,16 @@ impl Guest {
     }
 }
 
-impl Drop for Guest {
+/// A QEMU under `timeout` that runs; dropping it pulls the plug.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
     fn drop(&mut self) {
         // `timeout` passes this on to QEMU.
-        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            if let Some(id) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
-                let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
-            }
-            let _ = self.child.wait();
+        if self.0.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let id = rustix::process::Pid::from_child(&self.0);
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+            let _ = self.0.wait();
         }
     }
 }

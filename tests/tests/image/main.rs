@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod encryption;
+mod full;
 mod guest;
 mod media;
 mod menu;

@@ -143,7 +143,7 @@ pub(crate) fn installed(image: &Path, folder: TempDir) -> Hardware {
     run(Command::new("cp").arg("--sparse=always").args([&only(image, ".img"), &disk])).ok();
     fs::File::create(&partition).unwrap().set_len(1 << 30).unwrap();
     run(Command::new("mke2fs")
-        .args(["-q", "-t", "ext4", "-L", "patchkeep-data", "-d"])
+        .args(["-q", "-t", "ext4", "-m", "1", "-L", "patchkeep-data", "-d"])
         .args([&data, &partition]))
     .ok();
     let seek = format!("seek={}", begins(&disk, "patchkeep-data") >> 20);
