@@ -4,6 +4,7 @@
 //! The kernel and its initramfs are booted directly, as QEMU can, but where it is firmware that is looked at.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod compare;
 mod encryption;
 mod full;
 mod guest;
