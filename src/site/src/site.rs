@@ -496,3 +496,6 @@ pub(crate) fn for_each_event(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
