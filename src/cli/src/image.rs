@@ -24,7 +24,8 @@ pub(crate) enum ImageVerb {
     Start {
         #[command(flatten)]
         appliance: Appliance,
-        /// Its version, as `list` prints it; none that is older than the one that runs.
+        /// Its version, as `list` prints it. One that is older than the one that runs takes two administrators within a day,
+        /// and somebody at the machine.
         version: String,
         #[command(flatten)]
         person: Person,
@@ -43,15 +44,22 @@ impl ImageVerb {
             Self::Start { appliance, version, person } => {
                 let person = person.id(&appliance)?;
                 let request = Request::HandOverImage { version, person };
-                let Reply::Image(image) = ask(&appliance, request, screen)? else {
+                let Reply::Image(started) = ask(&appliance, request, screen)? else {
                     return Err(unexpected());
                 };
-                let told = format!(
-                    "Image {} is handed over. The appliance restarts and tries it once; if it does not work, the one \
-                     that runs now comes back by itself. What became of it: patchkeep image list",
-                    image.version
-                );
-                screen.result(&image, told);
+                let version = &started.image.version;
+                let told = match started.another_until {
+                    None => format!(
+                        "Image {version} is handed over. The appliance restarts and tries it once (an older one once somebody \
+                         typed at the machine what its screen says); if it does not work, the one that runs now comes back by \
+                         itself. What became of it: patchkeep image list"
+                    ),
+                    Some(until) => format!(
+                        "Image {version} is older than the one that runs, and may have faults that are known: nothing was started. \
+                         Another administrator has to start it too, until {until:.0}"
+                    ),
+                };
+                screen.result(&started, told);
             }
         }
         Ok(())
@@ -64,8 +72,17 @@ fn list(status: &ImageStatus) -> String {
         None => "this appliance runs from no image: none can be started here".to_owned(),
     }];
     if status.waits {
-        lines.push("  one was handed over a moment ago and is being taken".to_owned());
+        let waits = "one was handed over and is being taken, or, where it is older, waits for somebody at the machine";
+        lines.push(format!("  {waits}"));
     }
+    lines.extend(status.asked.as_ref().map(|asked| {
+        format!(
+            "  {} asked for {}, which is older: another administrator may start it until {:.0}",
+            asked.by,
+            asked.version,
+            asked.until()
+        )
+    }));
     lines.extend(status.last.as_ref().map(|last| format!("  the last: {}", end(last))));
     lines.extend(status.held.iter().map(held));
     if status.held.is_empty() {

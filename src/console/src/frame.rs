@@ -245,7 +245,14 @@ const DONE: &[(&str, &str)] = &[
         "key-removed",
         "The console forgot the security key. A site root that lists it goes on doing so until the next one.",
     ),
-    ("image-handed-over", "The appliance restarts in a moment, and tries the image once."),
+    (
+        "image-handed-over",
+        "The appliance restarts in a moment, and tries the image once. One that is older waits until somebody typed at the machine what its screen says.",
+    ),
+    (
+        "older-image-asked",
+        "The image is older than the one that runs: nothing was started. Another administrator has to start it too, within a day.",
+    ),
     (
         "network-asked",
         "The change is taken within seconds. Open these pages where the appliance is then reached and keep it there, or what held before comes back.",

@@ -41,8 +41,11 @@ async fn page(visit: Visit, Query(Done { done }): Query<Done>) -> Result<Html<St
 
 async fn start(Sent(visit, form): Sent<StartForm>) -> Result<Redirect, Failure> {
     let actor = visit.acting(Operation::HandOverImage)?;
-    reading(&visit, move |site| site.hand_over_image(actor, form.version.trim())).await?;
-    Ok(Redirect::to("/image?done=image-handed-over"))
+    let started = reading(&visit, move |site| site.start_image(actor, form.version.trim())).await?;
+    Ok(Redirect::to(match started.another_until {
+        None => "/image?done=image-handed-over",
+        Some(_) => "/image?done=older-image-asked",
+    }))
 }
 
 pub(crate) fn routes() -> Router<Arc<Console>> {

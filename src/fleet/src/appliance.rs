@@ -1,7 +1,7 @@
 //! The appliance itself: its images, how it is reached, what it writes to media, and what became of each.
 
-use crate::{Fact, SettledImage, SettledWrite, State, image, medium};
-use ids::{Digest, RecordId};
+use crate::{Event, Fact, Refused, SettledImage, SettledWrite, State, image, medium};
+use ids::{Digest, PersonId, RecordId, Timestamp};
 use network::{Outcome, Settings};
 
 /// What to do about the appliance itself.
@@ -10,6 +10,8 @@ use network::{Outcome, Settings};
 pub enum ApplianceCommand {
     /// Hand an image over.
     HandOverImage { version: String, sha256: Digest },
+    /// Ask for one that is older than the one that runs, or hand it over where another person has asked for it.
+    StartOlderImage { version: String, sha256: Digest, by: PersonId },
     /// Say what became of an image.
     SettleImage(SettledImage),
     /// Ask for another way to reach the appliance.
@@ -25,32 +27,39 @@ pub enum ApplianceCommand {
 }
 
 /// What follows from a command: nothing where an outcome is the one that is known.
-pub(crate) fn decide(state: &State, command: ApplianceCommand) -> Vec<Fact> {
+pub(crate) fn decide(
+    state: &State,
+    command: ApplianceCommand,
+    now: Timestamp,
+) -> Result<Vec<Fact>, Refused> {
     use ApplianceCommand as C;
-    vec![match command {
+    Ok(vec![match command {
         C::HandOverImage { version, sha256 } => Fact::ImageHandedOver { version, sha256 },
-        C::SettleImage(settled) => return image::settle(state, settled),
+        C::StartOlderImage { version, sha256, by } => {
+            image::start_older(state, version, sha256, &by, now)?
+        }
+        C::SettleImage(settled) => return Ok(image::settle(state, settled)),
         C::AskNetworkChange { change, settings } => Fact::NetworkChangeAsked { change, settings },
         C::ConfirmNetworkChange { change } => Fact::NetworkChangeConfirmed { change },
         C::SettleNetwork(outcome) if state.network_settled.as_ref() == Some(&outcome) => {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         C::SettleNetwork(outcome) => Fact::NetworkSettled(outcome),
         C::AskMediumWrite { custody, record, name, sha256, bytes } => {
             Fact::MediumWriteAsked { custody, record, name, sha256, bytes }
         }
         C::SettleMediumWrite { custody, settled } => {
-            return medium::settle(state, custody, settled);
+            return Ok(medium::settle(state, custody, settled));
         }
-    }]
+    }])
 }
 
 /// Takes in what became of a change, or that one was asked for; says whether the fact was one of these.
-pub(crate) fn evolve(state: &mut State, fact: &Fact) -> bool {
-    match fact {
+pub(crate) fn evolve(state: &mut State, event: &Event) -> bool {
+    match &event.fact {
         Fact::NetworkSettled(outcome) => state.network_settled = Some(outcome.clone()),
         Fact::NetworkChangeAsked { .. } | Fact::NetworkChangeConfirmed { .. } => {}
-        other => return image::evolve(state, other),
+        _ => return image::evolve(state, event),
     }
     true
 }
@@ -59,7 +68,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{Actor, Event};
+    use crate::Actor;
     use network::Became;
 
     #[test]
@@ -74,7 +83,8 @@ mod tests {
         };
         let mut facts = 0;
         for _ in 0..3 {
-            for fact in decide(&state, ApplianceCommand::SettleNetwork(outcome.clone())) {
+            let settle = ApplianceCommand::SettleNetwork(outcome.clone());
+            for fact in decide(&state, settle, outcome.settled).unwrap() {
                 facts += 1;
                 state.evolve(&Event { at: outcome.settled, actor: Actor::Appliance, fact });
             }
@@ -82,6 +92,8 @@ mod tests {
         assert_eq!(facts, 1);
         // The same change, asked for once more with the same end.
         outcome.settled = "2026-11-29T11:00:00Z".parse().unwrap();
-        assert_eq!(decide(&state, ApplianceCommand::SettleNetwork(outcome)).len(), 1);
+        let at = outcome.settled;
+        let facts = decide(&state, ApplianceCommand::SettleNetwork(outcome), at).unwrap();
+        assert_eq!(facts.len(), 1);
     }
 }

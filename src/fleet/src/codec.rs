@@ -187,6 +187,7 @@ pub const KINDS: &[&str] = &[
     "api-token-issued",
     "api-token-revoked",
     "image-handed-over",
+    "older-image-asked",
     "image-settled",
     "network-change-asked",
     "network-change-confirmed",

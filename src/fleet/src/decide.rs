@@ -267,6 +267,12 @@ pub enum Refused {
     /// Whoever asked for it does not approve it.
     #[error("{person} asked for this exception: somebody else has to approve it")]
     OwnException { person: PersonId },
+    /// Whoever asked for an older image does not hand it over.
+    #[error(
+        "{person} has asked for image {version} already, which is older than the one that runs: another administrator has to \
+         start it too"
+    )]
+    OwnOlderImage { person: PersonId, version: String },
     /// No such zone.
     #[error("there is no time zone {zone:?}: name one of the IANA database, such as Europe/London")]
     NoZone { zone: String },
@@ -404,6 +410,7 @@ impl Refused {
             | Self::NoSnapshot
             | Self::StatelessAndNeverBack
             | Self::OwnException { .. }
+            | Self::OwnOlderImage { .. }
             | Self::Attested => Fault::Refused,
             Self::NoCustody { .. } | Self::NoImport { .. } => Fault::Broken,
         }
@@ -505,7 +512,7 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
         Command::SetScanner { socket } if socket == state.scanner => return Ok(Vec::new()),
         Command::SetScanner { socket } => Fact::ScannerSet { socket },
         Command::RegisterAssets { machines, record } => Fact::AssetsRegistered { machines, record },
-        Command::Appliance(command) => return Ok(appliance::decide(state, command)),
+        Command::Appliance(command) => return appliance::decide(state, command, now),
         Command::OpenEpoch { epoch, roots } => return epoch::open(state, *epoch, &roots),
         other => return Ok(recorded(state, other).into_iter().collect()),
     };

@@ -471,6 +471,8 @@ pub enum Fact {
     ApiTokenRevoked { token: RecordId, person: PersonId },
     /// An image of the appliance's own that was imported was handed over, to be started once on trial.
     ImageHandedOver { version: String, sha256: Digest },
+    /// An image that is older than the one that runs was asked for: another person has to ask for it too.
+    OlderImageAsked { version: String, sha256: Digest },
     /// What became of an image that was handed over.
     ImageSettled(crate::SettledImage),
     /// Another way to reach the appliance was asked for: it is taken on trial.

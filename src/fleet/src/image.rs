@@ -1,7 +1,8 @@
-//! The appliance's own image: what became of the one that was handed over to be tried.
+//! The appliance's own image: what became of the one that was handed over to be tried, and two people for an older one.
 
-use crate::{Fact, State};
-use ids::{Digest, Timestamp};
+use crate::{Actor, Event, Fact, Refused, State};
+use ids::{Digest, PersonId, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 /// What became of an image that was handed over.
@@ -33,6 +34,48 @@ pub struct SettledImage {
     pub settled: Timestamp,
 }
 
+/// How long another person may take to start an older image that one has asked for.
+pub const OLDER_IMAGE_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// An image that is older than the one that runs, and that one person has asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OlderImage {
+    /// Its version.
+    pub version: String,
+    /// Its SHA-256.
+    pub sha256: Digest,
+    /// Who asked for it.
+    pub by: PersonId,
+    /// When.
+    pub asked: Timestamp,
+}
+
+impl OlderImage {
+    /// Until when another person may start it.
+    #[must_use]
+    pub fn until(&self) -> Timestamp {
+        self.asked.saturating_add(OLDER_IMAGE_WITHIN).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Whoever wants an older image asks for it, or hands it over where another person asked for the same within a day.
+pub(crate) fn start_older(
+    state: &State,
+    version: String,
+    sha256: Digest,
+    by: &PersonId,
+    now: Timestamp,
+) -> Result<Fact, Refused> {
+    let is_it = |asked: &&OlderImage| asked.sha256 == sha256 && now < asked.until();
+    match state.older_image.as_ref().filter(is_it) {
+        None => Ok(Fact::OlderImageAsked { version, sha256 }),
+        Some(asked) if asked.by == *by => {
+            Err(Refused::OwnOlderImage { person: by.clone(), version })
+        }
+        Some(_) => Ok(Fact::ImageHandedOver { version, sha256 }),
+    }
+}
+
 /// What follows from an outcome: nothing where it is the one that is known.
 pub(crate) fn settle(state: &State, settled: SettledImage) -> Vec<Fact> {
     let fresh = state.image_settled.as_ref() != Some(&settled);
@@ -40,10 +83,15 @@ pub(crate) fn settle(state: &State, settled: SettledImage) -> Vec<Fact> {
 }
 
 /// Takes in what became of an image, or that one was handed over; says whether the fact was one of these.
-pub(crate) fn evolve(state: &mut State, fact: &Fact) -> bool {
-    match fact {
+pub(crate) fn evolve(state: &mut State, event: &Event) -> bool {
+    match &event.fact {
         Fact::ImageSettled(settled) => state.image_settled = Some(settled.clone()),
-        Fact::ImageHandedOver { .. } => {}
+        Fact::ImageHandedOver { .. } => state.older_image = None,
+        Fact::OlderImageAsked { version, sha256 } => {
+            let Actor::Person { person: by, .. } = event.actor.clone() else { return true };
+            let (version, sha256, asked) = (version.clone(), *sha256, event.at);
+            state.older_image = Some(OlderImage { version, sha256, by, asked });
+        }
         _ => return false,
     }
     true
@@ -53,7 +101,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{Actor, Event};
+    use crate::{Door, Role};
 
     #[test]
     fn an_outcome_is_one_event_however_often_it_is_read() {
@@ -77,5 +125,30 @@ mod tests {
         // The same image, tried once more with the same end.
         outcome.settled = "2026-11-28T11:00:00Z".parse().unwrap();
         assert_eq!(settle(&state, outcome).len(), 1);
+    }
+    #[test]
+    fn an_older_image_takes_two_people_within_a_day() {
+        let mut state = State::default();
+        let (older, other) = (Digest::of(b"older"), Digest::of(b"other"));
+        let [ann, ben]: [PersonId; 2] = ["ann", "ben"].map(|name| name.parse().unwrap());
+        let at: Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
+        let start =
+            |state: &State, sha256, by, at| start_older(state, "0.1.0".to_owned(), sha256, by, at);
+        let asks = |fact| matches!(fact, Ok(Fact::OlderImageAsked { .. }));
+        let asked = start(&state, older, &ann, at).unwrap();
+        let actor = |person: &PersonId| {
+            let (person, role, door) = (person.clone(), Role::Administrator, Door::Console);
+            Actor::Person { person, role, door }
+        };
+        state.evolve(&Event { at, actor: actor(&ann), fact: asked });
+        let hour = SignedDuration::from_hours(1);
+        let own = start(&state, older, &ann, at + hour).unwrap_err();
+        assert!(matches!(own, Refused::OwnOlderImage { .. }), "{own}");
+        assert!(asks(start(&state, other, &ben, at + hour)), "it is not what Ann asked for");
+        assert!(asks(start(&state, older, &ben, at + hour * 24)), "a day has passed");
+        let fact = start(&state, older, &ben, at + hour).unwrap();
+        assert!(matches!(fact, Fact::ImageHandedOver { .. }), "{fact:?}");
+        state.evolve(&Event { at: at + hour, actor: actor(&ben), fact });
+        assert!(asks(start(&state, older, &ben, at + hour)), "once");
     }
 }

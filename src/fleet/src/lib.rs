@@ -53,7 +53,7 @@ pub use event::{
     Actor, AnchorKind, Door, Event, Fact, ImportedSource, RefusalKind, Role, SourceFacts,
 };
 pub use exception::{Excepted, Exception, ExceptionCommand};
-pub use image::{ImageEnd, SettledImage};
+pub use image::{ImageEnd, OLDER_IMAGE_WITHIN, OlderImage, SettledImage};
 pub use job::{Job, JobEnd, JobPhase, Resolution, WayBack};
 pub use lint::{
     Code, EndpointFacts, Finding, NOT_SEEN_DAYS, PlanFacts, RingBefore, Severity, WayBackFacts,

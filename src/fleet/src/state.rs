@@ -5,9 +5,10 @@
 
 use crate::{
     Account, AnchorKind, ApiToken, Calendar, Declined, Endpoint, Event, Exception, Fact,
-    ImportedSource, KeptWaiver, LastRun, Level, LevelAlarm, MediumWrite, Pages, Policy, RingPlace,
-    RingStatement, Run, SettledImage, Token, Window, account, api_token, appliance, description,
-    endpoint, epoch, exception, medium, policy, provided, run, service_level, statement, window,
+    ImportedSource, KeptWaiver, LastRun, Level, LevelAlarm, MediumWrite, OlderImage, Pages, Policy,
+    RingPlace, RingStatement, Run, SettledImage, Token, Window, account, api_token, appliance,
+    description, endpoint, epoch, exception, medium, policy, provided, run, service_level,
+    statement, window,
 };
 use ids::{
     Digest, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName,
@@ -118,6 +119,9 @@ pub struct State {
     /// Tokens for scripts that were issued and not revoked, by the SHA-256 of their secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub api_tokens: BTreeMap<Digest, ApiToken>,
+    /// An older image that one person has asked for, until it is handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_image: Option<OlderImage>,
     /// What became of the image that was handed over last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_settled: Option<SettledImage>,
@@ -250,7 +254,7 @@ impl State {
             || policy::evolve(self, fact)
             || exception::evolve(self, fact, at)
             || api_token::evolve(self, fact, at)
-            || appliance::evolve(self, fact)
+            || appliance::evolve(self, event)
             || medium::evolve(self, fact, at)
             || account::evolve(self, fact)
             || service_level::evolve(self, fact, at);

@@ -467,7 +467,12 @@ impl Appliance {
         let said = self.server.as_ref().map(Server::said).unwrap_or_default();
         let Some(slots) = &mut self.slots else { return };
         let done = slots.see_to(serves_site, &said, &self.events);
+        let waits_for = slots.waits_for();
         self.go_on(done);
+        if self.view.waits_for != waits_for {
+            self.view.waits_for = waits_for;
+            screen::show(&self.view);
+        }
     }
 
     /// Says or does what looking after the slots came to.
@@ -578,6 +583,10 @@ impl Appliance {
             Some(Serving::Site { site, .. }) => Some(site.as_str()),
             _ => None,
         };
+        if self.slots.as_mut().is_some_and(|slots| slots.hear(line, &self.events)) {
+            self.tell(console, "The older image is tried.".to_owned());
+            return None;
+        }
         let menu = self.menus.entry(console.to_owned()).or_default();
         let (said, wish) = menu.take(line, site);
         screen::show_typed(console, !menu.hides());

@@ -43,6 +43,8 @@ pub(crate) struct View {
     pub(crate) menus: BTreeMap<String, String>,
     /// What is asked on every console in the menu's place.
     pub(crate) asks: Option<&'static str>,
+    /// What is to be typed for an older image to be tried, where one waits for that.
+    pub(crate) waits_for: Option<String>,
     /// What went wrong beside the phases.
     pub(crate) troubles: Vec<String>,
 }
@@ -148,6 +150,7 @@ impl View {
                 ),
             }
         }));
+        lines.extend(self.waits_for.clone());
         lines.push(self.now.clone());
         lines.join("\n")
     }

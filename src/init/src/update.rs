@@ -3,6 +3,9 @@
 //! The server, whose account may write nothing but its own folders, puts the image into [`IN`] as `image.efi` and then, under
 //! its final name at once, `request.json` ([`slots::Request`]). What became of it is read in [`OUTCOME`]
 //! ([`slots::Outcome`]), which only PID 1 may write. Both stay no longer than they have to: what was taken is removed.
+//!
+//! An image that is older than the floor waits until somebody at the machine says so: the server, which had two people ask for it, could be
+//! made to ask by one who is neither.
 
 use crate::{
     Event, crypt,
@@ -35,6 +38,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// How long an image on trial may take until its server answers, unless the kernel's command line, which is signed with the
 /// rest, has `patchkeep.trial_seconds=`.
 const TRIAL_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// How long an older image waits for somebody at the machine.
+const OLDER_WITHIN: Duration = Duration::from_secs(60 * 60);
 /// How long the people's door may take to take a connection.
 const DOOR_WITHIN: Duration = Duration::from_secs(2);
 
@@ -51,6 +56,22 @@ pub(crate) struct Slots {
     trial_within: Duration,
     /// Whether a thread is at work on the EFI partition.
     busy: bool,
+    older: Option<Older>,
+}
+
+/// An older image that waits for somebody at the machine.
+#[derive(Debug)]
+struct Older {
+    version: Version,
+    sha256: Digest,
+    until: Instant,
+}
+
+impl Older {
+    /// What is typed to have it tried.
+    fn words(&self) -> String {
+        format!("older {}", self.version)
+    }
 }
 
 impl Slots {
@@ -87,6 +108,7 @@ impl Slots {
             looked: now,
             trial_within: trial_within(),
             busy: false,
+            older: None,
         };
         Ok((slots, said))
     }
@@ -103,8 +125,7 @@ impl Slots {
         }
         self.looked = Instant::now();
         if !self.on_trial {
-            self.look_for_image(events);
-            return Ok(Done::Nothing);
+            return self.look_for_image(events);
         }
         if serves_site && server_answers() {
             return self.bless(events);
@@ -149,12 +170,41 @@ impl Slots {
         Ok(Done::Nothing)
     }
 
-    /// Has a new image taken, if one is there.
-    fn look_for_image(&mut self, events: &Sender<Event>) {
-        let request = Path::new(IN).join("request.json");
-        if fs::symlink_metadata(&request).is_err() {
-            return;
+    /// Has a new image taken, if one is there; an older one only once somebody said so.
+    fn look_for_image(&mut self, events: &Sender<Event>) -> Result<Done, Error> {
+        if fs::symlink_metadata(files()[0].as_path()).is_err() {
+            self.older = None;
+        } else if let Some(older) = self.older.take_if(|older| older.until < Instant::now()) {
+            remove_files();
+            let why = format!("nobody typed `{}` at the machine within an hour", older.words());
+            return self.arrange(Taken::Refused(Some(older.sha256), why));
+        } else if self.older.is_none() {
+            self.have_taken(None, events);
         }
+        Ok(Done::Nothing)
+    }
+
+    /// What is to be typed where an older image waits for that.
+    pub(crate) fn waits_for(&self) -> Option<String> {
+        let older = self.older.as_ref()?;
+        Some(format!(
+            "Image {} was handed over, which is OLDER than what was in use here, and may have faults that are known. Only where two \
+             administrators want that, type within an hour: {}",
+            older.version,
+            older.words()
+        ))
+    }
+
+    /// Has an older image taken, where this is what is typed for it.
+    pub(crate) fn hear(&mut self, line: &str, events: &Sender<Event>) -> bool {
+        let heard = self.older.take_if(|older| older.words() == line.trim());
+        let is_heard = heard.is_some();
+        heard.into_iter().for_each(|older| self.have_taken(Some(older.sha256), events));
+        is_heard
+    }
+
+    /// Has the image that is there taken, by a thread; the one with this SHA-256 may be older.
+    fn have_taken(&mut self, older: Option<Digest>, events: &Sender<Event>) {
         self.busy = true;
         let running_slot = match self.started {
             Started::Slot(slot) => slot,
@@ -163,7 +213,7 @@ impl Slots {
         let (slot, from, floor) =
             (running_slot.other(), self.running.clone(), self.record.floor.clone());
         let events = events.clone();
-        thread::spawn(move || drop(events.send(Event::Image(take(slot, from, &floor)))));
+        thread::spawn(move || drop(events.send(Event::Image(take(slot, from, &floor, older)))));
     }
 
     /// A thread is done with the EFI partition.
@@ -180,6 +230,10 @@ impl Slots {
                 Err(error) => Err((Some(trial.sha256), chain(&error))),
             },
             Taken::Refused(sha256, why) => Err((sha256, why)),
+            Taken::Older(version, sha256) => {
+                self.older = Some(Older { version, sha256, until: Instant::now() + OLDER_WITHIN });
+                return Ok(Done::Nothing);
+            }
         };
         let trial = match admitted {
             Ok(trial) => trial,
@@ -229,40 +283,68 @@ pub(crate) enum Taken {
     Written(Trial, Digest),
     /// It is not; what was announced, and why.
     Refused(Option<Digest>, String),
+    /// It lies where it lay, since it is older than what was blessed here.
+    Older(Version, Digest),
 }
 
-/// Takes the image that the server put there, checks it, and writes it to a slot.
-fn take(slot: Slot, from: Version, floor: &Version) -> Taken {
-    let files = ["request.json", "image.efi"].map(|name| Path::new(IN).join(name));
+/// Takes the image that the server put there, checks it, and writes it to a slot; the one with this SHA-256 may be older.
+fn take(slot: Slot, from: Version, floor: &Version, older: Option<Digest>) -> Taken {
     let mut announced = None;
-    let taken = read_image(&files, &mut announced).and_then(|image| {
-        let request =
-            announced.as_ref().ok_or(Error::Image { why: "nothing was announced".to_owned() })?;
-        let to = slots::admit(&image, request, floor)
-            .map_err(|why| Error::Image { why: why.to_string() })?;
-        crate::screen::log(&format!("Writing version {to} to slot {slot}."));
-        let measured =
-            slots::measured(&image).map_err(|why| Error::Image { why: why.to_string() })?;
-        esp::write(slot, &image)?;
-        let sha256 = request.sha256;
-        Ok((Trial { slot, from, to, sha256, began: false, gave_up: None }, measured))
-    });
-    // The request first: without it nobody looks at the image.
-    files.iter().for_each(|file| drop(fs::remove_file(file)));
-    taken.map_or_else(
-        |error| Taken::Refused(announced.map(|request| request.sha256), chain(&error)),
-        |(trial, measured)| Taken::Written(trial, measured),
-    )
+    let taken = read_image(&mut announced)
+        .and_then(|(image, request)| write(slot, from, floor, older, &image, &request));
+    match taken {
+        Ok(taken @ Taken::Older(..)) => taken,
+        Ok(taken) => {
+            remove_files();
+            taken
+        }
+        Err(error) => {
+            remove_files();
+            Taken::Refused(announced, chain(&error))
+        }
+    }
 }
 
-fn read_image(files: &[PathBuf; 2], announced: &mut Option<Request>) -> Result<Vec<u8>, Error> {
-    let [request, image] = files;
-    let bytes = bounded(request, REQUEST_BYTES_MAX)?;
-    let read = serde_json::from_slice(&bytes);
-    let read =
-        read.map_err(|error| Error::Settings { path: request.clone(), why: error.to_string() })?;
-    *announced = Some(read);
-    bounded(image, IMAGE_BYTES_MAX)
+fn write(
+    slot: Slot,
+    from: Version,
+    floor: &Version,
+    older: Option<Digest>,
+    image: &[u8],
+    request: &Request,
+) -> Result<Taken, Error> {
+    let refused = |why: slots::Refused| Error::Image { why: why.to_string() };
+    let sha256 = request.sha256;
+    let may_be_older = older == Some(sha256);
+    let to = match slots::admit(image, request, (!may_be_older).then_some(floor)) {
+        Err(slots::Refused::Older { version, .. }) => return Ok(Taken::Older(version, sha256)),
+        admitted => admitted.map_err(refused)?,
+    };
+    crate::screen::log(&format!("Writing version {to} to slot {slot}."));
+    let measured = slots::measured(image).map_err(refused)?;
+    esp::write(slot, image)?;
+    let trial = Trial { slot, from, to, sha256, began: false, gave_up: None, may_be_older };
+    Ok(Taken::Written(trial, measured))
+}
+
+/// The request, and the image that it is for.
+fn files() -> [PathBuf; 2] {
+    ["request.json", "image.efi"].map(|name| Path::new(IN).join(name))
+}
+
+/// The request first: without it nobody looks at the image.
+fn remove_files() {
+    files().iter().for_each(|file| drop(fs::remove_file(file)));
+}
+
+/// What was announced is told also where the image cannot be read.
+fn read_image(announced: &mut Option<Digest>) -> Result<(Vec<u8>, Request), Error> {
+    let [path, image] = files();
+    let bytes = bounded(&path, REQUEST_BYTES_MAX)?;
+    let request: Request = serde_json::from_slice(&bytes)
+        .map_err(|error| Error::Settings { path, why: error.to_string() })?;
+    *announced = Some(request.sha256);
+    Ok((bounded(&image, IMAGE_BYTES_MAX)?, request))
 }
 
 /// Whether the server answers: a verb gets an answer that is read from its open ledger, and the people's door takes a
@@ -349,7 +431,9 @@ mod tests {
         assert!(said.contains("slot A") && said.contains("1.0.0"), "{said}");
         let sha256 = Digest::of(b"");
         let (from, to) = (Version::new(1, 0, 0), Version::new(1, 1, 0));
-        record.trial = Some(Trial { slot: Slot::B, from, to, sha256, began: false, gave_up: None });
+        let (began, gave_up, may_be_older) = (false, None, false);
+        record.trial =
+            Some(Trial { slot: Slot::B, from, to, sha256, began, gave_up, may_be_older });
         assert!(say(Started::Slot(Slot::B), &record, &Standing::OnTrial).contains("ON TRIAL"));
         let standing = record.at_start(Started::Slot(Slot::A), &Version::new(1, 0, 0));
         let said = say(Started::Slot(Slot::A), &record, &standing);

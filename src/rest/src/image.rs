@@ -3,7 +3,7 @@
 use crate::{
     act::{Asking, Json, No, Table},
     problem::Problem,
-    words::{At, Of, Sha256, Source, Text, choices, words},
+    words::{At, Of, Person, Sha256, Source, Text, choices, words},
 };
 use fleet::Operation;
 use serde::Deserialize;
@@ -21,10 +21,31 @@ words! {
         running: Option<String>,
         /// Whether one was handed over and is not taken yet.
         waits: bool,
+        /// An older one that one administrator has asked for, as long as another may start it.
+        asked: Option<OlderImage>,
         /// What became of the last one that was handed over.
         last: Option<SettledImage>,
         /// Those that are held, the newest version first.
         held: Vec<HeldImage>,
+    }
+    /// What starting an image came to.
+    StartedImage of site::StartedImage {
+        /// Which.
+        image: HeldImage,
+        /// Until when another administrator has to start it too, where it is older than the one that runs and was only asked
+        /// for; null where it was handed over.
+        another_until: Option<At>,
+    }
+    /// An older image that one administrator has asked for.
+    OlderImage of fleet::OlderImage {
+        /// Its version.
+        version: String,
+        /// Its SHA-256.
+        sha256: Sha256,
+        /// Who asked for it.
+        by: Person,
+        /// When. Another administrator may start it within a day.
+        asked: At,
     }
     /// An image that is held.
     HeldImage of site::HeldImage {
@@ -73,18 +94,18 @@ fn images(asking: &Asking, _: No, _: No, _: No) -> Result<Json<Images>, Problem>
     Ok(Json(Images::of(asking.site().images()?)))
 }
 
-fn start(asking: &Asking, of: OfVersion, _: No, _: No) -> Result<Json<HeldImage>, Problem> {
+fn start(asking: &Asking, of: OfVersion, _: No, _: No) -> Result<Json<StartedImage>, Problem> {
     let version = of.version.0;
     if !asking.site().images()?.held.iter().any(|image| image.version == version) {
         return Err(Problem::missing(format!("no image of version {version} is held")));
     }
-    Ok(Json(Of::of(asking.site().hand_over_image(asking.actor(), &version)?)))
+    Ok(Json(Of::of(asking.site().start_image(asking.actor(), &version)?)))
 }
 
 /// The acts here.
 pub(crate) fn acts(table: &mut Table) {
     use Operation as O;
     table.add(("GET", "/images"), O::Images, "Which image runs, and which are held", images);
-    let starts = "Start an image on trial, which restarts the appliance";
+    let starts = "Start an image on trial, which restarts the appliance; an older one takes two administrators";
     table.add(("POST", "/images/{version}/start"), O::HandOverImage, starts, start);
 }

@@ -5,7 +5,7 @@
 
 use crate::{Error, Site};
 use catalogue::Vendor;
-use fleet::{Actor, ApplianceCommand, Command, ImageEnd, SettledImage};
+use fleet::{Actor, ApplianceCommand, Command, Fact, ImageEnd, OlderImage, SettledImage};
 use ids::{Digest, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use slots::{Became, IMAGE_BYTES_MAX, Outcome, Request, Version};
@@ -59,6 +59,15 @@ pub struct HeldImage {
     pub notes: Option<String>,
 }
 
+/// What starting an image came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartedImage {
+    /// Which.
+    pub image: HeldImage,
+    /// Until when another administrator has to start it too, where it is older than the one that runs and was only asked for.
+    pub another_until: Option<Timestamp>,
+}
+
 /// How the appliance stands with its images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageStatus {
@@ -66,10 +75,22 @@ pub struct ImageStatus {
     pub running: Option<String>,
     /// Whether one was handed over and is not taken yet.
     pub waits: bool,
+    /// An older one that one administrator has asked for, as long as another may start it.
+    pub asked: Option<OlderImage>,
     /// What became of the last one that was handed over.
     pub last: Option<SettledImage>,
     /// Those that are held, the newest version first.
     pub held: Vec<HeldImage>,
+}
+
+impl ImageStatus {
+    /// Whether an image is older than the one that runs.
+    #[must_use]
+    pub fn is_older(&self, image: &HeldImage) -> bool {
+        let version = |text: &str| text.parse::<Version>().ok();
+        let running = self.running.as_deref().and_then(version);
+        running.zip(version(&image.version)).is_some_and(|(running, held)| held < running)
+    }
 }
 
 impl Site {
@@ -87,8 +108,10 @@ impl Site {
         let machine = self.running().held().clone();
         let waits = machine.as_ref().is_some_and(|known| self.disk().len(&known.request()).is_ok());
         let running = machine.map(|known| known.version.to_string());
-        let last = self.state().image_settled.clone();
-        Ok(ImageStatus { running, waits, last, held: self.held_images()? })
+        let (state, now) = (self.state(), self.now());
+        let asked = state.older_image.clone().filter(|asked| now < asked.until());
+        let last = state.image_settled.clone();
+        Ok(ImageStatus { running, waits, asked, last, held: self.held_images()? })
     }
 
     fn held_images(&self) -> Result<Vec<HeldImage>, Error> {
@@ -126,12 +149,13 @@ impl Site {
         Ok(held)
     }
 
-    /// Hands an image over: PID 1 starts it once, on trial, which restarts the appliance.
+    /// Hands an image over: PID 1 starts it once, on trial, which restarts the appliance. One that is older than the one that
+    /// runs is only asked for, until another person starts it too; PID 1 then waits until somebody at the machine says so.
     ///
     /// # Errors
-    /// [`Error::Image`] where that cannot be, or may not; [`Error::Store`] where the image is damaged;
+    /// [`Error::Image`] where that cannot be, or may not; [`Error::Refused`] where the same person asked for it; [`Error::Store`] where the image is damaged;
     /// [`Error::Folder`] where it cannot be written. The image that runs goes on in each case.
-    pub fn hand_over_image(&self, actor: Actor, version: &str) -> Result<HeldImage, Error> {
+    pub fn start_image(&self, actor: Actor, version: &str) -> Result<StartedImage, Error> {
         let told = |why: String| Error::Image(why);
         // Held to the end: one is handed over at a time.
         let machine = self.running().held();
@@ -142,10 +166,6 @@ impl Site {
         let wanted: Version = version
             .parse()
             .map_err(|_| Error::Input(format!("{version:?} is no version, as 1.2.3 is one")))?;
-        if wanted < machine.version {
-            let running = &machine.version;
-            return Err(told(format!("{wanted} is older than {running}, which runs")));
-        }
         let mut held = self.held_images()?;
         held.retain(|image| image.version.parse().ok().as_ref() == Some(&wanted));
         if held.len() > 1 {
@@ -164,11 +184,23 @@ impl Site {
         self.disk().write_atomic(&path, &bytes).map_err(|e| folder(&path, e))?;
         // The log first: what is asked of PID 1 is never more than the log says.
         let (version, sha256) = (image.version.clone(), image.sha256);
-        self.heart()
-            .ask(actor, Command::Appliance(ApplianceCommand::HandOverImage { version, sha256 }))?;
+        let command = match &actor {
+            Actor::Person { person, .. } if wanted < machine.version => {
+                ApplianceCommand::StartOlderImage { version, sha256, by: person.clone() }
+            }
+            _ => ApplianceCommand::HandOverImage { version, sha256 },
+        };
+        let done = self.heart().ask(actor, Command::Appliance(command));
+        let is_asked = |fact: &Fact| matches!(fact, Fact::OlderImageAsked { .. }).then_some(());
+        if done.as_ref().map_or(true, |done| done.find(is_asked).is_some()) {
+            drop(self.disk().remove(&path));
+            done?;
+            let another_until = self.state().older_image.as_ref().map(OlderImage::until);
+            return Ok(StartedImage { image, another_until });
+        }
         let request = Request { bytes: bytes.len() as u64, sha256 };
         self.leave_word(&machine.request(), &request)?;
-        Ok(image)
+        Ok(StartedImage { image, another_until: None })
     }
 
     /// Says in the log what became of an image that was handed over, once. A restored appliance says nothing.

@@ -108,7 +108,7 @@ pub use folder::{Folder, Lock};
 pub use found::{Before, Founding, before_founding, found, found_on};
 pub use heart::{Done, Heart, is_fatal};
 pub use history::{CustodyStatus, ImportRow, KeptOutRow};
-pub use image::{HeldImage, ImageStatus};
+pub use image::{HeldImage, ImageStatus, StartedImage};
 pub use import::{Figures, ImportOrder, ImportOutcome, KEEP_FREE_BYTES, what_to_do};
 pub use level::{LevelReport, PolicyReport, PolicyRow};
 pub use look::{LogEntry, LogFilter, LogPage, Looked};

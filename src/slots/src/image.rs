@@ -40,20 +40,20 @@ pub enum Refused {
     },
 }
 
-/// The version of an image that may be tried: it is what was announced, and not older than the floor.
+/// The version of an image that may be tried: it is what was announced, and not older than the floor, where that counts.
 ///
 /// # Errors
 ///
 /// Why it may not.
-pub fn admit(image: &[u8], request: &Request, floor: &Version) -> Result<Version, Refused> {
+pub fn admit(image: &[u8], request: &Request, floor: Option<&Version>) -> Result<Version, Refused> {
     if image.len() as u64 != request.bytes || Digest::of(image) != request.sha256 {
         return Err(Refused::Other);
     }
     let version = version_of(image)?;
-    if version < *floor {
-        return Err(Refused::Older { version, floor: floor.clone() });
+    match floor {
+        Some(floor) if version < *floor => Err(Refused::Older { version, floor: floor.clone() }),
+        _ => Ok(version),
     }
-    Ok(version)
 }
 
 /// The version that an image says it has: `VERSION_ID` in its section `.osrel`, which is signed with the rest.
@@ -155,15 +155,18 @@ mod tests {
     fn an_image_may_be_tried_that_is_what_was_announced_and_not_older_than_the_floor() {
         let floor = Version::new(0, 9, 0);
         let new = ours("0.10.0");
-        assert_eq!(admit(&new, &request(&new), &floor), Ok(Version::new(0, 10, 0)));
+        let floored = |image: &[u8], request| admit(image, &request, Some(&floor));
+        assert_eq!(floored(&new, request(&new)), Ok(Version::new(0, 10, 0)));
         let same = ours("0.9.0");
-        assert_eq!(admit(&same, &request(&same), &floor), Ok(floor.clone()));
+        assert_eq!(floored(&same, request(&same)), Ok(floor.clone()));
         let old = ours("0.8.99");
-        assert!(matches!(admit(&old, &request(&old), &floor), Err(Refused::Older { .. })));
+        assert!(matches!(floored(&old, request(&old)), Err(Refused::Older { .. })));
+        assert_eq!(admit(&old, &request(&old), None), Ok(Version::new(0, 8, 99)));
         let mut changed = new.clone();
         changed[3] ^= 1;
-        assert_eq!(admit(&changed, &request(&new), &floor), Err(Refused::Other));
-        assert_eq!(admit(&new[..new.len() - 1], &request(&new), &floor), Err(Refused::Other));
+        assert_eq!(floored(&changed, request(&new)), Err(Refused::Other));
+        assert_eq!(admit(&changed, &request(&new), None), Err(Refused::Other));
+        assert_eq!(floored(&new[..new.len() - 1], request(&new)), Err(Refused::Other));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! Start at [`Record::at_start`]: what to make of the slot that was started. [`admit`] says whether an image may be tried.
 //!
 //! **Invariant:** rules only: no disk, no clock, no firmware. `init` has these.
-//! **Invariant:** no version that is older than one that was blessed here is ever tried.
+//! **Invariant:** no version that is older than one that was blessed here is tried, unless somebody at the machine said so.
 
 mod entry;
 mod image;

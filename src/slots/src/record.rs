@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Record {
     /// The slot that firmware is told to start.
     pub default: Slot,
-    /// The newest version that was blessed here: nothing older is tried.
+    /// The newest version that was blessed here, since an older one was last: nothing older is tried by itself.
     pub floor: Version,
     /// The image that is to be tried, or is on trial.
     pub trial: Option<Trial>,
@@ -31,6 +31,9 @@ pub struct Trial {
     pub began: bool,
     /// Why it gave up, by its own word.
     pub gave_up: Option<String>,
+    /// Whether somebody at the machine said that it may be older than what was blessed here.
+    #[serde(default)]
+    pub may_be_older: bool,
 }
 
 /// What a start is, by the slot that was started.
@@ -87,7 +90,9 @@ impl Record {
     pub fn bless(&mut self) -> Option<Trial> {
         let trial = self.trial.take()?;
         self.default = trial.slot;
-        self.floor = trial.to.clone().max(self.floor.clone());
+        if trial.may_be_older || trial.to > self.floor {
+            self.floor = trial.to.clone();
+        }
         Some(trial)
     }
 }
@@ -161,6 +166,7 @@ mod tests {
             sha256: Digest::of(b"b"),
             began: false,
             gave_up: None,
+            may_be_older: false,
         };
         Record { trial: Some(trial), ..Record::first(&OLD) }
     }
@@ -232,5 +238,16 @@ mod tests {
         record.at_start(Started::Slot(Slot::B), &NEW);
         record.bless();
         assert_eq!(record.floor, Version::new(2, 0, 0));
+    }
+
+    #[test]
+    fn the_floor_is_lowered_only_by_an_older_one_that_was_allowed_and_blessed() {
+        let mut record = on_trial();
+        record.floor = Version::new(2, 0, 0);
+        record.trial.as_mut().unwrap().may_be_older = true;
+        record.at_start(Started::Slot(Slot::B), &NEW);
+        assert_eq!(record.floor, Version::new(2, 0, 0), "it was not blessed yet");
+        record.bless();
+        assert_eq!(record.floor, NEW);
     }
 }

@@ -274,22 +274,33 @@ fn a_new_image_that_firmware_refuses_falls_back() {
 }
 
 #[test]
-fn an_older_image_is_refused_and_nothing_is_restarted() {
+fn an_older_image_is_not_started_until_somebody_at_the_machine_says_so_and_lowers_the_floor() {
     let Some(image) = image() else { return };
     let old = fs::read(Images::new(&image).make("0.0.9", &[], "")).unwrap();
     let machine = machine(&image, &old);
     let mut guest = machine.boot();
-    let took = guest
-        .until_it_says("a new image was refused: its version 0.0.9 is older than 0.1.0", WITHIN);
-    eprintln!("an older image is refused: {:.1} s", took.as_secs_f64());
-    guest.until_it_says("is running", WITHIN);
+    let took = guest.until_it_says("type within an hour: older 0.0.9", WITHIN);
+    eprintln!("an older image waits for somebody at the machine: {:.1} s", took.as_secs_f64());
+    guest.until_it_says("The server is running.", WITHIN);
+    guest.types(&[("Press Enter for the menu", "older 0.0.8")], WITHIN);
+    guest.until_it_says("5  a new recovery key", WITHIN);
     assert!(!guest.screen().contains("starts again"), "{}", guest.screen());
     guest.press_power_button();
-    let became = outcome(&machine);
-    assert!(
-        became["became"] == "refused" && became["why"].as_str().unwrap().contains("older"),
-        "{became}"
+    assert!(machine.data("/update/outcome.json").is_empty(), "something became of it already");
+
+    // It is asked for again after each start.
+    let mut guest = machine.boot();
+    guest.until_it_says("type within an hour: older 0.0.9", WITHIN);
+    guest.types(&[("Press Enter for the menu", "older 0.0.9")], WITHIN);
+    guest.until_it_says("slot B was started, ON TRIAL", WITHIN);
+    guest.until_it_says("version 0.0.9 answers and is blessed", WITHIN);
+    guest.press_power_button();
+    assert_eq!(
+        (&outcome(&machine)["became"], &outcome(&machine)["to"]),
+        (&json!("blessed"), &json!("0.0.9"))
     );
+    let mut guest = machine.boot();
+    guest.until_it_says("slot B was started, as always; nothing older than 0.0.9", WITHIN);
 }
 
 #[test]

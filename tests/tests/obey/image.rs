@@ -92,7 +92,14 @@ fn an_image_is_carried_vouched_for_and_handed_over_and_the_log_says_what_became_
     stage.verb(&["image", "start"], &start).exits(4).says("runs from no image");
 
     let here = stage.serve("0.3.0");
-    stage.verb(&["image", "start"], &start).exits(4).says("0.2.0 is older than 0.3.0, which runs");
+    // An older one takes two.
+    let asked = "Another administrator has to start it too, until";
+    stage.verb(&["image", "start"], &start).ok().says(asked);
+    stage.verb(&["image", "start"], &start).exits(4).says("ann has asked for image 0.2.0 already");
+    stage.verb(&["image", "list"], &[]).ok().says("ann asked for 0.2.0, which is older");
+    assert!(!stage.updates("in/request.json").exists(), "one person's word was enough");
+    stage.verb(&["image", "start"], &["0.2.0", "--as", "ben"]).ok().says("is handed over");
+    fs::remove_file(stage.updates("in/request.json")).unwrap();
     drop(here);
     let here = stage.serve("0.1.0");
     let images = stage.images();

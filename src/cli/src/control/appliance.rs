@@ -6,7 +6,7 @@ use ids::{PersonId, RecordId};
 use network::Settings;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use site::{HeldImage, ImageStatus, NetworkStatus, Site};
+use site::{ImageStatus, NetworkStatus, Site, StartedImage};
 
 /// What can be asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub(crate) enum ApplianceRequest {
 #[serde(tag = "about", content = "is", rename_all = "kebab-case")]
 pub(crate) enum ApplianceReply {
     Images(Box<ImageStatus>),
-    Image(HeldImage),
+    Image(Box<StartedImage>),
     Network(Box<NetworkStatus>),
     NetworkRequest(network::Request),
     NetworkTrial(network::Trial),
@@ -55,7 +55,8 @@ pub(super) fn perform(site: &Site, request: ApplianceRequest) -> Result<Applianc
     Ok(match request {
         Q::Images => ApplianceReply::Images(Box::new(site.images()?)),
         Q::HandOverImage { version, person } => {
-            ApplianceReply::Image(site.hand_over_image(doing(&person, operation)?, &version)?)
+            let started = site.start_image(doing(&person, operation)?, &version)?;
+            ApplianceReply::Image(Box::new(started))
         }
         Q::Network => ApplianceReply::Network(Box::new(site.network()?)),
         Q::AskNetworkChange { settings, person } => ApplianceReply::NetworkRequest(

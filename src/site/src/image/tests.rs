@@ -119,8 +119,12 @@ impl Desk {
         }
     }
 
+    fn start(&self, who: &str, version: &str) -> Result<StartedImage, Error> {
+        self.site.start_image(person(who, Role::Administrator), version)
+    }
+
     fn hand_over(&self, version: &str) -> Result<HeldImage, Error> {
-        self.site.hand_over_image(person("ann", Role::Administrator), version)
+        self.start("ann", version).map(|started| started.image)
     }
 
     fn refuses(&self, version: &str, says: &str) {
@@ -166,7 +170,6 @@ fn an_image_is_handed_over_whole_and_the_log_says_by_whom() {
     assert_eq!(status.held[0].anchor, "patchkeep");
     assert!(status.held[0].imported.is_some());
 
-    desk.refuses("0.1.0", "0.1.0 is older than 0.2.0, which runs");
     desk.refuses("0.3.0", "no image of version 0.3.0 is held");
     desk.refuses("newest", "is no version");
     let image = desk.hand_over("0.10.0").unwrap();
@@ -244,4 +247,29 @@ fn what_became_of_an_image_is_one_event_and_stays_known() {
 
     fs::write(desk.updates().join("outcome.json"), b"{").unwrap();
     assert_eq!(desk.site.see_to_image().unwrap_err().fault(), Fault::Input);
+}
+
+#[test]
+fn an_older_image_is_handed_over_once_two_people_want_it() {
+    let mut desk = Desk::new();
+    desk.runs("0.2.0");
+    desk.import("0.1.0", b"the old one");
+    let asked = desk.start("ann", "0.1.0").unwrap();
+    assert!(asked.another_until.is_some());
+    for file in ["in/request.json", "in/image.efi"] {
+        assert!(!desk.updates().join(file).exists(), "nothing was handed over: {file}");
+    }
+    let [said] = &desk.told("older-image-asked")[..] else { panic!("not one event") };
+    assert!(said.contains("ann") && said.contains("which is older than the one"), "{said}");
+    let status = desk.site.images().unwrap();
+    assert!(status.is_older(&status.held[0]));
+    assert_eq!(status.asked.unwrap().version, "0.1.0");
+    desk.refuses("0.1.0", "the site refuses this");
+
+    assert_eq!(desk.start("ben", "0.1.0").unwrap().another_until, None);
+    assert_eq!(fs::read(desk.updates().join("in/image.efi")).unwrap(), b"the old one");
+    assert!(desk.updates().join("in/request.json").exists());
+    let [said] = &desk.told("image-handed-over")[..] else { panic!("not one event") };
+    assert!(said.contains("ben"), "{said}");
+    assert_eq!(desk.site.images().unwrap().asked, None);
 }

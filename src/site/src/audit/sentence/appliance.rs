@@ -10,6 +10,11 @@ pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
             "{who} handed over image {version} ({}), to be started once on trial",
             sha256.short()
         ),
+        Fact::OlderImageAsked { version, sha256 } => format!(
+            "{who} asked for image {version} ({}), which is older than the one that runs: another administrator has to start it \
+             too, within a day",
+            sha256.short()
+        ),
         Fact::ImageSettled(settled) => image(settled),
         Fact::NetworkChangeAsked { settings, .. } => {
             format!("{who} asked that the appliance be reached otherwise, on trial: {settings}")
