@@ -32,7 +32,10 @@ impl Debian {
     /// minutes.
     #[must_use]
     pub fn with_kernel() -> Self {
-        Self::unpack(&archive_of("-kernel", ",systemd-sysv,udev,dbus,linux-image-amd64"))
+        Self::unpack(&archive_of(
+            "-kernel-exfat",
+            ",systemd-sysv,udev,dbus,linux-image-amd64,exfatprogs",
+        ))
     }
 
     fn unpack(archive: &Path) -> Self {

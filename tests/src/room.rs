@@ -7,13 +7,13 @@ use std::path::Path;
 /// Where what fills it lies.
 const FILES: [&str; 2] = ["lost+found/filler", "lost+found/crumbs"];
 
-/// What is left for root, in bytes.
+/// What is left, in bytes. At 0, root may still write.
 fn left(at: &Path) -> u64 {
     let facts = rustix::fs::statvfs(at).unwrap();
-    facts.f_bfree * facts.f_frsize
+    facts.f_bavail * facts.f_frsize
 }
 
-/// Fills the ext4 file system at a path until only about so many bytes are left.
+/// Fills the ext4 file system at a path until only about so many bytes are left; with 0, root's share is gone, too.
 pub fn fill(at: &Path, leave: u64) {
     let open = |name| File::options().create(true).append(true).open(at.join(name)).unwrap();
     let [mut filler, mut crumbs] = FILES.map(open);
@@ -22,10 +22,10 @@ pub fn fill(at: &Path, leave: u64) {
     let flags = rustix::fs::FallocateFlags::empty();
     if more > 0 && rustix::fs::fallocate(&filler, flags, old, more).is_err() {
         // The file's own bookkeeping takes blocks too: what fits has been taken.
-        while left(at) > leave && filler.write_all(&[1; 64 << 10]).is_ok() {}
+        while (leave == 0 || left(at) > leave) && filler.write_all(&[1; 64 << 10]).is_ok() {}
     }
     // The last blocks, one by one.
-    while left(at) > leave && crumbs.write_all(&[1; 4096]).is_ok() {}
+    while (leave == 0 || left(at) > leave) && crumbs.write_all(&[1; 4096]).is_ok() {}
 }
 
 /// Gives that back.

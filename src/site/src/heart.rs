@@ -187,16 +187,26 @@ impl Writer {
             }
             match after {
                 Some(Message::Publish(reply)) => {
-                    let published = self.ledger.publish().map_err(Error::Ledger);
+                    let published = self.publish();
                     drop(reply.send(published.map(|()| self.ledger.checkpoint().to_owned())));
                 }
                 Some(Message::Stop(reply)) => {
-                    drop(reply.send(self.ledger.publish().map_err(Error::Ledger)));
+                    drop(reply.send(self.publish()));
                     return;
                 }
                 Some(Message::Ask(_)) | None => {}
             }
         }
+    }
+
+    /// What is published can wait until there is room: the journal has it.
+    fn publish(&mut self) -> Result<(), Error> {
+        self.ledger.publish().map_err(|error| match error.is_storage_full() {
+            true => {
+                Error::DiskFull { available_bytes: available(self.disk.as_ref(), &self.reserve) }
+            }
+            false => Error::Ledger(error),
+        })
     }
 
     /// Decides, appends, evolves, answers. False when the writer must end.

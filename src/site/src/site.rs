@@ -217,12 +217,14 @@ impl Site {
     /// # Errors
     /// [`Error::Ledger`] when the last publishing failed; nothing acknowledged is lost.
     pub fn close(self) -> Result<(), Error> {
-        self.keep_seen()?;
-        self.heart.stop()?;
+        let kept = self.keep_seen();
+        let stopped = self.heart.stop();
         if let Some(thread) = self.writer.lock().ok().and_then(|mut w| w.take()) {
             drop(thread.join());
         }
-        self.heart.close_views()
+        // Each by itself: on a full disk all of them may fail, and nothing is lost by it.
+        let closed = self.heart.close_views();
+        kept.and(stopped).and(closed)
     }
 
     /// The data folder.

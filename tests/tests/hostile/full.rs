@@ -33,7 +33,8 @@ impl Disk {
 
     /// Fills it to the last byte, and with what was kept back.
     fn fill_all(&self) {
-        fs::remove_file(self.at.join("reserve")).unwrap();
+        // It may be gone already, where there was no room for it when the site was opened.
+        let _ = fs::remove_file(self.at.join("reserve"));
         self.fill(0);
     }
 

@@ -3,77 +3,13 @@
 
 use crate::{
     BOOTS_WITHIN,
-    guest::{Hardware, Running, image},
+    guest::{Hardware, image},
+    minimal::Minimal,
 };
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
-use tests::{Debian, run, scratch};
+use std::time::Duration;
 
 /// Starts of each.
 const STARTS: usize = 3;
-
-/// A minimal Debian on a disk: its kernel, the initial RAM disk that its package makes, and its own root.
-struct Minimal {
-    folder: TempDir,
-    root: Debian,
-}
-
-impl Minimal {
-    fn new() -> Self {
-        let (folder, root) = (scratch(), Debian::with_kernel());
-        fs::write(root.path("/etc/fstab"), "/dev/vda / ext4 defaults 0 1\n").unwrap();
-        fs::write(root.path("/etc/hostname"), "minimal\n").unwrap();
-        let disk = folder.path().join("disk");
-        File::create(&disk).unwrap().set_len(2 << 30).unwrap();
-        let mut make = Command::new("mke2fs");
-        run(make.args(["-q", "-t", "ext4", "-d"]).arg(root.root()).arg(&disk)).ok();
-        Self { folder, root }
-    }
-
-    /// The one file of its /boot whose name begins so.
-    fn boot_file(&self, begins: &str) -> PathBuf {
-        let entries = fs::read_dir(self.root.path("/boot")).unwrap().map(|e| e.unwrap().path());
-        let is_it = |path: &PathBuf| {
-            path.file_name().unwrap().to_str().is_some_and(|name| name.starts_with(begins))
-        };
-        entries.into_iter().find(is_it).unwrap()
-    }
-
-    /// How long it takes from switching on to asking who logs in.
-    fn login(&self) -> Duration {
-        let screen = self.folder.path().join("screen");
-        let _ = fs::remove_file(&screen);
-        let mut qemu = Command::new("timeout");
-        qemu.args(["300", "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max"]);
-        qemu.args(["-m", "512", "-display", "none", "-nodefaults", "-no-reboot"]);
-        qemu.arg("-serial").arg(format!("file:{}", screen.display()));
-        qemu.arg("-kernel").arg(self.boot_file("vmlinuz-"));
-        qemu.arg("-initrd").arg(self.boot_file("initrd.img-"));
-        qemu.args(["-append", "root=/dev/vda rw console=ttyS0 quiet"]);
-        let disk = self.folder.path().join("disk");
-        qemu.arg("-drive").arg(format!("if=virtio,format=raw,file={}", disk.display()));
-        qemu.args(["-netdev", "user,id=n0,restrict=on"]);
-        qemu.args(["-device", "virtio-net-pci,netdev=n0,romfile="]);
-        let log = File::create(self.folder.path().join("qemu.log")).unwrap();
-        let begun = Instant::now();
-        let child = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let mut running = Running(child);
-        while !said(&screen).contains("login:") {
-            let ended = running.0.try_wait().unwrap();
-            let late = begun.elapsed() > BOOTS_WITHIN;
-            assert!(ended.is_none() && !late, "nobody is asked to log in:\n{}", said(&screen));
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        begun.elapsed()
-    }
-}
-
-fn said(screen: &Path) -> String {
-    String::from_utf8_lossy(&fs::read(screen).unwrap_or_default()).into_owned()
-}
 
 fn median(mut times: Vec<Duration>) -> f64 {
     times.sort();

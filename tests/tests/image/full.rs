@@ -55,7 +55,7 @@ fn a_full_disk_is_said_on_the_screen_harms_nothing_and_all_goes_on_when_there_is
     creates(&guest, desk.path(), "second").ok();
     let far = Far { folder: desk.path(), address: guest.address() };
     let rings = far.asks("assessor", &["ring", "list", "--json"]).ok().json();
-    let named = |name| rings.as_array().unwrap().iter().any(|ring| ring["name"] == name);
+    let named = |name| rings.as_array().unwrap().iter().any(|ring| ring["ring"] == name);
     assert!(named("first") && named("second"), "{rings}");
     guest.press_power_button();
 

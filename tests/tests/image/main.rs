@@ -10,6 +10,7 @@ mod full;
 mod guest;
 mod media;
 mod menu;
+mod minimal;
 mod network;
 mod power;
 mod short;

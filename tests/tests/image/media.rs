@@ -1,6 +1,7 @@
 //! Sticks: seen when they are plugged in, read outside the kernel, imported from, pulled out at any moment; and what is no stick.
 
 use crate::guest::{Guest, Hardware, image};
+use crate::minimal::Minimal;
 use crate::slots::WITHIN;
 use crate::update::{moved, until_it_answers};
 use std::fs;
@@ -176,6 +177,26 @@ fn a_stick_pulled_out_while_it_is_imported_harms_nothing_and_the_import_goes_on_
     let (_, page) = until_at_hand(&oscar, "Bundle 1, as it says itself");
     import(&oscar, &offered(&page, "Bundle 1"));
     until_ended(&oscar, "The import came to a good end");
+    guest.press_power_button();
+}
+
+#[test]
+fn a_stick_with_exfat_as_larger_ones_have_it_is_imported_from() {
+    let Some(image) = image() else { return };
+    let place = Place::new(&image);
+    let bundle = place.workshop.bundle("bundle", 1, &[(1, 300_000), (2, 1000)]);
+    let stick = place.workshop.path("exfat");
+    Minimal::new().make_exfat(&stick, &bundle);
+
+    let (guest, oscar) = place.open();
+    guest.plug(&stick, "X-1", None);
+    let (took, page) = until_at_hand(&oscar, "Bundle 1, as it says itself");
+    eprintln!("exFAT is at hand {:.1} s after it was plugged in", took.as_secs_f64());
+    assert!(page.contains("serial X-1") && page.contains("exfat"), "{page}");
+    import(&oscar, &offered(&page, "Bundle 1"));
+    until_ended(&oscar, "The import came to a good end");
+    guest.pull("X-1");
+    until_at_hand(&oscar, "No bundle is at hand");
     guest.press_power_button();
 }
 
