@@ -66,9 +66,9 @@ image-release KEY NOTES="" DIR="target/image-release":
 boot *ARGS: (setup-for "image")
     image/boot.sh {{ARGS}}
 
-# Boots the image and looks at what it does (minutes: software emulation always)
+# Boots the image and looks at what it does, and writes tests/IMAGE.md (half an hour: software emulation always)
 test-image: image build
-    PATCHKEEP_IMAGE={{justfile_directory()}}/target/image cargo nextest run --release --package tests --test image --ignore-default-filter --no-capture
+    tests/image.sh
 
 # What takes longer than `just test`: many more kills, licences, each fuzz target; writes tests/SOAK.md
 soak: setup build

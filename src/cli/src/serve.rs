@@ -6,10 +6,10 @@ mod first_start;
 use crate::{control, failure::Failure, screen::Screen};
 use clap::Args;
 use durable::RealDisk;
-use fleet::RefusalKind;
+use fleet::{DataPartition, RefusalKind};
 use ids::Fault;
 use server::{Clients, Config, Door, Identity, Limits, People, Port, Serving, Tls};
-use site::{DataPartition, Folder, Refusals, Site};
+use site::{Folder, Refusals, Site};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},

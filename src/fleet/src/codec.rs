@@ -222,7 +222,11 @@ mod tests {
         Event {
             at: "2026-11-22T04:05:06.789Z".parse().unwrap(),
             actor: Actor::Appliance,
-            fact: Fact::ServiceStarted { version: "0.1.0".into(), entries: 7 },
+            fact: Fact::ServiceStarted {
+                version: "0.1.0".into(),
+                entries: 7,
+                data_partition: None,
+            },
         }
     }
 

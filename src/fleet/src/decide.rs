@@ -1,7 +1,7 @@
 //! What may be asked of a site, and what follows: `decide(&State, Command, now) -> facts`.
 
 use crate::{
-    AccountCommand, AnchorKind, ApplianceCommand, Calendar, EndpointCommand, Epoch,
+    AccountCommand, AnchorKind, ApplianceCommand, Calendar, DataPartition, EndpointCommand, Epoch,
     ExceptionCommand, Fact, ImportedSource, Level, PolicyCommand, RefusalKind, RunCommand,
     RunStanding, SnapshotCommand, Standing, State, StatementCommand, Verdict, WindowCommand,
     WindowError, account, appliance, calendar, endpoint, epoch, exception, policy, provided, run,
@@ -28,8 +28,8 @@ pub enum Command {
     },
     /// Say what was mended when the data folder was opened.
     ReportRepairs { repairs: Vec<String>, views: Option<String> },
-    /// Say that the appliance serves.
-    Start { version: String },
+    /// Say that the appliance serves, and how its data is kept.
+    Start { version: String, data_partition: Option<DataPartition> },
     /// Say what the state's digest is after the entries so far.
     SnapshotState { sha256: Digest },
     /// Open a custody record.
@@ -468,7 +468,9 @@ fn follow(state: &State, command: Command, now: Timestamp) -> Result<Vec<Fact>, 
             return start_import(state, custody, bundle, sequence);
         }
         Command::ReportRepairs { repairs, views } => return Ok(report(state, repairs, views)),
-        Command::Start { version } => Fact::ServiceStarted { version, entries: state.entries },
+        Command::Start { version, data_partition } => {
+            Fact::ServiceStarted { version, entries: state.entries, data_partition }
+        }
         Command::SnapshotState { sha256 } => Fact::StateSnapshot { entries: state.entries, sha256 },
         Command::OpenCustody { custody, record } => Fact::CustodyOpened { custody, record },
         Command::CloseCustody { custody, record, verdict } => {

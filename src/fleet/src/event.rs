@@ -159,8 +159,13 @@ pub enum Fact {
     /// A key of the appliance's own; `public` in the form that its users know (a signed-note
     /// verifier key, an OpenSSH public key, the SHA-256 of a certificate).
     KeyMade { purpose: String, public: String },
-    /// The appliance started on this ledger.
-    ServiceStarted { version: String, entries: u64 },
+    /// The appliance started on this ledger; how its data is kept, where its first program says so.
+    ServiceStarted {
+        version: String,
+        entries: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data_partition: Option<crate::DataPartition>,
+    },
     /// The ledger was found damaged and was made whole from its second copy.
     LedgerRepaired { what: String },
     /// The views were set aside and built again.

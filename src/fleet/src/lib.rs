@@ -13,6 +13,7 @@ mod appliance;
 mod calendar;
 mod codec;
 mod custody;
+mod data_partition;
 mod days;
 mod decide;
 mod description;
@@ -41,6 +42,7 @@ pub use appliance::ApplianceCommand;
 pub use calendar::Calendar;
 pub use codec::{CodecError, ENTRY_BYTES_MAX, KINDS, decode, encode};
 pub use custody::{AvEngine, Custody, CustodyOutcome, MediaType, ScanResult, Verdict};
+pub use data_partition::DataPartition;
 pub use days::{Moment, Party, PartyTotal, Spent, Way, totals};
 pub use decide::{
     CarriedCommit, Command, Commit, HeldBack, Lack, Refused, decide, effective_now,

@@ -4,11 +4,11 @@
 //! JSON; its digest after n entries goes into the ledger, so a replay that diverges shows.
 
 use crate::{
-    Account, AnchorKind, ApiToken, Calendar, Declined, Endpoint, Event, Exception, Fact,
-    ImportedSource, KeptWaiver, LastRun, Level, LevelAlarm, MediumWrite, OlderImage, Pages, Policy,
-    RingPlace, RingStatement, Run, SettledImage, Token, Window, account, api_token, appliance,
-    description, endpoint, epoch, exception, medium, policy, provided, run, service_level,
-    statement, window,
+    Account, AnchorKind, ApiToken, Calendar, DataPartition, Declined, Endpoint, Event, Exception,
+    Fact, ImportedSource, KeptWaiver, LastRun, Level, LevelAlarm, MediumWrite, OlderImage, Pages,
+    Policy, RingPlace, RingStatement, Run, SettledImage, Token, Window, account, api_token,
+    appliance, description, endpoint, epoch, exception, medium, policy, provided, run,
+    service_level, statement, window,
 };
 use ids::{
     Digest, PersonId, PolicyName, RecordId, RingName, SiteName, SourceId, Timestamp, WindowName,
@@ -119,6 +119,9 @@ pub struct State {
     /// Tokens for scripts that were issued and not revoked, by the SHA-256 of their secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub api_tokens: BTreeMap<Digest, ApiToken>,
+    /// How the appliance keeps its data, as of its last start; none where it does not run from its own image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_partition: Option<DataPartition>,
     /// An older image that one person has asked for, until it is handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub older_image: Option<OlderImage>,
@@ -235,6 +238,7 @@ impl State {
                 self.held_back.insert((ring.clone(), source.clone()), stayed);
             }
             Fact::SiteRootAccepted { root, .. } => self.site_roots.push(*root),
+            Fact::ServiceStarted { data_partition, .. } => self.data_partition = *data_partition,
             Fact::ScannerSet { socket } => self.scanner.clone_from(socket),
             Fact::AssetsRegistered { record, .. } => self.assets = Some(*record),
             Fact::EpochOpened(opened) => epoch::evolve(self, opened),

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 choices! {
     /// How the data partition is kept.
-    DataPartition of site::DataPartition { Encrypted, EncryptedWithoutSecureBoot, EncryptedWithPassphrase, NotEncrypted, }
+    DataPartition of fleet::DataPartition { Encrypted, EncryptedWithoutSecureBoot, EncryptedWithPassphrase, NotEncrypted, }
 }
 
 words! {

@@ -112,7 +112,6 @@ pub use image::{HeldImage, ImageStatus, StartedImage};
 pub use import::{Figures, ImportOrder, ImportOutcome, KEEP_FREE_BYTES, what_to_do};
 pub use level::{LevelReport, PolicyReport, PolicyRow};
 pub use look::{LogEntry, LogFilter, LogPage, Looked};
-pub use machine::DataPartition;
 pub use monthly::{MachineList, MachineRow, MonthlyStatement};
 pub use network::NetworkStatus;
 pub use policy_part::PolicyPart;

@@ -209,7 +209,12 @@ impl Site {
             return Ok(());
         }
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        self.heart.ask(Actor::Appliance, Command::Start { version }).map(drop)
+        self.heart
+            .ask(
+                Actor::Appliance,
+                Command::Start { version, data_partition: self.data_partition() },
+            )
+            .map(drop)
     }
 
     /// Ends the writer in order; the next start is quick.

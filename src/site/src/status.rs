@@ -1,6 +1,6 @@
 //! What the appliance says of itself: for people in a hurry, and for the site's receipt.
 
-use crate::{DataPartition, Ending, Error, Restored, RingPointer, ScannerStatus, Site};
+use crate::{Ending, Error, Restored, RingPointer, ScannerStatus, Site};
 use fleet::{Level, LevelAlarm};
 use ids::{Digest, SiteName, SourceId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,7 @@ pub struct Status {
     pub available_bytes: u64,
     /// How the data partition is kept; none where the appliance runs from no image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data_partition: Option<DataPartition>,
+    pub data_partition: Option<fleet::DataPartition>,
     /// Of which backup it was restored, as long as its next epoch is not open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Restored>,

@@ -6,8 +6,9 @@ use ids::Digest;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
-use tests::{Appliance, Here, Said, Workshop, patchkeep};
+use tests::{Appliance, Here, Said, Workshop, patchkeep, run};
 
 struct Stage {
     workshop: Workshop,
@@ -158,4 +159,17 @@ fn an_older_image_is_handed_over_only_where_two_administrators_start_it() {
     start("ben").ok().says("is handed over");
     assert!(stage.updates("in/request.json").exists());
     drop(here);
+}
+
+#[test]
+fn how_the_data_partition_is_kept_stands_in_the_log_and_in_the_report() {
+    let appliance = Workshop::new().appliance();
+    let words = ["--data-partition", "encrypted-with-passphrase"];
+    Here::serve_with(&appliance, "127.0.0.1:0", "127.0.0.1:0", &words).stop();
+    let says = "encrypted (LUKS2) with a passphrase";
+    appliance.verb(&["audit", "show"], &["--type", "service-started"]).ok().says(says);
+    let audit = appliance.beside("audit.zip").display().to_string();
+    appliance.verb(&["audit", "export"], &["--into", &audit]).ok();
+    run(Command::new("unzip").args(["-p", &audit, "*report.html"])).ok().says(says);
+    patchkeep(["audit", "verify", &audit]).ok();
 }

@@ -400,6 +400,13 @@ fn settings(page: &Context<'_>) -> Vec<[String; 2]> {
             "The appliance's own clock, never earlier than the latest signed time that it \
              has seen.",
         ),
+        row(
+            "The appliance's data partition",
+            page.told.state.data_partition.map_or(
+                "Not recorded: the appliance does not run from its own image, and its data is kept as that system keeps it.",
+                |kept| kept.says(),
+            ),
+        ),
         row("Key of this bundle", &format!("{}; {key}.", page.key)),
         row(
             "What endpoints installed",

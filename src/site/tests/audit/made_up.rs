@@ -155,7 +155,11 @@ impl MadeUp {
             fingerprints: self.signed.fingerprints.clone(),
         });
         self.ask(Fact::RingCreated { ring: "broad".parse().unwrap(), follows: true });
-        self.say(Fact::ServiceStarted { version: "0.1.0".into(), entries: 6 });
+        self.say(Fact::ServiceStarted {
+            version: "0.1.0".into(),
+            entries: 6,
+            data_partition: Some(fleet::DataPartition::NotEncrypted),
+        });
     }
 
     fn medium(&mut self, number: u64) -> RecordId {
