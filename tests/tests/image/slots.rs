@@ -283,7 +283,7 @@ fn an_older_image_is_not_started_until_somebody_at_the_machine_says_so_and_lower
     eprintln!("an older image waits for somebody at the machine: {:.1} s", took.as_secs_f64());
     guest.until_it_says("The server is running.", WITHIN);
     guest.types(&[("Press Enter for the menu", "older 0.0.8")], WITHIN);
-    guest.until_it_says("5  a new recovery key", WITHIN);
+    guest.until_it_says("5  new recovery key", WITHIN);
     assert!(!guest.screen().contains("starts again"), "{}", guest.screen());
     guest.press_power_button();
     assert!(machine.data("/update/outcome.json").is_empty(), "something became of it already");
