@@ -138,6 +138,16 @@ impl Hardware {
         bytes
     }
 
+    /// Has its data partition begin with what is nobody's, while the machine is off.
+    pub(crate) fn spoil_data(&self) {
+        let raw = self.raw();
+        let mut file = File::options().write(true).open(&raw).unwrap();
+        file.seek(SeekFrom::Start(begins(&raw, "patchkeep-data"))).unwrap();
+        file.write_all(&tests::noise(7, 4096)).unwrap();
+        drop(file);
+        self.take_back(&raw);
+    }
+
     /// What lies in a file of the data partition, while the machine is off.
     pub(crate) fn data(&self, file: &str) -> String {
         let raw = self.raw();

@@ -23,7 +23,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use tests::{patchkeep, run, scratch};
+use tests::{Browser, patchkeep, run, scratch};
 
 const BOOTS_WITHIN: Duration = Duration::from_secs(180);
 
@@ -64,6 +64,19 @@ fn network_stick(folder: &Path) -> PathBuf {
     medium
 }
 
+/// The first administrator's account, with the code on the screen, a password and an authenticator.
+fn becomes_ann(guest: &mut Guest, folder: &Path, code: &str) {
+    let (took, ca) = guest.until_it_serves("/ca.pem", BOOTS_WITHIN);
+    fs::write(folder.join("ca.pem"), ca).unwrap();
+    let mut ann = Browser::at(&guest.address().replace("https://", ""), folder, "ann");
+    ann.begin("ann", code.split(' ').next().unwrap(), Some("Ann"));
+    ann.get("/people").ok().says("Ann");
+    eprintln!(
+        "through the first-start wizard to an account, begun after {:.1} s",
+        took.as_secs_f64()
+    );
+}
+
 #[test]
 fn a_first_start_on_a_blank_disk_is_founded_in_the_browser_and_serves_the_site_from_then_on() {
     let Some(image) = image() else { return };
@@ -99,6 +112,7 @@ fn a_first_start_on_a_blank_disk_is_founded_in_the_browser_and_serves_the_site_f
     let firmware = fs::metadata(only(&image, ".efi")).unwrap().len();
     eprintln!("firmware file: {:.1} MiB", firmware as f64 / f64::from(1 << 20));
     eprintln!("memory: {}", guest.says_after("Memory:"));
+    becomes_ann(&mut guest, folder.path(), &code);
     let screen = guest.press_power_button();
     assert!(screen.contains("The server has closed its folder. Patchkeep has stopped"), "{screen}");
 
@@ -133,6 +147,22 @@ fn a_machine_without_its_disk_says_so_and_stops_in_order() {
     assert!(screen.contains("network         eth0 has 10.0.2.15/24"), "{screen}");
     let screen = guest.press_power_button();
     assert!(screen.contains("No server ran. Patchkeep has stopped"), "{screen}");
+}
+
+#[test]
+fn a_data_partition_with_something_else_on_it_is_said_and_left_alone() {
+    let Some(image) = image() else { return };
+    let machine = Hardware::new(&image);
+    machine.spoil_data();
+    let before = machine.data_begins();
+    let mut guest = machine.boot();
+    let took =
+        guest.until_it_says("The server does not run: it has no data partition.", BOOTS_WITHIN);
+    eprintln!("a screen that says that something else is there: {:.1} s", took.as_secs_f64());
+    guest.until_it_says("screen          listens", BOOTS_WITHIN);
+    let screen = guest.press_power_button();
+    assert!(screen.contains("data partition  FAILED: "), "{screen}");
+    assert_eq!(machine.data_begins(), before);
 }
 
 /// A disk with another file where firmware looks for the image.
