@@ -28,15 +28,6 @@ pub fn sentence(event: &Event) -> String {
         Fact::KeyMade { purpose, public } => {
             format!("the appliance made its key for {purpose}: {public}")
         }
-        Fact::ServiceStarted { version, entries, data_partition } => {
-            let kept =
-                data_partition.map(|kept| format!("; its data partition is {}", kept.says()));
-            format!(
-                "Patchkeep {version} started on a log of {}{}",
-                count(*entries, "entry"),
-                kept.unwrap_or_default()
-            )
-        }
         Fact::LedgerRepaired { what } => format!("the log was mended: {what}"),
         Fact::ViewsRebuilt { reason, entries } => format!(
             "the views were built again from {} because: {reason}",

@@ -1,11 +1,18 @@
 //! The sentences of the appliance itself: its images, how it is reached, and what it writes to media.
 
+use super::count;
 use fleet::{Fact, ImageEnd, SettledImage};
 use network::{Became, Outcome};
 
 /// The sentence of a fact about the appliance itself; of another kind there is none.
 pub(super) fn said(fact: &Fact, who: &str) -> Option<String> {
     Some(match fact {
+        Fact::ServiceStarted { version, entries, data_partition } => {
+            let kept =
+                data_partition.map(|kept| format!("; its data partition is {}", kept.says()));
+            let (entries, kept) = (count(*entries, "entry"), kept.unwrap_or_default());
+            format!("Patchkeep {version} started on a log of {entries}{kept}")
+        }
         Fact::ImageHandedOver { version, sha256 } => format!(
             "{who} handed over image {version} ({}), to be started once on trial",
             sha256.short()
