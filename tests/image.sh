@@ -35,7 +35,7 @@ failed=${PIPESTATUS[0]}
       next
     }
     /Summary \[/ { exit }
-    /[0-9] (s|MiB)([^a-z]|$)/ && !/^(off|Patchkeep|\[| )/ {
+    /[0-9] (s|MiB)([^a-z]|$)/ && !/^(off|Patchkeep|Data partition:|Memory:|\[| )/ {
       fact = $0; gsub(/\|/, "", fact); sub(/^test .* \.\.\. /, "", fact)
       facts = facts (facts == "" ? "" : "; ") fact
     }
