@@ -57,6 +57,17 @@ fn volumes(workshop: &Workshop, name: &str) -> Vec<PathBuf> {
     volumes
 }
 
+/// A site on a disk of its own, which has imported a bundle.
+fn holding() -> (Workshop, Appliance, Disk) {
+    let workshop = Workshop::new();
+    let good = workshop.bundle("good", 1, &[(1, 500_000)]);
+    let appliance = Appliance::unfounded();
+    let disk = Disk::mount(&appliance, 420);
+    workshop.found(&appliance);
+    appliance.import(&[&good]).ok();
+    (workshop, appliance, disk)
+}
+
 #[test]
 fn an_import_that_cannot_fit_is_refused_before_it_begins() {
     let workshop = Workshop::new();
@@ -107,12 +118,7 @@ fn a_disk_that_something_else_fills_in_the_middle_stops_the_import_and_keeps_wha
 
 #[test]
 fn the_ledger_goes_on_when_nothing_is_left_and_says_so() {
-    let workshop = Workshop::new();
-    let good = workshop.bundle("good", 1, &[(1, 500_000)]);
-    let appliance = Appliance::unfounded();
-    let disk = Disk::mount(&appliance, 420);
-    workshop.found(&appliance);
-    appliance.import(&[&good]).ok();
+    let (workshop, appliance, disk) = holding();
     disk.fill(0);
     for number in 0..10 {
         appliance.verb(&["ring", "create"], &[&format!("ring-{number}")]).ok();
@@ -133,12 +139,7 @@ fn the_ledger_goes_on_when_nothing_is_left_and_says_so() {
 #[test]
 fn without_any_room_each_act_is_refused_what_is_held_is_served_and_all_goes_on_when_there_is_room()
 {
-    let workshop = Workshop::new();
-    let good = workshop.bundle("good", 1, &[(1, 500_000)]);
-    let appliance = Appliance::unfounded();
-    let disk = Disk::mount(&appliance, 420);
-    workshop.found(&appliance);
-    appliance.import(&[&good]).ok();
+    let (_workshop, appliance, disk) = holding();
     let client = Client::enrol(&appliance, "web1");
     let before = stand(&appliance);
     let refuses = |when: &str| {

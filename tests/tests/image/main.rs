@@ -132,16 +132,22 @@ fn a_first_start_on_a_blank_disk_is_founded_in_the_browser_and_serves_the_site_f
     assert_eq!(guest.says_after("site CA (SHA-256)"), ca);
 }
 
+/// Starts a machine whose data cannot be opened, until its screen listens.
+fn starts_without_data(machine: &Hardware, why: &str) -> Guest {
+    let mut guest = machine.boot();
+    let took =
+        guest.until_it_says("The server does not run: it has no data partition.", BOOTS_WITHIN);
+    eprintln!("a screen that says that {why}: {:.1} s", took.as_secs_f64());
+    guest.until_it_says("screen          listens", BOOTS_WITHIN);
+    guest
+}
+
 #[test]
 fn a_machine_without_its_disk_says_so_and_stops_in_order() {
     let Some(image) = image() else { return };
     let mut machine = Hardware::new(&image);
     machine.has_disk = false;
-    let mut guest = machine.boot();
-    let took =
-        guest.until_it_says("The server does not run: it has no data partition.", BOOTS_WITHIN);
-    eprintln!("a screen that says that the disk is missing: {:.1} s", took.as_secs_f64());
-    guest.until_it_says("screen          listens", BOOTS_WITHIN);
+    let guest = starts_without_data(&machine, "the disk is missing");
     let screen = guest.screen();
     assert!(screen.contains("FAILED: there is no partition patchkeep-data"), "{screen}");
     assert!(screen.contains("network         eth0 has 10.0.2.15/24"), "{screen}");
@@ -155,11 +161,7 @@ fn a_data_partition_with_something_else_on_it_is_said_and_left_alone() {
     let machine = Hardware::new(&image);
     machine.spoil_data();
     let before = machine.data_begins();
-    let mut guest = machine.boot();
-    let took =
-        guest.until_it_says("The server does not run: it has no data partition.", BOOTS_WITHIN);
-    eprintln!("a screen that says that something else is there: {:.1} s", took.as_secs_f64());
-    guest.until_it_says("screen          listens", BOOTS_WITHIN);
+    let guest = starts_without_data(&machine, "something else is there");
     let screen = guest.press_power_button();
     assert!(screen.contains("data partition  FAILED: "), "{screen}");
     assert_eq!(machine.data_begins(), before);
