@@ -5,6 +5,8 @@
 //! the kernel's questions are answered until it is unmounted.
 //!
 //! **Invariant:** not a byte of the device is read before the process is confined, and nothing is ever written to it.
+//! **Invariant:** a question is answered or refused within a bounded amount of reading ([`files::Allowance`]): a medium whose
+//! tables lead in circles keeps nobody waiting, and is given up.
 //! **Invariant:** plain files and folders are shown and nothing else: no links, no devices, no names that mean something.
 //!
 //! FAT12, FAT16 and FAT32 are read by `fatfs`; ext2, ext3 and ext4 by `ext4-view`.
@@ -14,12 +16,12 @@ mod files;
 mod tree;
 mod write;
 
-use files::{Device, Ext, Fat, Files};
+use files::{Allowance, Device, Ext, Fat, Files};
 use fuser::{Config, Session, SessionACL};
 use sandbox::child::{Given, Limits, confine};
 use std::{
     fs::File,
-    io,
+    io, iter,
     os::fd::{AsFd as _, AsRawFd as _},
     process::ExitCode,
     sync::mpsc::{Receiver, channel},
@@ -28,6 +30,9 @@ use tree::Tree;
 
 /// What it may use up: a stick may stay for days, and a terabyte takes hours.
 const LIMITS: Limits = Limits { memory_bytes_max: 768 << 20, cpu_seconds_max: 24 * 60 * 60 };
+
+/// Reads a file system's first tables.
+type Open = fn(Device) -> io::Result<Box<dyn Files>>;
 
 pub use write::write;
 
@@ -59,7 +64,7 @@ fn open_ext(device: Device) -> io::Result<Box<dyn Files>> {
     Ok(Box::new(Ext::open(device)?))
 }
 
-fn show(open: fn(Device) -> io::Result<Box<dyn Files>>) -> io::Result<()> {
+fn show(open: Open) -> io::Result<()> {
     let (file, connection) =
         (io::stdin().as_fd().try_clone_to_owned()?, io::stdout().as_fd().try_clone_to_owned()?);
     let given = Given::Medium { device: file.as_raw_fd(), connection: connection.as_raw_fd() };
@@ -71,23 +76,40 @@ fn show(open: fn(Device) -> io::Result<Box<dyn Files>>) -> io::Result<()> {
     let _session = session.spawn()?;
     let Ok(first) = asked.recv() else { return Ok(()) };
     confine(LIMITS, given).map_err(io::Error::other)?;
-    let length = device.length();
-    let files = match open(device) {
-        Ok(files) => files,
+    let (length, allowance) = (device.length(), device.allowance());
+    match open_with_label(device, open) {
+        Ok((files, label)) => {
+            eprintln!("{}", serde_json::json!({ "label": label }));
+            answer(first, &asked, &mut Tree::new(&*files), length, &allowance)
+        }
         Err(error) => {
             first.refuse();
-            return Err(error);
+            Err(error)
         }
-    };
-    eprintln!("{}", serde_json::json!({ "label": files.label() }));
-    answer(first, &asked, &mut Tree::new(&*files), length);
-    Ok(())
+    }
 }
 
-fn answer(first: door::Ask, asked: &Receiver<door::Ask>, tree: &mut Tree<'_>, length: u64) {
-    first.answer(tree, length);
-    // The kernel hangs up when it is unmounted.
-    while let Ok(ask) = asked.recv() {
+fn open_with_label(device: Device, open: Open) -> io::Result<(Box<dyn Files>, String)> {
+    let allowance = device.allowance();
+    allowance.renew();
+    let files = open(device)?;
+    let label = files.label();
+    allowance.holds()?;
+    Ok((files, label))
+}
+
+/// Answers until the kernel hangs up, which it does when it is unmounted, or the medium leads in circles.
+fn answer(
+    first: door::Ask,
+    asked: &Receiver<door::Ask>,
+    tree: &mut Tree<'_>,
+    length: u64,
+    allowance: &Allowance,
+) -> io::Result<()> {
+    for ask in iter::once(first).chain(asked) {
+        allowance.renew();
         ask.answer(tree, length);
+        allowance.holds()?;
     }
+    Ok(())
 }

@@ -113,3 +113,38 @@ fn a_medium_that_is_no_file_system_is_an_error_and_nobody_waits() {
         assert!(said.starts_with("{\"error\":") && !ended_well, "{kind}: {said}");
     }
 }
+
+/// A stick with a folder of deleted names whose table leads back to itself, as no honest machine writes it.
+fn circle(file: &Path) {
+    File::create(file).unwrap().set_len(32 << 20).unwrap();
+    let mut make = Command::new("mkfs.vfat");
+    make.args(["-F", "16", "-s", "4"]).arg(file).stdout(Stdio::null());
+    assert!(make.status().unwrap().success());
+    assert!(Command::new("mmd").arg("-i").arg(file).arg("::bundle").status().unwrap().success());
+    let mut medium = fs::read(file).unwrap();
+    let number = |at: usize| usize::from(u16::from_le_bytes([medium[at], medium[at + 1]]));
+    // Microsoft's FAT specification, section 3: sectors before the tables, of each table, entries of the root folder.
+    let (tables, table, root_entries) = (number(14) * 512, number(22) * 512, number(17));
+    let root = tables + 2 * table;
+    let entry = (root..).step_by(32).find(|at| medium[*at..].starts_with(b"BUNDLE  ")).unwrap();
+    let cluster = number(entry + 26);
+    let data = root + root_entries * 32 + (cluster - 2) * 4 * 512;
+    for table in [tables, tables + table] {
+        let at = table + cluster * 2;
+        medium[at..at + 2].copy_from_slice(&u16::try_from(cluster).unwrap().to_le_bytes());
+    }
+    medium[data..data + 4 * 512].fill(0xe5);
+    fs::write(file, medium).unwrap();
+}
+
+#[test]
+fn a_folder_that_leads_in_circles_is_given_up_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = |name: &str| folder.path().join(name);
+    circle(&own("medium"));
+    let Some(shown) = Shown::of("fat", &own("medium"), &own("at")) else { return };
+    assert!(own("at/bundle").is_dir(), "it is not in the root folder");
+    assert!(fs::read_dir(own("at/bundle")).unwrap().any(|entry| entry.is_err()));
+    let (said, ended_well) = shown.end();
+    assert!(said.contains("its tables lead in circles") && !ended_well, "{said}");
+}

@@ -4,6 +4,7 @@ use ext4_view::{Ext4, Ext4Read};
 use fatfs::{FileSystem, FsOptions};
 use rustix::fs::{Advice, fadvise};
 use std::{
+    cell::Cell,
     error::Error,
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
@@ -11,7 +12,12 @@ use std::{
         fd::{AsRawFd as _, RawFd},
         unix::fs::FileExt as _,
     },
+    rc::Rc,
 };
+
+/// Most that is read of a device for one question, in bytes. The longest way to a place in a file of FAT takes 32 MiB, a
+/// folder with as many entries as are shown less.
+const QUESTION_BYTES_MAX: u64 = 128 << 20;
 
 /// What an entry of a folder is. Anything else is not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,19 +43,60 @@ pub(crate) trait Files {
     fn file<'a>(&'a self, path: &str) -> io::Result<Box<dyn ReadSeek + 'a>>;
 }
 
+/// How much is read at once for reads that are smaller: tables are read in pieces of a few bytes.
+const BLOCK_BYTES: u64 = 4096;
+
+/// What may still be read of a device, in bytes: without bounds until it is first renewed.
+#[derive(Debug, Clone)]
+pub(crate) struct Allowance(Rc<Cell<u64>>);
+
+impl Allowance {
+    /// Begins a question.
+    pub(crate) fn renew(&self) {
+        self.0.set(QUESTION_BYTES_MAX);
+    }
+
+    /// Whether the question kept to it.
+    pub(crate) fn holds(&self) -> io::Result<()> {
+        match self.0.get() {
+            0 => {
+                let most = QUESTION_BYTES_MAX >> 20;
+                Err(io::Error::other(format!(
+                    "its tables lead in circles ({most} MiB were read for one question)"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn take(&self, bytes: usize) -> io::Result<()> {
+        self.0.set(self.0.get().saturating_sub(bytes as u64));
+        self.holds()
+    }
+}
+
 /// A device, used with calls that a confined process may make.
 pub(crate) struct Device {
     file: File,
     length: u64,
     at: u64,
     is_written: bool,
+    /// Where the block that was read last begins, and its bytes. None of a device that is written to.
+    block: (u64, Vec<u8>),
+    allowance: Allowance,
 }
 
 impl Device {
     /// One that is only ever read. Learns its length, which is not reading.
     pub(crate) fn new(mut file: File) -> io::Result<Self> {
         let length = file.seek(SeekFrom::End(0))?;
-        Ok(Self { file, length, at: 0, is_written: false })
+        let allowance = Allowance(Rc::new(Cell::new(u64::MAX)));
+        Ok(Self { file, length, at: 0, is_written: false, block: (0, Vec::new()), allowance })
+    }
+
+    /// What may still be read of it.
+    pub(crate) fn allowance(&self) -> Allowance {
+        self.allowance.clone()
     }
 
     /// The number of its descriptor.
@@ -71,11 +118,31 @@ impl Device {
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
+
+    /// At most to the end of a block, which is read only if it is another one than the last.
+    fn read_of_block(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let begins = self.at - self.at % BLOCK_BYTES;
+        let (begun, block) = &mut self.block;
+        if *begun != begins || block.is_empty() {
+            *begun = begins;
+            block.resize(BLOCK_BYTES as usize, 0);
+            // Nothing is left of it where it cannot be read.
+            let read = self.file.read_at(block, begins);
+            block.truncate(*read.as_ref().unwrap_or(&0));
+            read?;
+        }
+        let rest = usize::try_from(self.at - begins).ok().and_then(|from| block.get(from..));
+        rest.unwrap_or_default().read(buffer)
+    }
 }
 
 impl Read for Device {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.at)?;
+        self.allowance.take(buffer.len())?;
+        let read = match self.is_written || buffer.len() as u64 >= BLOCK_BYTES {
+            true => self.file.read_at(buffer, self.at)?,
+            false => self.read_of_block(buffer)?,
+        };
         self.at += read as u64;
         Ok(read)
     }
@@ -115,6 +182,7 @@ impl Ext4Read for Device {
         at: u64,
         into: &mut [u8],
     ) -> Result<(), Box<dyn Error + Send + Sync + 'static>> {
+        self.allowance.take(into.len())?;
         Ok(self.file.read_exact_at(into, at)?)
     }
 }

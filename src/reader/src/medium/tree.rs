@@ -126,14 +126,25 @@ fn is_plain(name: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::{
-        super::files::{Device, Fat},
+        super::files::{Allowance, Device, Ext, Fat},
         *,
     };
     use fatfs::{FileSystem, FormatVolumeOptions, FsOptions};
-    use std::io::Write as _;
+    use proptest::{prelude::*, sample::Index};
+    use std::{
+        fs::{self, File},
+        io::{Seek as _, Write as _},
+        panic::{AssertUnwindSafe, catch_unwind},
+        process::Command,
+        sync::LazyLock,
+    };
 
     /// A FAT medium with `Sub/a long name.txt`, and a file of more than one cluster.
     fn fat(long: &[u8]) -> Fat {
+        Fat::open(Device::new(fat_file(long)).unwrap()).unwrap()
+    }
+
+    fn fat_file(long: &[u8]) -> File {
         let mut file = tempfile::tempfile().unwrap();
         file.set_len(8 << 20).unwrap();
         let options = FormatVolumeOptions::new().volume_label(*b"PATCHES    ");
@@ -144,7 +155,96 @@ mod tests {
             sub.create_file("a long name.txt").unwrap().write_all(b"short").unwrap();
             made.root_dir().create_file("long").unwrap().write_all(long).unwrap();
         }
-        Fat::open(Device::new(file).unwrap()).unwrap()
+        file
+    }
+
+    /// The bytes of a FAT medium.
+    static FAT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut bytes = Vec::new();
+        let mut file = fat_file(&[7; 100_000]);
+        file.rewind().unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        bytes
+    });
+
+    /// The bytes of an ext4 medium.
+    static EXT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let (of, medium) = (folder.path().join("of"), folder.path().join("medium"));
+        fs::create_dir_all(of.join("Sub")).unwrap();
+        fs::write(of.join("Sub/a long name.txt"), "short").unwrap();
+        fs::write(of.join("long"), vec![7; 100_000]).unwrap();
+        File::create(&medium).unwrap().set_len(1 << 20).unwrap();
+        // Without checksums, so that what is torn is believed.
+        let words = ["-q", "-t", "ext4", "-O", "^metadata_csum,^has_journal", "-d"];
+        assert!(
+            Command::new("mke2fs").args(words).args([&of, &medium]).status().unwrap().success()
+        );
+        fs::read(&medium).unwrap()
+    });
+
+    /// Looks at everything on a medium as the kernel would ask for it, a thousand files at most.
+    fn look_over(files: &dyn Files, allowance: &Allowance) -> usize {
+        let mut tree = Tree::new(files);
+        let mut folders = vec![ROOT];
+        let mut seen = 0;
+        while let Some(folder) = folders.pop() {
+            allowance.renew();
+            let children: Vec<u64> = match tree.children(folder) {
+                Ok(children) => children.values().copied().collect(),
+                Err(_) => continue,
+            };
+            for number in children {
+                seen += 1;
+                match tree.kind(number).unwrap() {
+                    _ if seen > 1000 => return seen,
+                    Kind::Folder => folders.push(number),
+                    Kind::File(length) => {
+                        allowance.renew();
+                        let _ = tree.read(number, length / 2, 4096);
+                    }
+                }
+            }
+        }
+        seen
+    }
+
+    /// A medium with some bytes changed, in its first part where most of its tables are.
+    fn torn(whole: &[u8], changes: &[(Index, u8)]) -> Device {
+        let mut bytes = whole.to_vec();
+        for (at, value) in changes {
+            let at = at.index(64 << 10);
+            bytes[at] = *value;
+        }
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        Device::new(file).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn tables_that_lie_are_read_to_an_end(
+            changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..40),
+            is_fat: bool,
+        ) {
+            let device = torn(if is_fat { &FAT } else { &EXT }, &changes);
+            let allowance = device.allowance();
+            allowance.renew();
+            // A panic ends the reader of this medium, and nothing else.
+            let _ = catch_unwind(AssertUnwindSafe(|| match is_fat {
+                true => Fat::open(device).map(|files| look_over(&files, &allowance)),
+                false => Ext::open(device).map(|files| look_over(&files, &allowance)),
+            }));
+        }
+    }
+
+    #[test]
+    fn media_that_are_torn_in_tests_have_something_on_them() {
+        let (fat, ext) = (torn(&FAT, &[]), torn(&EXT, &[]));
+        let (of_fat, of_ext) = (fat.allowance(), ext.allowance());
+        assert_eq!(look_over(&Fat::open(fat).unwrap(), &of_fat), 3);
+        assert_eq!(look_over(&Ext::open(ext).unwrap(), &of_ext), 4);
     }
 
     #[test]
