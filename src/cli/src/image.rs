@@ -43,7 +43,7 @@ impl ImageVerb {
             }
             Self::Start { appliance, version, person } => {
                 let person = person.id(&appliance)?;
-                let request = Request::HandOverImage { version, person };
+                let request = Request::StartImage { version, person };
                 let Reply::Image(started) = ask(&appliance, request, screen)? else {
                     return Err(unexpected());
                 };

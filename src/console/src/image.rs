@@ -35,12 +35,12 @@ async fn page(visit: Visit, Query(Done { done }): Query<Done>) -> Result<Html<St
     let status = reading(&visit, |site| site.images()).await?;
     let frame = Frame::new(&visit, Section::People, "Appliance’s image");
     let frame = frame.below("People", "/people").below("Keys and anchors", "/site-root");
-    let may = visit.may(Operation::HandOverImage);
+    let may = visit.may(Operation::StartImage);
     Ok(Html(Page { frame: frame.after(done.as_deref()), status, may }.render()?))
 }
 
 async fn start(Sent(visit, form): Sent<StartForm>) -> Result<Redirect, Failure> {
-    let actor = visit.acting(Operation::HandOverImage)?;
+    let actor = visit.acting(Operation::StartImage)?;
     let started = reading(&visit, move |site| site.start_image(actor, form.version.trim())).await?;
     Ok(Redirect::to(match started.another_until {
         None => "/image?done=image-handed-over",

@@ -126,8 +126,8 @@ operations! {
     IssueApiToken: ADMINISTRATOR,
     /// Revoke a token.
     RevokeApiToken: ADMINISTRATOR,
-    /// Hand an image over, to be started on trial.
-    HandOverImage: ADMINISTRATOR,
+    /// Start an image of the appliance on trial.
+    StartImage: ADMINISTRATOR,
     /// Ask for another way to reach the appliance, to be taken on trial.
     AskNetworkChange: ADMINISTRATOR,
     /// Confirm it.

@@ -107,5 +107,5 @@ pub(crate) fn acts(table: &mut Table) {
     use Operation as O;
     table.add(("GET", "/images"), O::Images, "Which image runs, and which are held", images);
     let starts = "Start an image on trial, which restarts the appliance; an older one takes two administrators";
-    table.add(("POST", "/images/{version}/start"), O::HandOverImage, starts, start);
+    table.add(("POST", "/images/{version}/start"), O::StartImage, starts, start);
 }

@@ -63,7 +63,7 @@ const ACTS: &[(&str, Operation, Fields)] = &[
     ("/media", Operation::ExportAudit, &[("what", "summary"), ("medium", "/none")]),
     ("/media", Operation::WriteReceipt, &[("what", "receipt"), ("medium", "/none")]),
     ("/people", Operation::SetAccount, &[("person", "Not A Name")]),
-    ("/image", Operation::HandOverImage, &[("version", "none")]),
+    ("/image", Operation::StartImage, &[("version", "none")]),
     ("/network", Operation::AskNetworkChange, &[("address", "none")]),
     ("/network/confirm", Operation::ConfirmNetworkChange, &[("change", "none")]),
     ("/site-root", Operation::AcceptSiteRoot, &[("root", "none")]),

@@ -159,7 +159,7 @@ impl Desk {
         };
         match operation {
             O::AddSecurityKey | O::RemoveSecurityKey => self.does_with_security_keys(operation),
-            O::HandOverImage => self.hands_over(),
+            O::StartImage => self.hands_over(),
             O::WriteReceipt => self.writes_receipt(),
             O::AskNetworkChange | O::ConfirmNetworkChange => self.reaches(operation),
             O::SetFloor => {

@@ -13,7 +13,7 @@ use site::{ImageStatus, NetworkStatus, Site, StartedImage};
 #[serde(tag = "about", rename_all = "kebab-case")]
 pub(crate) enum ApplianceRequest {
     Images,
-    HandOverImage { version: String, person: PersonId },
+    StartImage { version: String, person: PersonId },
     Network,
     AskNetworkChange { settings: Settings, person: PersonId },
     ConfirmNetworkChange { change: RecordId, person: PersonId },
@@ -40,7 +40,7 @@ impl ApplianceRequest {
     pub(super) const fn operation(&self) -> Operation {
         match self {
             Self::Images => Operation::Images,
-            Self::HandOverImage { .. } => Operation::HandOverImage,
+            Self::StartImage { .. } => Operation::StartImage,
             Self::Network => Operation::Network,
             Self::AskNetworkChange { .. } => Operation::AskNetworkChange,
             Self::ConfirmNetworkChange { .. } => Operation::ConfirmNetworkChange,
@@ -54,7 +54,7 @@ pub(super) fn perform(site: &Site, request: ApplianceRequest) -> Result<Applianc
     let operation = request.operation();
     Ok(match request {
         Q::Images => ApplianceReply::Images(Box::new(site.images()?)),
-        Q::HandOverImage { version, person } => {
+        Q::StartImage { version, person } => {
             let started = site.start_image(doing(&person, operation)?, &version)?;
             ApplianceReply::Image(Box::new(started))
         }
@@ -76,7 +76,7 @@ pub(super) fn over_api(
     use ApplianceRequest as Q;
     Ok(match request {
         Q::Images => ApplianceReply::Images(remote.get(&["images"])?),
-        Q::HandOverImage { version, .. } => {
+        Q::StartImage { version, .. } => {
             ApplianceReply::Image(remote.post_bare(&["images", &version, "start"])?)
         }
         Q::Network => ApplianceReply::Network(remote.get(&["network"])?),
