@@ -1,6 +1,6 @@
 //! Floors: who may import whom, and which outside crates each floor may name.
 
-use super::{metadata, report, rust};
+use super::{metadata, report, rust, tree};
 use serde_json::Value;
 
 /// Each crate of the house and its floor. A crate imports from strictly lower floors only.
@@ -258,8 +258,9 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ),
     (
         "tests",
-        // Simulated agents speak as real ones do: rcgen, reqwest, rustls, tokio. People have authenticators.
-        &["rcgen", "reqwest", "rustix", "rustls", "tempfile", "tokio", "totp-rs", "zip"],
+        // Simulated agents speak as real ones do: rcgen, reqwest, rustls, tokio. People have authenticators. rand is here for its
+        // features alone.
+        &["rand", "rcgen", "reqwest", "rustix", "rustls", "tempfile", "tokio", "totp-rs", "zip"],
     ),
 ];
 
@@ -364,4 +365,17 @@ pub(super) fn says(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word)
         .any(|(at, _)| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))
+}
+
+/// A feature that only a test's dependency asks for has all that stands on its crate built twice: for programs and for tests.
+#[test]
+fn programs_and_tests_share_one_build_of_what_they_depend_on() {
+    let format = "{p}, with the features {f}";
+    let (programs, tests) = (tree("normal,build", format), tree("normal,build,dev", format));
+    report(
+        programs
+            .difference(&tests)
+            .map(|line| format!("{line}: tests ask for more of it; ask for the same in Cargo.toml"))
+            .collect(),
+    );
 }

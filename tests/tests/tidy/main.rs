@@ -10,8 +10,10 @@ mod licences;
 mod papers;
 mod sources;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The top of the project.
 fn top() -> PathBuf {
@@ -57,7 +59,7 @@ fn rust() -> Vec<Text> {
 
 /// What `cargo metadata` says, without the network.
 fn metadata(arguments: &[&str]) -> serde_json::Value {
-    let output = std::process::Command::new(env!("CARGO"))
+    let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--offline"])
         .args(arguments)
         .current_dir(top())
@@ -66,6 +68,19 @@ fn metadata(arguments: &[&str]) -> serde_json::Value {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "cargo metadata failed: {complaint}");
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What `cargo tree` says of the crates that this machine builds, a line each.
+fn tree(edges: &str, format: &str) -> BTreeSet<String> {
+    // Not `cargo metadata`: its graph also holds optional crates that nothing turns on.
+    let listed = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "--workspace", "--prefix", "none", "--no-dedupe"])
+        .args(["--edges", edges, "--format", format])
+        .current_dir(top())
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    String::from_utf8(listed.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
 /// Ends the test with every finding at once.
