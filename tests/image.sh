@@ -10,7 +10,7 @@ about=$image/about.json
 [ -f "$about" ] || { echo "image: $image has no image; just image builds one" >&2; exit 1; }
 log=$image/tests.log
 
-PATCHKEEP_IMAGE=$image cargo nextest run --release --package tests --test image --ignore-default-filter --no-capture --retries 0 \
+PATCHKEEP_IMAGE=$image cargo nextest run --release --workspace --test image --ignore-default-filter --no-capture --retries 0 \
   --no-fail-fast 2>&1 </dev/null | tee "$log"
 failed=${PIPESTATUS[0]}
 
