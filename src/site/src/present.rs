@@ -87,6 +87,8 @@ impl Site {
         let Ok(_one) = self.places().looking.try_lock() else {
             return Err(Error::Busy);
         };
+        // Before folders are looked into: what is said to be mounted is there by then.
+        let plugged_in = self.plugged_in();
         let (places, mounts) = (self.media_places(), custody::mounts());
         let below = |path: &Path| places.iter().any(|place| path.starts_with(place));
         let mounted = mounts.iter().map(|mount| mount.point.clone()).filter(|point| below(point));
@@ -101,7 +103,7 @@ impl Site {
         }
         let in_use: Vec<&str> = mounts.iter().map(|mount| mount.device.as_str()).collect();
         found.extend(devices(&in_use).iter().filter_map(|device| look(device)));
-        self.plugged_in().into_iter().for_each(|medium| add(&mut found, medium));
+        plugged_in.into_iter().for_each(|medium| add(&mut found, medium));
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }
