@@ -87,8 +87,8 @@ impl Site {
         let Ok(_one) = self.places().looking.try_lock() else {
             return Err(Error::Busy);
         };
-        // Before folders are looked into: what is said to be mounted is there by then.
-        let plugged_in = self.plugged_in();
+        // Before folders are looked into: only of these is it known by then whether a bundle lies on them.
+        let mounted_before = self.plugged_in();
         let (places, mounts) = (self.media_places(), custody::mounts());
         let below = |path: &Path| places.iter().any(|place| path.starts_with(place));
         let mounted = mounts.iter().map(|mount| mount.point.clone()).filter(|point| below(point));
@@ -103,7 +103,10 @@ impl Site {
         }
         let in_use: Vec<&str> = mounts.iter().map(|mount| mount.device.as_str()).collect();
         found.extend(devices(&in_use).iter().filter_map(|device| look(device)));
-        plugged_in.into_iter().for_each(|medium| add(&mut found, medium));
+        for medium in self.plugged_in() {
+            let was_mounted = mounted_before.iter().any(|before| before.at == medium.at);
+            add(&mut found, medium, was_mounted);
+        }
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }
@@ -147,8 +150,9 @@ fn plugged(file: &Path) -> Option<Vec<Plugged>> {
     serde_json::from_slice(&bytes).ok()
 }
 
-/// Adds what is known of a medium that is plugged in to the bundles on it, or itself, where there is none.
-fn add(found: &mut Vec<PresentMedium>, plugged: Plugged) {
+/// Adds what is known of a medium that is plugged in to the bundles on it, or itself, where there is none. One that was not
+/// mounted yet when folders were looked into may have one.
+fn add(found: &mut Vec<PresentMedium>, plugged: Plugged, was_mounted: bool) {
     let path = plugged.at.unwrap_or(plugged.device);
     let mut on_it = found.iter_mut().filter(|medium| medium.path.starts_with(&path)).peekable();
     if on_it.peek().is_some() {
@@ -156,8 +160,8 @@ fn add(found: &mut Vec<PresentMedium>, plugged: Plugged) {
         return;
     }
     let why = match plugged.holds {
-        None => "it is still looked at",
-        Some(_) => "no bundle lies on it",
+        Some(_) if was_mounted => "no bundle lies on it",
+        _ => "it is still looked at",
     };
     let wrong = plugged.wrong.unwrap_or_else(|| why.to_owned());
     found.push(PresentMedium { wrong: Some(wrong), ..bare(path, plugged.label) });
@@ -263,10 +267,12 @@ mod tests {
             plugged_in("/dev/sdc", None, None, Some("no file system")),
             plugged_in("/dev/sdd", None, None, None),
         ];
+        let late = plugged_in("/dev/sde", Some(&folder.path().join("sde-9")), Some("FAT"), None);
         let file = folder.path().join("media.json");
         fs::write(&file, serde_json::to_vec(&said).unwrap()).unwrap();
         let mut found: Vec<PresentMedium> = look(&stick.join("bundle")).into_iter().collect();
-        plugged(&file).unwrap().into_iter().for_each(|medium| add(&mut found, medium));
+        plugged(&file).unwrap().into_iter().for_each(|medium| add(&mut found, medium, true));
+        add(&mut found, late, false);
         let told: Vec<(bool, &str, Option<&str>)> = found
             .iter()
             .map(|medium| (medium.is_bundle, &*medium.label, medium.wrong.as_deref()))
@@ -278,6 +284,7 @@ mod tests {
                 (false, "label of /dev/sdb", Some("no bundle lies on it")),
                 (false, "label of /dev/sdc", Some("no file system")),
                 (false, "label of /dev/sdd", Some("it is still looked at")),
+                (false, "label of /dev/sde", Some("it is still looked at")),
             ]
         );
         assert!(plugged(&folder.path().join("nothing")).is_none());
